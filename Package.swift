@@ -1,0 +1,89 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// Settings of every Swift target: Swift 6 mode, explicit `unsafe`, and no warning survives a build.
+let strict: [SwiftSetting] = [
+    .strictMemorySafety(),
+    .treatAllWarnings(as: .error),
+    .enableExperimentalFeature("Lifetimes"),
+    .enableUpcomingFeature("ExistentialAny"),
+]
+
+/// A library target of this package.
+func module(_ name: String, _ dependencies: [Target.Dependency] = [], resources: [Resource]? = nil)
+    -> Target
+{
+    .target(
+        name: name, dependencies: dependencies, resources: resources, swiftSettings: strict)
+}
+
+/// The test target that mirrors a module.
+func tests(_ name: String, _ dependencies: [Target.Dependency], resources: [Resource]? = nil)
+    -> Target
+{
+    .testTarget(
+        name: name, dependencies: dependencies, resources: resources, swiftSettings: strict)
+}
+
+let argumentParser = Target.Dependency.product(
+    name: "ArgumentParser", package: "swift-argument-parser")
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+let yams = Target.Dependency.product(name: "Yams", package: "Yams")
+
+let package = Package(
+    name: "sluice",
+    products: [
+        .executable(name: "sluice", targets: ["SluiceMain"]),
+        .executable(name: "vllm-sim", targets: ["VLLMSim"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+    ],
+    targets: [
+        // Leaves: no sockets, no clocks, no knowledge of each other.
+        module("SluiceTime"),
+        module("SluiceBytes"),
+        module("SluiceHTTP", ["SluiceBytes"]),
+        module("SluiceTelemetry", ["SluiceBytes", "SluiceTime"]),
+        module("SluiceVLLM", ["SluiceBytes", "SluiceTelemetry"]),
+        module("SluiceTraffic", ["SluiceTime"]),
+
+        // The pure middle: one request's life, and what an operator may set.
+        module(
+            "SluiceExchange",
+            [
+                "SluiceBytes", "SluiceHTTP", "SluiceTelemetry", "SluiceTime", "SluiceTraffic",
+                "SluiceVLLM",
+            ]),
+        module("SluiceConfig", ["SluiceExchange", "SluiceTime", "SluiceTraffic", yams]),
+
+        // The shell: epoll, sockets, TLS, and what is built on them.
+        .target(name: "CSluiceLinux"),
+        .systemLibrary(
+            name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
+        module("SluiceReactor", ["CSluiceLinux", "COpenSSL", "SluiceBytes", "SluiceTime"]),
+        module("SluiceEndpoint", ["SluiceBytes", "SluiceHTTP", "SluiceReactor", "SluiceTime"]),
+        module(
+            "SluiceProxy",
+            [
+                "SluiceBytes", "SluiceEndpoint", "SluiceExchange", "SluiceHTTP", "SluiceReactor",
+                "SluiceTelemetry", "SluiceTime", "SluiceTraffic", "SluiceVLLM", logging,
+            ]),
+        module(
+            "VLLMSimulator",
+            ["SluiceBytes", "SluiceEndpoint", "SluiceHTTP", "SluiceReactor", "SluiceTime"]),
+        .executableTarget(
+            name: "SluiceMain",
+            dependencies: ["SluiceConfig", "SluiceProxy", "VLLMSimulator", argumentParser, logging],
+            swiftSettings: strict),
+        .executableTarget(
+            name: "VLLMSim", dependencies: ["VLLMSimulator", argumentParser],
+            swiftSettings: strict),
+
+        tests("SluiceTimeTests", ["SluiceTime"]),
+        tests("SluiceBytesTests", ["SluiceBytes"]),
+    ],
+    swiftLanguageModes: [.v6]
+)

@@ -1,0 +1,3 @@
+#ifndef CSLUICELINUX_H
+#define CSLUICELINUX_H
+#endif

@@ -1,0 +1,242 @@
+#if canImport(Glibc)
+    import Glibc
+#endif
+
+// Ownership: a buffer is noncopyable and owned by one connection or exchange of one thread. Its
+// storage comes from that thread's BufferPool (fixed blocks) or from malloc (larger). `release(to:)`
+// gives a block back for reuse; a buffer that is merely dropped frees its memory, and the pool's
+// `blocksOut` then shows that somebody forgot.
+
+/// A queue of bytes in one contiguous piece of memory: appended at the end, consumed at the front.
+///
+/// An empty buffer holds no memory, so that an idle connection costs only its slot.
+@safe package struct ByteBuffer: ~Copyable {
+    @usableFromInline var base: UnsafeMutablePointer<UInt8>?
+    /// Bytes of memory behind `base`.
+    package private(set) var capacity: Int
+    /// Offset of the first unread byte.
+    @usableFromInline var lower: Int
+    /// Offset just past the last byte written.
+    @usableFromInline var upper: Int
+
+    /// An empty buffer without storage.
+    @inlinable package init() {
+        unsafe base = nil
+        capacity = 0
+        lower = 0
+        upper = 0
+    }
+
+    /// An empty buffer with room for `minimumCapacity` bytes, outside any pool.
+    package init(minimumCapacity: Int) {
+        self.init()
+        reserve(minimumCapacity)
+    }
+
+    /// A buffer that owns a block of a pool.
+    init(block: UnsafeMutablePointer<UInt8>, capacity: Int) {
+        unsafe base = unsafe block
+        self.capacity = capacity
+        lower = 0
+        upper = 0
+    }
+
+    deinit { unsafe free(base) }
+
+    /// Unread bytes.
+    @inlinable package var count: Int { upper - lower }
+    /// Whether nothing is left to read.
+    @inlinable package var isEmpty: Bool { lower == upper }
+    /// Whether memory is held.
+    @inlinable package var hasStorage: Bool { unsafe base != nil }
+    /// Bytes that can be appended without growing.
+    @inlinable package var room: Int { capacity - upper }
+
+    /// The unread bytes.
+    @inlinable package var bytes: Span<UInt8> {
+        @_lifetime(borrow self) get {
+            // Safety: [lower, upper) lies in the allocation and was written by `append` or `fill`;
+            // the span's lifetime is tied to this borrow of the buffer.
+            let span = unsafe Span(
+                _unsafeElements: UnsafeBufferPointer(
+                    start: base.map { unsafe UnsafePointer($0 + lower) }, count: upper - lower))
+            return unsafe _overrideLifetime(span, borrowing: self)
+        }
+    }
+
+    /// The unread byte at `offset` from the front. Traps outside `0..<count`.
+    @inlinable package subscript(offset: Int) -> UInt8 {
+        bytes[offset]
+    }
+
+    /// Drops `n` bytes at the front; `0 <= n <= count`.
+    @inlinable package mutating func consume(_ n: Int) {
+        precondition(n >= 0 && n <= upper - lower)
+        lower += n
+        if lower == upper {
+            lower = 0
+            upper = 0
+        }
+    }
+
+    /// Keeps the first `n` unread bytes and drops the rest; `0 <= n <= count`.
+    @inlinable package mutating func truncate(to n: Int) {
+        precondition(n >= 0 && n <= upper - lower)
+        upper = lower + n
+    }
+
+    /// Drops all bytes and keeps the memory.
+    @inlinable package mutating func removeAll() {
+        lower = 0
+        upper = 0
+    }
+
+    /// Makes room for `n` more bytes, moving or growing the memory where it has to.
+    ///
+    /// Grows outside the pool; a caller with a bound checks it first.
+    @inlinable package mutating func reserve(_ n: Int) {
+        if capacity - upper < n { makeRoom(n) }
+    }
+
+    @inline(never) @usableFromInline mutating func makeRoom(_ n: Int) {
+        precondition(n >= 0)
+        let count = upper - lower
+        let (needed, overflow) = count.addingReportingOverflow(n)
+        precondition(!overflow)
+        if needed <= capacity {
+            // Safety: both ranges lie in the one allocation; memmove allows overlap.
+            if let base = unsafe base { unsafe memmove(base, base + lower, count) }
+        } else {
+            let larger = max(needed, capacity * 2, 256)
+            // Safety: a fresh allocation of `larger` >= count bytes, filled from the old one.
+            guard let memory = unsafe malloc(larger) else {
+                fatalError("out of memory: \(larger) bytes for a buffer")
+            }
+            let grown = unsafe memory.assumingMemoryBound(to: UInt8.self)
+            if let base = unsafe base {
+                unsafe memcpy(grown, base + lower, count)
+                unsafe free(base)
+            }
+            unsafe base = unsafe grown
+            capacity = larger
+        }
+        lower = 0
+        upper = count
+    }
+
+    /// Appends one byte.
+    @inlinable package mutating func append(_ byte: UInt8) {
+        reserve(1)
+        // Safety: `reserve` left at least one byte of room at `upper`.
+        unsafe base.unsafelyUnwrapped[upper] = byte
+        upper += 1
+    }
+
+    /// Appends a copy of `bytes`.
+    @inlinable package mutating func append(_ bytes: Span<UInt8>) {
+        let n = bytes.count
+        if n == 0 { return }
+        reserve(n)
+        let end = unsafe base.unsafelyUnwrapped + upper
+        // Safety: `reserve` left n bytes at `end`; a span never aliases memory we may write.
+        unsafe bytes.withUnsafeBufferPointer { source in
+            _ = unsafe memcpy(end, source.baseAddress.unsafelyUnwrapped, n)
+        }
+        upper += n
+    }
+
+    /// Appends the part `range` of `bytes`; the range must lie inside.
+    @inlinable package mutating func append(_ bytes: Span<UInt8>, _ range: Range<Int>) {
+        append(bytes.extracting(range))
+    }
+
+    /// Appends a literal.
+    @inlinable package mutating func append(_ literal: StaticString) {
+        let n = literal.utf8CodeUnitCount
+        if n == 0 { return }
+        reserve(n)
+        // Safety: `reserve` left n bytes; a StaticString's code units are immortal.
+        unsafe memcpy(base.unsafelyUnwrapped + upper, literal.utf8Start, n)
+        upper += n
+    }
+
+    /// Appends a string's UTF-8; for cold paths.
+    package mutating func append(text: String) {
+        var string = text
+        string.withUTF8 { utf8 in
+            guard let start = utf8.baseAddress else { return }
+            reserve(utf8.count)
+            // Safety: `reserve` left utf8.count bytes of room.
+            unsafe memcpy(base.unsafelyUnwrapped + upper, start, utf8.count)
+            upper += utf8.count
+        }
+    }
+
+    /// Appends a number in decimal digits.
+    @inlinable package mutating func appendDecimal(_ number: Int) {
+        var magnitude = number.magnitude
+        var digits = 1
+        var bound: UInt = 10
+        while magnitude >= bound {
+            digits += 1
+            if digits == 20 { break }
+            bound &*= 10
+        }
+        reserve(digits + 1)
+        if number < 0 { append(0x2D) }
+        var position = upper + digits
+        upper = position
+        repeat {
+            position -= 1
+            // Safety: position stays within the `digits` bytes reserved above.
+            unsafe base.unsafelyUnwrapped[position] = UInt8(truncatingIfNeeded: magnitude % 10) | 0x30
+            magnitude /= 10
+        } while magnitude > 0
+    }
+
+    /// Appends a number in lower-case hexadecimal digits, as chunk sizes are written.
+    @inlinable package mutating func appendHex(_ number: Int) {
+        let bits = UInt(bitPattern: number)
+        var shift = bits == 0 ? 0 : (UInt.bitWidth - 1 - bits.leadingZeroBitCount) & ~3
+        while shift >= 0 {
+            let nibble = UInt8(truncatingIfNeeded: (bits >> UInt(shift)) & 15)
+            append(nibble < 10 ? 0x30 | nibble : 0x57 + nibble)
+            shift -= 4
+        }
+    }
+
+    /// Copies all unread bytes into an array; for cold paths and tests.
+    package func array() -> [UInt8] {
+        unsafe bytes.withUnsafeBufferPointer { unsafe Array($0) }
+    }
+
+    /// The unread bytes as text, invalid UTF-8 repaired; for cold paths and tests.
+    package func text() -> String { bytes.text() }
+
+    /// Lets `body` fill the room at the end (at least `minimum` bytes) and say how many it wrote.
+    ///
+    /// The seam for `read(2)` and `SSL_read`; only the reactor calls it.
+    @inlinable package mutating func fill<Failure: Error>(
+        minimum: Int,
+        _ body: (UnsafeMutableRawBufferPointer) throws(Failure) -> Int
+    ) throws(Failure) -> Int {
+        reserve(minimum)
+        // Safety: [upper, capacity) is ours and unwritten; the count is checked before it is used.
+        let written = unsafe try body(
+            UnsafeMutableRawBufferPointer(
+                start: base.unsafelyUnwrapped + upper, count: capacity - upper))
+        precondition(written >= 0 && written <= capacity - upper)
+        upper += written
+        return written
+    }
+
+    /// Gives the storage to the caller, leaving the buffer empty.
+    mutating func takeStorage() -> (UnsafeMutablePointer<UInt8>?, Int) {
+        let storage = unsafe (base, capacity)
+        unsafe base = nil
+        capacity = 0
+        lower = 0
+        upper = 0
+        return unsafe storage
+    }
+}

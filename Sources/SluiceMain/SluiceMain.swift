@@ -1,0 +1,1 @@
+@main struct SluiceMain { static func main() {} }

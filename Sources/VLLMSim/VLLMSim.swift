@@ -1,0 +1,1 @@
+@main struct VLLMSim { static func main() {} }

@@ -1,0 +1,71 @@
+import SluiceBytes
+import Testing
+
+@Suite struct ByteBufferTests {
+    @Test(arguments: [0, 7, 9, 10, 99, 100, 1_234_567, Int.max, Int.min, -1])
+    func `decimal and hexadecimal digits equal the standard library's`(number: Int) {
+        var buffer = ByteBuffer()
+        buffer.appendDecimal(number)
+        #expect(buffer.text() == String(number))
+        buffer.removeAll()
+        buffer.appendHex(number)
+        #expect(buffer.text() == String(UInt(bitPattern: number), radix: 16))
+    }
+
+    @Test func `bytes come out in the order they went in, across growth and consumption`() {
+        var buffer = ByteBuffer()
+        var expected: [UInt8] = []
+        for i in 0..<3_000 {
+            buffer.append(UInt8(truncatingIfNeeded: i))
+            expected.append(UInt8(truncatingIfNeeded: i))
+            if i % 3 == 0 {
+                buffer.consume(1)
+                expected.removeFirst()
+            }
+        }
+        #expect(buffer.array() == expected)
+        buffer.truncate(to: 5)
+        #expect(buffer.array() == Array(expected.prefix(5)))
+    }
+
+    @Test func `a block given back is handed out again and counted`() {
+        let pool = BufferPool(blocksKeptMax: 1)
+        var a = pool.acquire()
+        var b = pool.acquire()
+        #expect(pool.blocksOut == 2)
+        a.append("x" as StaticString)
+        pool.release(&a)
+        pool.release(&b)
+        pool.release(&b)
+        #expect(pool.blocksOut == 0)
+        #expect(pool.bytesHeld == BufferPool.blockBytes)
+        let c = pool.acquire()
+        let (isEmpty, capacity) = (c.isEmpty, c.capacity)
+        #expect(isEmpty && capacity == BufferPool.blockBytes)
+    }
+}
+
+@Suite struct ByteScanTests {
+    @Test func `the first match is found at every place and length`() {
+        for length in 0..<40 {
+            for place in 0...length {
+                var bytes = [UInt8](repeating: 0x0B, count: length)
+                if place < length { bytes[place] = 0x0A }
+                if place + 2 < length { bytes[place + 2] = 0x0A }
+                #expect(bytes.span.firstIndex(of: 0x0A, from: 0, to: length) == place)
+            }
+        }
+    }
+
+    @Test func `names compare as ASCII, not as Unicode`() {
+        let bytes = Array("Content-LENGTH\u{212A}".utf8)
+        let span = bytes.span
+        let verdicts = [
+            span.equalsIgnoringCase("content-length", in: 0..<14),
+            span.equalsIgnoringCase("k", in: 14..<17),
+            span.equals("content-length", in: 0..<14),
+            span.hasBytes("xyz", at: 16),
+        ]
+        #expect(verdicts == [true, false, false, false])
+    }
+}
