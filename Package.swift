@@ -76,7 +76,9 @@ let package = Package(
             ["SluiceBytes", "SluiceEndpoint", "SluiceHTTP", "SluiceReactor", "SluiceTime"]),
         .executableTarget(
             name: "SluiceMain",
-            dependencies: ["SluiceConfig", "SluiceProxy", "VLLMSimulator", argumentParser, logging],
+            dependencies: [
+                "SluiceConfig", "SluiceProxy", "VLLMSimulator", argumentParser, logging,
+            ],
             swiftSettings: strict),
         .executableTarget(
             name: "VLLMSim", dependencies: ["VLLMSimulator", argumentParser],
@@ -84,6 +86,7 @@ let package = Package(
 
         tests("SluiceTimeTests", ["SluiceTime"]),
         tests("SluiceBytesTests", ["SluiceBytes"]),
+        tests("SluiceReactorTests", ["SluiceBytes", "SluiceReactor", "SluiceTime"]),
     ],
     swiftLanguageModes: [.v6]
 )
