@@ -84,6 +84,7 @@ let package = Package(
 
         tests("SluiceTimeTests", ["SluiceTime"]),
         tests("SluiceBytesTests", ["SluiceBytes"]),
+        tests("SluiceTrafficTests", ["SluiceTraffic", "SluiceTime"]),
     ],
     swiftLanguageModes: [.v6]
 )
