@@ -87,6 +87,7 @@ let package = Package(
         tests("SluiceTimeTests", ["SluiceTime"]),
         tests("SluiceBytesTests", ["SluiceBytes"]),
         tests("SluiceReactorTests", ["SluiceBytes", "SluiceReactor", "SluiceTime"]),
+        tests("SluiceTrafficTests", ["SluiceTraffic", "SluiceTime"]),
     ],
     swiftLanguageModes: [.v6]
 )
