@@ -76,13 +76,18 @@ let package = Package(
             ["SluiceBytes", "SluiceEndpoint", "SluiceHTTP", "SluiceReactor", "SluiceTime"]),
         .executableTarget(
             name: "SluiceMain",
-            dependencies: ["SluiceConfig", "SluiceProxy", "VLLMSimulator", argumentParser, logging],
+            dependencies: [
+                "SluiceConfig", "SluiceProxy", "VLLMSimulator", argumentParser, logging,
+            ],
             swiftSettings: strict),
         .executableTarget(
             name: "VLLMSim", dependencies: ["VLLMSimulator", argumentParser],
             swiftSettings: strict),
 
         tests("SluiceTimeTests", ["SluiceTime"]),
+        tests(
+            "SluiceTelemetryTests", ["SluiceBytes", "SluiceTelemetry", "SluiceTime"],
+            resources: [.copy("Fixtures")]),
         tests("SluiceBytesTests", ["SluiceBytes"]),
     ],
     swiftLanguageModes: [.v6]
