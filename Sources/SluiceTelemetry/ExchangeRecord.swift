@@ -39,10 +39,12 @@ package struct ExchangeRecord: Sendable {
 
     package var outcome = Outcome.gatewayError
     package var reason = Reason.none
-    /// The phase now; what it was when the exchange ended, once it has.
+    /// The phase now; moves forward only. See ``endPhase`` once the exchange is finished.
     package var phase = Phase.receiving
     /// Whether ``MetricShard/received(_:)`` has counted the exchange.
     package internal(set) var isCounted = false
+    /// The phase up to which a shard has counted the exchange; never `finished`.
+    var countedPhase = Phase.receiving
     /// The status sent to the client; 499 if the client left first, 0 if none was sent.
     package var status: UInt16 = 0
     /// The last upstream status; 0 if none came.

@@ -46,6 +46,12 @@ package struct NameTables: Sendable {
     package var tenants: [String] = []
     /// Replicas by index; nil for one that is gone for good and whose series are no longer shown.
     package var replicas: [ReplicaName?] = []
+    /// Labels of the request parser's errors, by the index given to ``MetricShard/parseError``.
+    package var requestErrors: [String] = []
+    /// Labels of the response parser's errors.
+    package var responseErrors: [String] = []
+    /// Labels of the reasons for which a replica is picked.
+    package var routingReasons: [String] = []
 
     /// Tables that know only the class `default`.
     package init() {}
