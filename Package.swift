@@ -85,6 +85,9 @@ let package = Package(
             swiftSettings: strict),
 
         tests("SluiceTimeTests", ["SluiceTime"]),
+        tests(
+            "SluiceTelemetryTests", ["SluiceBytes", "SluiceTelemetry", "SluiceTime"],
+            resources: [.copy("Fixtures")]),
         tests("SluiceBytesTests", ["SluiceBytes"]),
         tests("SluiceReactorTests", ["SluiceBytes", "SluiceReactor", "SluiceTime"]),
         tests("SluiceTrafficTests", ["SluiceTraffic", "SluiceTime"]),

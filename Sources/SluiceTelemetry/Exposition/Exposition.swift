@@ -1,0 +1,172 @@
+import SluiceBytes
+
+/// A text format for metrics.
+package enum ExpositionFormat: Sendable {
+    /// Prometheus text format, version 0.0.4.
+    case prometheusText004
+    /// OpenMetrics text format, version 1.0.0.
+    case openMetrics
+
+    /// The format a scraper asks for: OpenMetrics if its `Accept` names it, else Prometheus text.
+    package init(accept: Span<UInt8>) {
+        let wanted: StaticString = "application/openmetrics-text"
+        var offset = 0
+        while offset + wanted.utf8CodeUnitCount <= accept.count {
+            let end = offset + wanted.utf8CodeUnitCount
+            if accept.equalsIgnoringCase(wanted, in: offset..<end) {
+                self = .openMetrics
+                return
+            }
+            offset += 1
+        }
+        self = .prometheusText004
+    }
+
+    /// The value of `Content-Type`.
+    package var contentType: StaticString {
+        switch self {
+        case .prometheusText004: "text/plain; version=0.0.4; charset=utf-8"
+        case .openMetrics: "application/openmetrics-text; version=1.0.0; charset=utf-8"
+        }
+    }
+}
+
+/// Writes a snapshot as the text a scraper reads.
+///
+/// Source: Prometheus, "Exposition formats"; OpenMetrics 1.0.
+package enum Exposition {
+    /// Appends the whole page to `out`, families in the catalog's order, samples sorted.
+    ///
+    /// Families without samples are left out. Adds `sluice_metrics_series` and its limit.
+    package static func render(
+        _ snapshot: MetricSnapshot, format: ExpositionFormat, into out: inout ByteBuffer
+    ) {
+        var snapshot = snapshot
+        if snapshot.seriesDropped > 0 {
+            snapshot.add(.metricsLost, count: snapshot.seriesDropped)
+        }
+        snapshot.add(.metricsSeriesMax, count: UInt64(snapshot.seriesMax))
+        snapshot.add(.metricsSeries, count: UInt64(snapshot.seriesCount + 1))
+        for metric in Metric.allCases {
+            let samples = snapshot.families[Int(metric.rawValue)]
+            if samples.isEmpty { continue }
+            let row = metric.row
+            appendHead(row, format, into: &out)
+            for (labels, value) in samples.sorted(by: { $0.key < $1.key }) {
+                append(row.name, labels, value, into: &out)
+            }
+        }
+        if format == .openMetrics { out.append("# EOF\n") }
+    }
+
+    private static func appendHead(
+        _ row: MetricRow, _ format: ExpositionFormat, into out: inout ByteBuffer
+    ) {
+        var family = row.name
+        // OpenMetrics names a counter's family without the suffix of its samples.
+        if format == .openMetrics, row.type == .counter, family.hasSuffix("_total") {
+            family.removeLast(6)
+        }
+        out.append("# HELP ")
+        out.append(text: family)
+        out.append(0x20)
+        out.append(text: escapedHelp(row.help, format))
+        out.append("\n# TYPE ")
+        out.append(text: family)
+        out.append(0x20)
+        out.append(row.type.label)
+        out.append(0x0A)
+        let unit = row.unit.label.description
+        if format == .openMetrics, !unit.isEmpty, family.hasSuffix("_" + unit) {
+            out.append("# UNIT ")
+            out.append(text: family)
+            out.append(0x20)
+            out.append(text: unit)
+            out.append(0x0A)
+        }
+    }
+
+    private static func escapedHelp(_ help: String, _ format: ExpositionFormat) -> String {
+        var text = ""
+        for character in help {
+            switch character {
+            case "\\": text += "\\\\"
+            case "\n": text += "\\n"
+            case "\"" where format == .openMetrics: text += "\\\""
+            default: text.append(character)
+            }
+        }
+        return text
+    }
+
+    private static func append(
+        _ name: String, _ labels: String, _ value: MetricSnapshot.Value, into out: inout ByteBuffer
+    ) {
+        switch value {
+        case .integer(let number):
+            appendName(name, "", labels, into: &out)
+            append(number, into: &out)
+        case .real(let number):
+            appendName(name, "", labels, into: &out)
+            out.append(text: text(number))
+            out.append(0x0A)
+        case .histogram(let histogram):
+            append(name, labels, histogram, into: &out)
+        }
+    }
+
+    /// Buckets are kept apart and become cumulative only here; `_count` is their sum, so that it
+    /// always equals the infinite bucket even while a worker counts.
+    private static func append(
+        _ name: String, _ labels: String, _ histogram: HistogramValue, into out: inout ByteBuffer
+    ) {
+        let scale = histogram.scale
+        var cumulative: UInt64 = 0
+        for (index, count) in histogram.counts.enumerated() {
+            cumulative &+= count
+            out.append(text: name)
+            out.append("_bucket{")
+            if !labels.isEmpty {
+                out.append(text: labels)
+                out.append(0x2C)
+            }
+            out.append("le=\"")
+            out.append(text: index < scale.count ? text(scale.bound(index)) : "+Inf")
+            out.append("\"} ")
+            append(cumulative, into: &out)
+        }
+        appendName(name, "_sum", labels, into: &out)
+        if scale.divisor == 1 {
+            append(histogram.sum, into: &out)
+        } else {
+            out.append(text: text(Double(histogram.sum) / scale.divisor))
+            out.append(0x0A)
+        }
+        appendName(name, "_count", labels, into: &out)
+        append(cumulative, into: &out)
+    }
+
+    private static func appendName(
+        _ name: String, _ suffix: StaticString, _ labels: String, into out: inout ByteBuffer
+    ) {
+        out.append(text: name)
+        out.append(suffix)
+        if !labels.isEmpty {
+            out.append(0x7B)
+            out.append(text: labels)
+            out.append(0x7D)
+        }
+        out.append(0x20)
+    }
+
+    private static func append(_ number: UInt64, into out: inout ByteBuffer) {
+        out.appendDecimal(Int(min(number, UInt64(Int.max))))
+        out.append(0x0A)
+    }
+
+    private static func text(_ number: Double) -> String {
+        if number.isNaN { return "NaN" }
+        if number.isInfinite { return number > 0 ? "+Inf" : "-Inf" }
+        return number.description
+    }
+}
