@@ -150,3 +150,32 @@ package struct ResolveError: Error, CustomStringConvertible {
     package let reason: String
     package var description: String { "\(host): \(reason)" }
 }
+
+extension SocketAddress {
+    /// Whether the first `bits` bits of both addresses are equal; IPv4-mapped IPv6 counts as IPv4.
+    package func sharesPrefix(_ other: SocketAddress, bits: Int) -> Bool {
+        let (a, b) = (unmapped, other.unmapped)
+        guard a.isIPv6 == b.isIPv6 else { return false }
+        if !a.isIPv6 {
+            let difference =
+                UInt32(bigEndian: UInt32(truncatingIfNeeded: a.high))
+                ^ UInt32(bigEndian: UInt32(truncatingIfNeeded: b.high))
+            return bits <= 0 || difference >> UInt32(32 - min(bits, 32)) == 0
+        }
+        let high = UInt64(bigEndian: a.high ^ b.high)
+        let low = UInt64(bigEndian: a.low ^ b.low)
+        if bits <= 0 { return true }
+        if bits <= 64 { return high >> UInt64(64 - bits) == 0 }
+        return high == 0 && low >> UInt64(128 - min(bits, 128)) == 0
+    }
+
+    /// `::ffff:a.b.c.d` as the IPv4 address it is.
+    private var unmapped: SocketAddress {
+        guard isIPv6, high == 0, UInt64(bigEndian: low) >> 32 == 0xFFFF else { return self }
+        var four = self
+        four.high = UInt64(UInt32(truncatingIfNeeded: UInt64(bigEndian: low)).bigEndian)
+        four.low = 0
+        four.isIPv6 = false
+        return four
+    }
+}

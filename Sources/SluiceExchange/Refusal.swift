@@ -1,0 +1,133 @@
+import SluiceBytes
+import SluiceTelemetry
+
+/// An answer of our own that is not the upstream's: a status, a reason, and what may be done.
+package struct Refusal: Sendable, Equatable {
+    /// 400 … 504.
+    package let status: Int
+    /// The header `x-sluice-reason`, the metric label and the log field.
+    package let reason: Reason
+    /// One sentence for the person whose request failed.
+    package let message: String
+    /// The body's `error.type`.
+    package let type: StaticStringBox
+    /// The body's `error.param`; empty is null.
+    package var param = ""
+    /// Seconds until a retry makes sense; nil where unknown.
+    package var retryAfterSeconds: Int?
+    /// The header `x-should-retry`, which the official client obeys; nil leaves it to the status.
+    package var shouldRetry: Bool?
+    /// Whether the rest of the request is unread or unreadable: the connection ends after the answer.
+    package var closes = false
+    /// `Allow` of a 405.
+    package var allow: StaticStringBox?
+
+    package init(
+        _ status: Int, _ reason: Reason, _ message: String, type: StaticString? = nil
+    ) {
+        self.status = status
+        self.reason = reason
+        self.message = message
+        self.type = StaticStringBox(type ?? Self.defaultType(status))
+    }
+
+    private static func defaultType(_ status: Int) -> StaticString {
+        switch status {
+        case 401, 403: "authentication_error"
+        case 404: "not_found_error"
+        case 429: "rate_limit_error"
+        case 500..<600: status == 503 ? "overloaded_error" : "server_error"
+        default: "invalid_request_error"
+        }
+    }
+
+    /// How the exchange that ends with this refusal is counted.
+    package var outcome: Outcome {
+        switch reason {
+        case .overload, .infeasible, .full, .expired, .noReplica, .draining, .gatewayMemory,
+            .deadline:
+            .shed
+        case .internalError: .gatewayError
+        default: status < 500 || status == 501 || status == 505 ? .clientError : .upstreamFailed
+        }
+    }
+
+    /// Appends the whole answer.
+    ///
+    /// - Parameters:
+    ///   - requestID: echoed as `x-request-id`; empty before one is known.
+    ///   - isHead: the request was HEAD: no body.
+    ///   - closes: answer with `connection: close`.
+    package func append(
+        requestID: Span<UInt8>, isHead: Bool, closes: Bool, to output: inout ByteBuffer
+    ) {
+        var body = ByteBuffer(minimumCapacity: 256)
+        body.append("{\"error\":{\"message\":\"")
+        Self.appendEscaped(message, to: &body)
+        body.append("\",\"type\":\"")
+        body.append(type.value)
+        body.append("\",\"param\":")
+        if param.isEmpty {
+            body.append("null")
+        } else {
+            body.append("\"")
+            Self.appendEscaped(param, to: &body)
+            body.append("\"")
+        }
+        body.append(",\"code\":\"")
+        body.append(reason.label)
+        body.append("\"}}")
+
+        output.append("HTTP/1.1 ")
+        output.appendDecimal(status)
+        output.append(" ")
+        output.append(StatusReason.phrase(status))
+        output.append("\r\ncontent-type: application/json\r\ncontent-length: ")
+        output.appendDecimal(body.count)
+        output.append("\r\nx-sluice-reason: ")
+        output.append(reason.label)
+        if !requestID.isEmpty {
+            output.append("\r\nx-request-id: ")
+            output.append(requestID)
+        }
+        if let seconds = retryAfterSeconds {
+            output.append("\r\nretry-after: ")
+            output.appendDecimal(seconds)
+            output.append("\r\nretry-after-ms: ")
+            output.appendDecimal(seconds * 1_000)
+        }
+        if let shouldRetry {
+            output.append(shouldRetry ? "\r\nx-should-retry: true" : "\r\nx-should-retry: false")
+        }
+        if let allow {
+            output.append("\r\nallow: ")
+            output.append(allow.value)
+        }
+        if closes { output.append("\r\nconnection: close") }
+        output.append("\r\n\r\n")
+        if !isHead { output.append(body.bytes) }
+    }
+
+    private static func appendEscaped(_ text: String, to buffer: inout ByteBuffer) {
+        for byte in text.utf8 {
+            switch byte {
+            case 0x22, 0x5C:
+                buffer.append(0x5C as UInt8)
+                buffer.append(byte)
+            case 0..<0x20:
+                buffer.append(" ")
+            default:
+                buffer.append(byte)
+            }
+        }
+    }
+}
+
+/// A literal that can be compared, which `StaticString` cannot.
+package struct StaticStringBox: Sendable, Equatable {
+    package let value: StaticString
+    package init(_ value: StaticString) { self.value = value }
+    package static func == (a: StaticStringBox, b: StaticStringBox) -> Bool {
+        a.value.description == b.value.description
+    }
+}

@@ -1,0 +1,103 @@
+import SluiceBytes
+import SluiceHTTP
+import SluiceReactor
+import SluiceTime
+
+// Owned by one worker; lives in its slot table until the end of the loop turn in which it closed.
+
+/// "No slot": an exchange without an upstream, a connection without an exchange.
+let noSlot = UInt32.max
+
+/// One client's connection.
+struct DownstreamConnection: ~Copyable {
+    /// What the connection is about to do; each case waits for something different.
+    enum Stage: Equatable {
+        /// Between requests, or part of a head has come.
+        case receivingHead
+        /// The head has been read, the body is coming.
+        case receivingBody
+        /// A request is complete; its exchange owns the connection's next bytes out.
+        case responding
+        /// The answer is sent and our side shut down; what still comes is discarded for a while, so
+        /// that no reset overtakes the answer.
+        case lingering
+        /// Closed; the slot is freed at the end of the turn.
+        case closed
+    }
+
+    /// Bytes discarded while lingering at most, and for how long.
+    static let lingerBytesMax = 262_144
+    static let lingerMax = Nanoseconds.seconds(2)
+
+    var transport: Transport
+    let peer: SocketAddress
+    /// Bytes read and not yet used.
+    var input = ByteBuffer()
+    /// Bytes of answers not yet taken by the socket.
+    var output = ByteBuffer()
+    var parser: RequestParser
+    var stage = Stage.receivingHead
+    /// The open exchange, or ``noSlot``.
+    var exchange = noSlot
+    var timer = TimerWheel.none
+    /// When `timer` fires; at or before every deadline in force.
+    var timerAt = Instant.never
+    /// Deadline of `receivingHead`, `receivingBody`, `lingering`.
+    var deadline = Instant.never
+    /// First byte of the head that is being received.
+    var headStarted = Instant.unset
+    /// An edge said that there is something to read, and no read has found the end of it.
+    var isReadable = false
+    /// The client has sent FIN or reset.
+    var isPeerClosed = false
+    /// The socket took less than offered; an edge will tell.
+    var isBlocked = false
+    /// Since when, while blocked.
+    var blockedSince = Instant.unset
+    /// Close instead of waiting for another request.
+    var closesAfterAnswer = false
+    /// TLS: the handshake is not finished.
+    var isHandshaking = false
+    var lingeredBytes = 0
+
+    init(transport: consuming Transport, peer: SocketAddress, limits: HeadLimits) {
+        self.transport = transport
+        self.peer = peer
+        parser = RequestParser(limits: limits)
+    }
+
+    /// Reads once into `input`, which borrows a block while it holds bytes.
+    mutating func receive(_ pool: BufferPool) -> ReadResult {
+        pool.provide(&input)
+        let result = transport.read(into: &input)
+        if input.isEmpty { pool.release(&input) }
+        return result
+    }
+
+    /// Writes `output`; what the socket does not take stays. False when the connection is broken.
+    mutating func flush(_ pool: BufferPool, now: Instant) -> Bool {
+        guard !output.isEmpty else { return true }
+        switch transport.write(output.bytes) {
+        case .wrote(let count):
+            output.consume(count)
+            if output.isEmpty {
+                pool.release(&output)
+                isBlocked = false
+            } else if !isBlocked {
+                isBlocked = true
+                blockedSince = now
+            } else if count > 0 {
+                blockedSince = now
+            }
+            return true
+        case .failed:
+            return false
+        }
+    }
+
+    /// Drops `count` used bytes of `input` and its block with the last.
+    mutating func consumeInput(_ count: Int, _ pool: BufferPool) {
+        input.consume(count)
+        if input.isEmpty { pool.release(&input) }
+    }
+}

@@ -1,0 +1,192 @@
+import SluiceBytes
+import SluiceExchange
+import SluiceHTTP
+import SluiceReactor
+import SluiceTelemetry
+import SluiceTime
+
+/// A client's connection: bytes in, requests out of them, bytes out, and its end.
+extension Worker {
+    /// An edge on a client's connection.
+    func downstreamEvent(_ d: UInt32, _ event: PollEvent) {
+        guard downstreams[d].stage != .closed else { return }
+        if event.isReadable { downstreams[d].isReadable = true }
+        if event.isClosing {
+            downstreams[d].isPeerClosed = true
+            downstreams[d].isReadable = true
+        }
+        if downstreams[d].isHandshaking && !continueHandshake(downstream: d) { return }
+        if event.isClosing && downstreams[d].stage == .responding {
+            clientLeft(d, isReset: event.isBroken)
+            return
+        }
+        if event.isWritable && downstreams[d].isBlocked { writable(d) }
+        if downstreams[d].isReadable { advance(d) }
+    }
+
+    /// Goes on until the connection waits for something or has closed.
+    func advance(_ d: UInt32) {
+        while true {
+            switch downstreams[d].stage {
+            case .receivingHead:
+                if downstreams[d].input.isEmpty {
+                    guard read(d) else { return }
+                }
+                if !downstreams[d].headStarted.isSet {
+                    downstreams[d].headStarted = now
+                    setDeadline(d, now + settings.timeouts.head)
+                }
+                switch downstreams[d].parseHead(into: &requestHead.value) {
+                case .needMore: guard read(d) else { return }
+                case .complete: beginExchange(d)
+                case .failed(let error): refuseUnparsed(d, error)
+                }
+            case .receivingBody:
+                if downstreams[d].input.isEmpty {
+                    guard read(d) else { return }
+                    setDeadline(d, now + settings.timeouts.bodyIdle)
+                }
+                takeBody(d)
+            case .lingering:
+                guard read(d) else { return }
+                let count = downstreams[d].input.count
+                downstreams[d].lingeredBytes &+= count
+                downstreams[d].consumeInput(count, pool)
+                if downstreams[d].lingeredBytes > DownstreamConnection.lingerBytesMax {
+                    close(downstream: d)
+                }
+            case .responding, .closed:
+                return
+            }
+        }
+    }
+
+    /// Reads once; false when there is nothing now, or the connection has ended.
+    private func read(_ d: UInt32) -> Bool {
+        guard downstreams[d].isReadable else { return false }
+        switch downstreams[d].receive(pool) {
+        case .bytes(_, let isDrained):
+            if isDrained && !downstreams[d].isPeerClosed { downstreams[d].isReadable = false }
+            return true
+        case .wouldBlock:
+            downstreams[d].isReadable = false
+            return false
+        case .end, .failed:
+            downstreams[d].isReadable = false
+            downstreams[d].isPeerClosed = true
+            if downstreams[d].exchange != noSlot {
+                clientLeft(d, isReset: false)
+            } else {
+                close(downstream: d)
+            }
+            return false
+        }
+    }
+
+    /// Sends what is queued; false when the connection is gone.
+    @discardableResult func flush(_ d: UInt32) -> Bool {
+        guard downstreams[d].stage != .closed else { return false }
+        guard downstreams[d].flush(pool, now: now) else {
+            downstreams[d].isPeerClosed = true
+            if downstreams[d].exchange != noSlot {
+                clientLeft(d, isReset: true)
+            } else {
+                close(downstream: d)
+            }
+            return false
+        }
+        return true
+    }
+
+    /// The socket takes bytes again.
+    private func writable(_ d: UInt32) {
+        let since = downstreams[d].blockedSince
+        let e = downstreams[d].exchange
+        guard flush(d) else { return }
+        guard e != noSlot else {
+            if !downstreams[d].isBlocked && downstreams[d].stage == .lingering { finishWriting(d) }
+            return
+        }
+        guard exchanges.isInUse(e) else { return }
+        if !downstreams[d].isBlocked {
+            exchanges[e].record.blocked += now - since
+            shard.observeBlocked(now - since)
+        }
+        written(e)
+    }
+
+    /// Ends the connection after its answer: our FIN, then silence from the client, then close.
+    func closeGracefully(_ d: UInt32) {
+        guard downstreams[d].stage != .closed else { return }
+        downstreams[d].stage = .lingering
+        downstreams[d].headStarted = .unset
+        if downstreams[d].output.isEmpty { finishWriting(d) }
+        setDeadline(d, now + DownstreamConnection.lingerMax)
+        if downstreams[d].isPeerClosed { close(downstream: d) }
+    }
+
+    private func finishWriting(_ d: UInt32) {
+        downstreams[d].transport.shutdownWriting()
+    }
+
+    /// Closes now; the slot is freed at the end of the turn.
+    func close(downstream d: UInt32) {
+        guard downstreams[d].stage != .closed else { return }
+        downstreams[d].stage = .closed
+        graveyard.append(downstreams.token(.downstream, d))
+    }
+
+    /// After an answer: the next request on the same connection, or its end.
+    func nextRequest(_ d: UInt32) {
+        downstreams[d].exchange = noSlot
+        guard downstreams[d].stage == .responding else { return }
+        if downstreams[d].closesAfterAnswer || isDraining {
+            closeGracefully(d)
+            return
+        }
+        downstreams[d].stage = .receivingHead
+        downstreams[d].headStarted = .unset
+        downstreams[d].parser.reset()
+        setDeadline(d, now + settings.timeouts.keepAliveIdle)
+        if downstreams[d].isReadable || !downstreams[d].input.isEmpty {
+            ready.append(downstreams.token(.downstream, d))
+        }
+    }
+
+    // MARK: Refusals before there is an exchange
+
+    /// Answers a request that could not be read; nothing of it reaches anybody.
+    private func refuseUnparsed(_ d: UInt32, _ error: RequestError) {
+        shard.parseError(.downstream, error.label)
+        let e = exchanges.insert(Exchange(downstream: d, route: .unknown, framing: .none))
+        downstreams[d].exchange = e
+        openRecord(e, d)
+        var refusal = Refusal(error.status, Reason(error), error.reason.description)
+        refusal.closes = true
+        refuse(e, refusal)
+    }
+}
+
+extension DownstreamConnection {
+    /// Parses the head at the front of the input.
+    mutating func parseHead(into head: inout RequestHead) -> HeadStep<RequestError> {
+        parser.parse(input.bytes, into: &head)
+    }
+}
+
+extension Reason {
+    /// The reason that goes with a request that could not be read.
+    init(_ error: RequestError) {
+        self =
+            switch error.status {
+            case 405: .methodNotAllowed
+            case 413: .bodyTooLarge
+            case 414: .targetTooLong
+            case 417: .expectationFailed
+            case 431: .headTooLarge
+            case 501: .notImplemented
+            case 505: .versionNotSupported
+            default: .badRequest
+            }
+    }
+}

@@ -1,0 +1,212 @@
+import SluiceBytes
+import SluiceExchange
+import SluiceHTTP
+import SluiceReactor
+import SluiceTelemetry
+import SluiceTime
+import SluiceTraffic
+import SluiceVLLM
+
+/// From a parsed head to a request that is whole and judged.
+extension Worker {
+    /// Opens the exchange of the head in `requestHead`, which lies at the front of the input.
+    func beginExchange(_ d: UInt32) {
+        let framing = requestHead.value.framing
+        let match = downstreams[d].matchRoute(requestHead.value)
+        let e = exchanges.insert(Exchange(downstream: d, route: match.route, framing: framing))
+        downstreams[d].exchange = e
+        openRecord(e, d)
+        downstreams[d].describe(requestHead.value, in: &exchanges[e].record)
+        exchanges[e].record.route = match.route
+        downstreams[d].closesAfterAnswer = !requestHead.value.keepAlive || isDraining
+
+        let method = requestHead.value.method
+        let verdict = match.verdict(for: method, allowsAdmin: settings.allowsAdminRoutes)
+        switch verdict {
+        case .refuse(var refusal):
+            refusal.closes = framing != .none
+            refuse(e, refusal)
+            return
+        case .answer, .forward:
+            break
+        }
+        switch framing {
+        case .none: break
+        case .length(let count):
+            if count > settings.limits.bodyBytesMax {
+                refuseUnread(e, .bodyTooLarge(bytesMax: settings.limits.bodyBytesMax))
+                return
+            }
+            guard reserve(e, bytes: count) else {
+                refuseUnread(e, .gatewayMemory)
+                return
+            }
+        case .chunked: break
+        case .untilClose: preconditionFailure("a request is never framed by its end")
+        }
+
+        pool.provide(&exchanges[e].request)
+        downstreams[d].keepForwarded(
+            requestHead.value, in: &exchanges[e], trusts: shared.trusts(downstreams[d].peer),
+            isTLS: settings.tls != nil)
+        let expectsContinue = requestHead.value.expectsContinue
+        let headCount = requestHead.value.byteCount
+        downstreams[d].consumeInput(headCount, pool)
+        switch framing {
+        case .none: requestComplete(e)
+        case .length, .chunked, .untilClose:
+            downstreams[d].stage = .receivingBody
+            setDeadline(d, now + settings.timeouts.bodyIdle)
+            if expectsContinue && downstreams[d].input.isEmpty {
+                pool.provide(&downstreams[d].output)
+                downstreams[d].output.append("HTTP/1.1 100 Continue\r\n\r\n")
+                flush(d)
+            }
+        }
+    }
+
+    /// Fills in what every record has.
+    func openRecord(_ e: UInt32, _ d: UInt32) {
+        exchanges[e].record.started =
+            downstreams[d].headStarted.isSet ? downstreams[d].headStarted : now
+        exchanges[e].record.startedUnixNanoseconds = MonotonicClock.realtimeNanoseconds()
+        exchanges[e].record.client = downstreams[d].client
+        let milliseconds = exchanges[e].record.startedUnixNanoseconds / 1_000_000
+        exchanges[e].record.requestID = RequestIdentity.make(
+            unixMilliseconds: UInt64(clamping: milliseconds),
+            random: random.value.next(), random.value.next())
+    }
+
+    /// Takes the body's bytes that have come.
+    func takeBody(_ d: UInt32) {
+        let e = downstreams[d].exchange
+        let bodyMax = settings.limits.bodyBytesMax
+        switch downstreams[d].moveBody(into: &exchanges[e], bytesMax: bodyMax, pool) {
+        case .more:
+            // A chunked body has not said how much it will be: it grows in steps, each reserved.
+            if exchanges[e].request.count > BufferPool.blockBytes,
+                !reserve(e, bytes: exchanges[e].request.count + 65_536 & ~65_535)
+            {
+                refuseUnread(e, .gatewayMemory)
+            }
+        case .whole: requestComplete(e)
+        case .tooLarge: refuseUnread(e, .bodyTooLarge(bytesMax: bodyMax))
+        case .malformed(let error):
+            shard.parseError(.downstream, error.label)
+            var refusal = Refusal(error.status, .badFraming, error.reason.description)
+            refusal.closes = true
+            refuse(e, refusal)
+        }
+    }
+
+    /// Reserves the body's memory in the budget all workers share; small ones live in pool blocks.
+    private func reserve(_ e: UInt32, bytes: Int) -> Bool {
+        let more = bytes - exchanges[e].reservedBytes
+        guard bytes > BufferPool.blockBytes, more > 0 else { return true }
+        guard shared.bodies.reserve(more) else { return false }
+        exchanges[e].reservedBytes += more
+        return true
+    }
+
+    private func refuseUnread(_ e: UInt32, _ refusal: Refusal) {
+        var refusal = refusal
+        refusal.closes = true
+        refuse(e, refusal)
+    }
+
+    // MARK: The whole request
+
+    /// The last byte has come (`t1`): judge the body, find the pool, ask to be admitted.
+    func requestComplete(_ e: UInt32) {
+        let d = exchanges[e].downstream
+        downstreams[d].stage = .responding
+        now = MonotonicClock.now()
+        exchanges[e].record.received = now
+        exchanges[e].record.bytesIn = UInt64(exchanges[e].bodyCount)
+        let route = exchanges[e].record.route
+        if let answer = shared.ownAnswer(route, directory: directory) {
+            answerOurselves(e, answer)
+            return
+        }
+        switch exchanges[e].judgeBody(directory: directory, edits: shared.usageModes) {
+        case .refuse(let refusal):
+            refuse(e, refusal)
+            return
+        case .pool(let index, let model):
+            exchanges[e].traffic = index
+            exchanges[e].record.poolIndex = Int16(index)
+            exchanges[e].record.modelIndex = model
+        }
+        exchanges[e].record.phase = .queued
+        shard.received(&exchanges[e].record)
+        if downstreams[d].isPeerClosed {
+            clientLeft(d, isReset: false)
+            return
+        }
+        askToEnter(e, retrying: nil)
+    }
+}
+
+/// What moving body bytes led to.
+enum BodyProgress {
+    case more, whole, tooLarge
+    case malformed(BodyError)
+}
+
+extension DownstreamConnection {
+    func matchRoute(_ head: borrowing RequestHead) -> RouteMatch {
+        RouteTable.match(input.bytes, head.path)
+    }
+
+    /// Copies what the log and the metrics want of the head.
+    func describe(_ head: borrowing RequestHead, in record: inout ExchangeRecord) {
+        let bytes = input.bytes
+        record.method = RequestMethod(rawValue: head.method.rawValue) ?? .other
+        record.path.append(bytes, head.path)
+        if let id = head.first(.xRequestID),
+            RequestIdentity.isAcceptable(bytes.extracting(id.value))
+        {
+            record.requestID.removeAll()
+            record.requestID.append(bytes, id.value)
+        }
+        if let count = head.first(.xStainlessRetryCount), count.value.count == 1 {
+            let digit = bytes[count.value.lowerBound] &- 0x30
+            if digit < 10 { record.clientRetryCount = digit }
+        }
+    }
+
+    /// Keeps what will be sent upstream of the head: target, authorization, fields.
+    func keepForwarded(
+        _ head: borrowing RequestHead, in exchange: inout Exchange, trusts: Bool, isTLS: Bool
+    ) {
+        let bytes = input.bytes
+        RequestForwarding.keep(
+            head, bytes, client: client, trusts: trusts, isTLS: isTLS, in: &exchange.request,
+            targetCount: &exchange.targetCount, authorizationCount: &exchange.authorizationCount,
+            fieldsCount: &exchange.fieldsCount)
+    }
+
+    /// Moves body bytes from the input to the exchange, past the peek.
+    mutating func moveBody(into exchange: inout Exchange, bytesMax: Int, _ pool: BufferPool)
+        -> BodyProgress
+    {
+        var offset = 0
+        while true {
+            switch exchange.bodyDecoder.next(input.bytes, from: offset) {
+            case .data(let range):
+                guard exchange.bodyCount + range.count <= bytesMax else { return .tooLarge }
+                exchange.peek.feed(input.bytes.extracting(range))
+                exchange.request.append(input.bytes, range)
+                offset = range.upperBound
+            case .needMore(let end):
+                consumeInput(end, pool)
+                return .more
+            case .end(let end):
+                consumeInput(end, pool)
+                return .whole
+            case .failed(let error):
+                return .malformed(error)
+            }
+        }
+    }
+}

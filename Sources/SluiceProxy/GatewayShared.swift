@@ -1,0 +1,171 @@
+import Logging
+import SluiceExchange
+import SluiceReactor
+import SluiceTelemetry
+import SluiceTime
+import SluiceTraffic
+import Synchronization
+
+// Made before any thread starts and shared by all of them. Every member says how it is shared:
+// immutable, behind a lock that is held for a few instructions, or atomic.
+
+/// What workers and the control thread have in common.
+final class GatewayShared: Sendable {
+    /// Immutable.
+    let settings: GatewaySettings
+    /// Each behind its own short lock; indexes are those of `settings.pools`.
+    let pools: [ReplicaPool]
+    /// Immutable lists of things that are shared by their own rules.
+    let mailboxes: [Mailbox<WorkerMessage>]
+    let shards: [MetricShard]
+    let logBuffers: [AccessLogBuffer]
+    let heartbeats: Heartbeats
+    /// Atomic.
+    let bodies: MemoryBudget
+    let connections = Atomic<Int>(0)
+    let control: Mailbox<ControlMessage>
+    let logger: Logger
+    private let directory: Mutex<ReplicaDirectory>
+    private let trusted: [AddressBlock]
+
+    init(
+        settings: GatewaySettings, workers: Int, directory: ReplicaDirectory,
+        logBuffers: [AccessLogBuffer], logger: Logger
+    ) throws(SystemError) {
+        self.settings = settings
+        self.logger = logger
+        self.logBuffers = logBuffers
+        self.directory = Mutex(directory)
+        pools = settings.pools.map { pool in
+            var limits = AdmissionLimits()
+            limits.queueLengthMax = pool.queueLengthMax
+            limits.queueBytesMax = pool.queueBytesMax
+            limits.queueWaitMax = pool.queueWaitMax
+            limits.replicaInflightMax = pool.replicaInflightMax
+            var health = HealthSettings()
+            health.wedgedAfter = pool.wedgedAfter
+            health.scrapeInterval = pool.scrapeInterval
+            return ReplicaPool(
+                name: pool.name, workers: workers, limits: limits, health: health,
+                seed: .random(in: .min ... .max))
+        }
+        var mailboxes: [Mailbox<WorkerMessage>] = []
+        var shards: [MetricShard] = []
+        for _ in 0..<workers {
+            mailboxes.append(try Mailbox())
+            shards.append(MetricShard())
+        }
+        self.mailboxes = mailboxes
+        self.shards = shards
+        control = try Mailbox()
+        heartbeats = Heartbeats(workers: workers, now: MonotonicClock.now())
+        bodies = MemoryBudget(bytesMax: settings.limits.bodiesBytesMax ?? MemoryBudget.defaultMax())
+        trusted = settings.trustedProxies.compactMap(AddressBlock.init)
+    }
+
+    // MARK: The directory
+
+    /// The replicas, models and names of this moment.
+    func currentDirectory() -> ReplicaDirectory { directory.withLock { $0 } }
+
+    /// Puts a new directory into force; called by the control thread.
+    func publish(_ new: ReplicaDirectory) {
+        directory.withLock { $0 = new }
+        for mailbox in mailboxes { mailbox.post(.directoryChanged) }
+    }
+
+    // MARK: Between threads
+
+    /// Wakes workers whose waiting requests may go; `index` is awake already.
+    func wake(_ wakes: WakeSet, except index: Int?) {
+        wakes.forEach { worker in
+            if worker != index { mailboxes[worker].post(.grants) }
+        }
+    }
+
+    /// Takes one of the connections all workers may hold.
+    func admitConnection() -> Bool {
+        let before = connections.wrappingAdd(1, ordering: .relaxed).oldValue
+        if before < settings.limits.connectionsMax { return true }
+        connections.wrappingSubtract(1, ordering: .relaxed)
+        return false
+    }
+
+    func connectionClosed() { connections.wrappingSubtract(1, ordering: .relaxed) }
+
+    /// Says something on the control plane's log, at most a few times a second.
+    func note(_ text: String) { control.post(.note(text)) }
+
+    /// Asks the control thread whether the replica has died.
+    func corroborate(_ replica: ReplicaID, pool: Int) {
+        control.post(.probeNow(pool: pool, replica: replica))
+    }
+
+    func observeConnectFailure(_ pool: Int, _ replica: ReplicaID, _ failure: UpstreamFailure) {
+        let event: ReplicaEvent = failure == .connectRefused ? .connectRefused : .connectFailed
+        wake(pools[pool].observe(replica, event, now: MonotonicClock.now()), except: nil)
+        control.post(.probeNow(pool: pool, replica: replica))
+    }
+
+    func observeUnauthorized(_ pool: Int, _ replica: ReplicaID) {
+        wake(pools[pool].observe(replica, .unauthorized, now: MonotonicClock.now()), except: nil)
+    }
+
+    /// Whether forwarding headers of this peer are believed.
+    func trusts(_ peer: SocketAddress) -> Bool {
+        !trusted.isEmpty && trusted.contains { $0.contains(peer) }
+    }
+}
+
+/// What workers ask of the control thread.
+enum ControlMessage: Sendable {
+    case probeNow(pool: Int, replica: ReplicaID)
+    case note(String)
+    case workerStopped(Int)
+}
+
+/// When each worker last turned its loop; written by the workers, read by `/livez`.
+final class Heartbeats: Sendable {
+    private let turns: [Turn]
+
+    private final class Turn: Sendable {
+        let at: Atomic<Int64>
+        init(_ now: Instant) { at = Atomic(now.nanoseconds) }
+    }
+
+    init(workers: Int, now: Instant) { turns = (0..<workers).map { _ in Turn(now) } }
+
+    func turned(worker: Int, at now: Instant) {
+        turns[worker].at.store(now.nanoseconds, ordering: .relaxed)
+    }
+
+    func lastTurn(of worker: Int) -> Instant {
+        Instant(nanoseconds: turns[worker].at.load(ordering: .relaxed))
+    }
+}
+
+/// Bytes of request bodies that all workers together may hold.
+final class MemoryBudget: Sendable {
+    let bytesMax: Int
+    private let used = Atomic<Int>(0)
+
+    init(bytesMax: Int) { self.bytesMax = bytesMax }
+
+    var bytesUsed: Int { used.load(ordering: .relaxed) }
+
+    /// Takes `bytes`, or nothing: there is never a wait for memory.
+    func reserve(_ bytes: Int) -> Bool {
+        let before = used.wrappingAdd(bytes, ordering: .relaxed).oldValue
+        if before <= bytesMax - bytes { return true }
+        used.wrappingSubtract(bytes, ordering: .relaxed)
+        return false
+    }
+
+    func release(_ bytes: Int) { used.wrappingSubtract(bytes, ordering: .relaxed) }
+
+    /// 40 % of the cgroup's memory limit, else 1 GiB.
+    static func defaultMax() -> Int {
+        guard let limit = ControlGroup.memoryMax() else { return 1 << 30 }
+        return limit / 5 * 2
+    }
+}

@@ -1,0 +1,154 @@
+import SluiceExchange
+import SluiceReactor
+import SluiceTelemetry
+import SluiceTraffic
+
+/// How to reach one replica; immutable.
+final class ReplicaEndpoint: Sendable {
+    let address: SocketAddress
+    /// The name its certificate is checked against, and the `Host` it is sent.
+    let host: String
+    let authority: [UInt8]
+    /// `Bearer …` of the replica's API key; nil lets the client's own through.
+    let authorization: [UInt8]?
+    let generation: UInt32
+    /// Index into the name tables.
+    let recordIndex: Int32
+    let isTLS: Bool
+    let metricsURL: HTTPURL
+    let url: HTTPURL
+
+    init(
+        address: SocketAddress, url: HTTPURL, metricsURL: HTTPURL, authorization: [UInt8]?,
+        generation: UInt32, recordIndex: Int32
+    ) {
+        self.address = address
+        self.url = url
+        self.metricsURL = metricsURL
+        host = url.host
+        authority = Array(url.authority.utf8)
+        self.authorization = authorization
+        self.generation = generation
+        self.recordIndex = recordIndex
+        isTLS = url.isTLS
+    }
+}
+
+/// A model that clients may ask for.
+struct ModelEntry: Sendable, Equatable {
+    let name: [UInt8]
+    let pool: Int
+    /// Index into the name tables.
+    let label: UInt16
+}
+
+/// Replicas, models and names at one moment: a value that workers copy, so that no lookup locks.
+struct ReplicaDirectory: Sendable {
+    /// By pool, then by replica slot.
+    var endpoints: [[ReplicaEndpoint?]]
+    private(set) var models: [UInt64: ModelEntry] = [:]
+    var names = NameTables()
+    /// Every configured replica has told its models at least once: only then is a model "unknown".
+    var isComplete = false
+    /// The answer to `GET /v1/models`, made when the directory was.
+    var modelsPage: [UInt8] = []
+
+    init(pools: Int) { endpoints = Array(repeating: [], count: pools) }
+
+    func endpoint(_ key: ReplicaKey) -> ReplicaEndpoint? {
+        guard key.slot < endpoints[key.pool].count, let found = endpoints[key.pool][key.slot],
+            found.generation == key.generation
+        else { return nil }
+        return found
+    }
+
+    /// The pool that serves a model.
+    func model(_ name: Span<UInt8>) -> ModelEntry? {
+        guard let entry = models[Self.hash(name)], entry.name.count == name.count else { return nil }
+        for i in 0..<name.count where entry.name[i] != name[i] { return nil }
+        return entry
+    }
+
+    /// All names that clients may ask for, sorted.
+    var modelNames: [String] {
+        models.values.map { String(decoding: $0.name, as: UTF8.self) }.sorted()
+    }
+
+    mutating func add(model name: String, pool: Int, label: UInt16) {
+        let bytes = Array(name.utf8)
+        let hash = Self.hash(bytes.span)
+        if models[hash] == nil { models[hash] = ModelEntry(name: bytes, pool: pool, label: label) }
+    }
+
+    /// FNV-1a; the names are ours, not a client's, so that nobody can choose collisions.
+    private static func hash(_ bytes: Span<UInt8>) -> UInt64 {
+        var hash: UInt64 = 0xCBF2_9CE4_8422_2325
+        for i in 0..<bytes.count { hash = (hash ^ UInt64(bytes[i])) &* 0x0000_0100_0000_01B3 }
+        return hash
+    }
+}
+
+/// An `http` or `https` URL of a server, split.
+struct HTTPURL: Sendable, Equatable {
+    let isTLS: Bool
+    let host: String
+    let port: UInt16
+    /// With a leading slash; `/` where none was given.
+    let path: String
+
+    /// Nil for anything that is not `http(s)://host[:port][/path]`.
+    init?(_ text: String) {
+        let rest: Substring
+        if text.hasPrefix("http://") {
+            isTLS = false
+            rest = text.dropFirst(7)
+        } else if text.hasPrefix("https://") {
+            isTLS = true
+            rest = text.dropFirst(8)
+        } else {
+            return nil
+        }
+        let slash = rest.firstIndex(of: "/") ?? rest.endIndex
+        let authority = rest[..<slash]
+        path = slash == rest.endIndex ? "/" : String(rest[slash...])
+        var name = authority
+        var port: UInt16 = isTLS ? 443 : 80
+        if let colon = authority.lastIndex(of: ":"), !authority[colon...].contains("]") {
+            guard let number = UInt16(authority[authority.index(after: colon)...]), number > 0
+            else { return nil }
+            port = number
+            name = authority[..<colon]
+        }
+        if name.hasPrefix("["), name.hasSuffix("]") { name = name.dropFirst().dropLast() }
+        guard !name.isEmpty, !name.contains("@") else { return nil }
+        host = String(name)
+        self.port = port
+    }
+
+    /// `host:port` as a `Host` field and as a replica's default name.
+    var authority: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
+}
+
+/// A CIDR block.
+struct AddressBlock: Sendable {
+    private let base: SocketAddress
+    private let bits: Int
+
+    /// Nil for what is not `address/bits` or an address.
+    init?(_ text: String) {
+        let parts = text.split(separator: "/", maxSplits: 1)
+        guard let first = parts.first, let base = SocketAddress(host: String(first), port: 0) else {
+            return nil
+        }
+        self.base = base
+        let width = base.isIPv6 ? 128 : 32
+        guard parts.count == 2 else {
+            bits = width
+            return
+        }
+        guard let bits = Int(parts[1]), bits >= 0, bits <= width else { return nil }
+        self.bits = bits
+    }
+
+    func contains(_ address: SocketAddress) -> Bool { base.sharesPrefix(address, bits: bits) }
+}

@@ -1,0 +1,97 @@
+import SluiceBytes
+import SluiceHTTP
+import SluiceReactor
+import SluiceTime
+
+/// Which replica of which pool, as small numbers.
+struct ReplicaKey: Hashable {
+    let pool: Int
+    let slot: Int
+    let generation: UInt32
+}
+
+// Owned by one worker; lives in its slot table until the end of the loop turn in which it closed.
+
+/// One connection to a replica; carries at most one exchange.
+struct UpstreamConnection: ~Copyable {
+    enum Stage: Equatable {
+        case connecting
+        /// The request is being written or the answer read.
+        case active
+        /// In the pool, waiting for the next request.
+        case idle
+        case closed
+    }
+
+    var transport: Transport
+    let replica: ReplicaKey
+    var stage = Stage.connecting
+    var exchange: UInt32
+    /// The request's head, and its body where that is small.
+    var output = ByteBuffer()
+    /// Bytes read and not yet used.
+    var input = ByteBuffer()
+    var parser: ResponseParser
+    var isReadable = false
+    var isPeerClosed = false
+    var isBlocked = false
+    /// TLS: the handshake is not finished.
+    var isHandshaking = false
+    /// Bytes written before the exchange that is on it now.
+    var bytesBefore: UInt64 = 0
+    var bytesWritten: UInt64 = 0
+    /// Whether a request has been answered on it: the stale keep-alive case needs that.
+    var isReused = false
+    var idleSince = Instant.unset
+    var idleDeadline = Instant.never
+    /// While idle: the neighbours in the pool's list.
+    var idleNext = noSlot
+    var idlePrevious = noSlot
+
+    init(
+        transport: consuming Transport, replica: ReplicaKey, exchange: UInt32, limits: HeadLimits
+    ) {
+        self.transport = transport
+        self.replica = replica
+        self.exchange = exchange
+        parser = ResponseParser(limits: limits)
+    }
+
+    mutating func receive(_ pool: BufferPool) -> ReadResult {
+        pool.provide(&input)
+        let result = transport.read(into: &input)
+        if input.isEmpty { pool.release(&input) }
+        return result
+    }
+
+    mutating func consumeInput(_ count: Int, _ pool: BufferPool) {
+        input.consume(count)
+        if input.isEmpty { pool.release(&input) }
+    }
+
+    /// Writes `output` and then `body` from where it stopped.
+    ///
+    /// - Parameter bodySent: bytes of `body` written so far; moved forward.
+    /// - Returns: false when the connection is broken.
+    mutating func send(body: Span<UInt8>, bodySent: inout Int, _ pool: BufferPool) -> Bool {
+        let rest = body.extracting(bodySent..<body.count)
+        let headCount = output.count
+        if headCount == 0 && rest.isEmpty { return true }
+        let result: WriteResult
+        if rest.isEmpty {
+            result = transport.write(output.bytes)
+        } else if headCount == 0 {
+            result = transport.write(rest)
+        } else {
+            result = transport.write(output.bytes, rest)
+        }
+        guard case .wrote(let count) = result else { return false }
+        bytesWritten &+= UInt64(count)
+        let ofHead = min(count, headCount)
+        output.consume(ofHead)
+        bodySent += count - ofHead
+        isBlocked = !output.isEmpty || bodySent < body.count
+        if output.isEmpty { pool.release(&output) }
+        return true
+    }
+}

@@ -1,0 +1,102 @@
+import SluiceBytes
+import SluiceExchange
+import SluiceReactor
+import SluiceTelemetry
+import SluiceTime
+
+/// A connection to a replica: its beginning, its edges, its end.
+extension Worker {
+    /// Starts a connection; nil when none can be made (no descriptor, no route).
+    func connect(to endpoint: ReplicaEndpoint, _ key: ReplicaKey, for e: UInt32) -> UInt32? {
+        guard !upstreams.isFull,
+            let transport = try? Transport.connect(
+                to: endpoint.address, userTimeout: settings.timeouts.writeStall)
+        else { return nil }
+        let descriptor = transport.descriptor
+        let u = upstreams.insert(
+            UpstreamConnection(
+                transport: transport, replica: key, exchange: e, limits: headLimits))
+        shard.connectionOpened(.upstream)
+        if !startTLSIfConfigured(upstream: u, endpoint)
+            || (try? poller.add(descriptor, .stream, upstreams.token(.upstream, u))) == nil
+        {
+            close(upstream: u)
+            return nil
+        }
+        return u
+    }
+
+    /// An edge on a replica's connection.
+    func upstreamEvent(_ u: UInt32, _ event: PollEvent) {
+        if event.isReadable { upstreams[u].isReadable = true }
+        if event.isClosing {
+            upstreams[u].isPeerClosed = true
+            upstreams[u].isReadable = true
+        }
+        switch upstreams[u].stage {
+        case .connecting:
+            guard event.isWritable || event.isClosing else { return }
+            connected(u)
+        case .active:
+            if upstreams[u].isHandshaking && !continueHandshake(upstream: u) { return }
+            if event.isWritable && upstreams[u].isBlocked { sendRequest(u) }
+            if upstreams[u].stage == .active && upstreams[u].isReadable { pump(u) }
+        case .idle:
+            guard event.isReadable || event.isClosing else { return }
+            // Nothing may come on an idle connection: FIN, or stray bytes that are nobody's answer.
+            unlinkIdle(u)
+            close(upstream: u)
+        case .closed:
+            return
+        }
+    }
+
+    private func connected(_ u: UInt32) {
+        if let error = upstreams[u].transport.connectError() {
+            upstreamBroken(u, UpstreamFailure(connect: error))
+            return
+        }
+        if upstreams[u].isPeerClosed {
+            upstreamBroken(u, .connectFailed)
+            return
+        }
+        if upstreams[u].isHandshaking && !continueHandshake(upstream: u) { return }
+        sendRequest(u)
+    }
+
+    /// The connection is of no more use to its exchange: close it, let the retry rule decide.
+    func upstreamBroken(_ u: UInt32, _ failure: UpstreamFailure) {
+        let e = upstreams[u].exchange
+        let acknowledged = upstreams[u].bytesAcknowledgedOfRequest()
+        if upstreams[u].isReused, acknowledged == 0 {
+            shard.staleKeepAlive(replica: exchanges[e].record.replicaIndex)
+        }
+        exchanges[e].upstream = noSlot
+        close(upstream: u)
+        shard.upstreamFailed(
+            replica: exchanges[e].record.replicaIndex, reason: failure.reason)
+        if failure.isBeforeRequest {
+            shared.observeConnectFailure(exchanges[e].traffic, exchanges[e].lastReplica, failure)
+        }
+        attemptFailed(e, failure, bytesAcknowledged: acknowledged)
+    }
+
+    /// Closes now; the slot is freed at the end of the turn.
+    func close(upstream u: UInt32) {
+        guard upstreams[u].stage != .closed else { return }
+        upstreams[u].stage = .closed
+        upstreams[u].exchange = noSlot
+        graveyard.append(upstreams.token(.upstream, u))
+    }
+}
+
+extension UpstreamConnection {
+    /// Bytes of the present request that the peer has acknowledged; nil where the kernel cannot say.
+    ///
+    /// `tcpi_bytes_acked` counts the SYN as one. Source: tcp(7).
+    func bytesAcknowledgedOfRequest() -> Int? {
+        guard let info = transport.info() else { return nil }
+        let before = bytesBefore &+ 1
+        return info.bytesAcknowledged <= before ? 0 : Int(clamping: info.bytesAcknowledged - before)
+    }
+}

@@ -1,0 +1,196 @@
+import SluiceBytes
+import SluiceExchange
+import SluiceReactor
+import SluiceTelemetry
+import SluiceTime
+import SluiceTraffic
+
+/// From the gate to a replica's connection.
+extension Worker {
+    /// Asks the pool's gate; the verdict is carried out at once.
+    ///
+    /// - Parameter retrying: replicas that must not be tried again; nil for a first attempt.
+    func askToEnter(_ e: UInt32, retrying: ReplicaIDs?) {
+        let traffic = shared.pools[exchanges[e].traffic]
+        let token = exchanges.token(.downstream, e).bits
+        let verdict = traffic.arrive(
+            exchanges[e].arrival, worker: index, token: token, retrying: retrying, now: now,
+            random: &random.value)
+        switch consume verdict {
+        case .dispatch(let permit): dispatch(e, permit)
+        case .wait(let ticket): exchanges[e].ticket = ticket
+        case .shed(let reason, let retryAfter): refuse(e, Refusal(reason, retryAfter: retryAfter))
+        }
+    }
+
+    /// Takes what the queues have for this worker.
+    func takeGrants() {
+        for traffic in shared.pools {
+            while let grant = traffic.takeGrant(worker: index, now: now) {
+                switch consume grant {
+                case .dispatch(let bits, let permit):
+                    let token = Token(bits: bits)
+                    if exchanges.holds(token) {
+                        exchanges[token.slot].ticket = nil
+                        dispatch(token.slot, permit)
+                    } else {
+                        turnWakes.formUnion(permit.release(.ignored, now: now))
+                    }
+                case .expired(let bits, let reason, let retryAfter):
+                    let token = Token(bits: bits)
+                    if exchanges.holds(token) {
+                        exchanges[token.slot].ticket = nil
+                        refuse(token.slot, Refusal(reason, retryAfter: retryAfter))
+                    }
+                }
+            }
+        }
+    }
+
+    /// Binds the exchange to the permit's replica and sends the request, on an idle connection where
+    /// there is one.
+    private func dispatch(_ e: UInt32, _ permit: consuming Permit) {
+        let replica = permit.replica
+        let pool = exchanges[e].traffic
+        shard.routed(pool: pool, reason: permit.reason.rawValue)
+        exchanges[e].permit = consume permit
+        if !exchanges[e].record.admitted.isSet { exchanges[e].record.admitted = now }
+        exchanges[e].record.phase = .connecting
+        exchanges[e].isRequestSent = false
+        exchanges[e].bodySent = 0
+        let key = ReplicaKey(
+            pool: pool, slot: Int(replica.slot), generation: replica.generation)
+        var endpoint = directory.endpoint(key)
+        if endpoint == nil {
+            adoptDirectory()
+            endpoint = directory.endpoint(key)
+        }
+        guard let endpoint else {
+            attemptFailed(e, .connectFailed)
+            return
+        }
+        let suffix = RequestIdentity.attemptSuffix(random: random.value.next())
+        exchanges[e].record.attempted(replica: endpoint.recordIndex, suffix: suffix)
+        guard let u = takeIdle(key) ?? connect(to: endpoint, key, for: e) else {
+            attemptFailed(e, .connectFailed)
+            return
+        }
+        exchanges[e].upstream = u
+        upstreams[u].exchange = e
+        self.pool.provide(&upstreams[u].output)
+        exchanges[e].composeRequest(
+            for: endpoint, suffix: suffix, into: &upstreams[u].output)
+        if upstreams[u].stage == .connecting {
+            exchanges[e].upstreamDeadline = now + settings.timeouts.connect
+        } else {
+            sendRequest(u)
+        }
+        guard exchanges.isInUse(e), exchanges[e].upstream == u else { return }
+        armExchange(e)
+    }
+
+    /// Writes what is left of the request; `t3` when the last byte is out.
+    func sendRequest(_ u: UInt32) {
+        let e = upstreams[u].exchange
+        upstreams[u].stage = .active
+        guard exchanges[e].send(on: &upstreams[u], pool) else {
+            upstreamBroken(u, .reset)
+            return
+        }
+        guard !upstreams[u].isBlocked, !exchanges[e].isRequestSent else {
+            exchanges[e].upstreamDeadline = now + settings.timeouts.writeStall
+            return
+        }
+        exchanges[e].isRequestSent = true
+        exchanges[e].record.sent = now
+        exchanges[e].record.phase = .relaying
+        exchanges[e].upstreamDeadline = now + settings.timeouts.firstContent
+        if settings.timeouts.firstContent < settings.timeouts.connect { armExchange(e) }
+    }
+
+    /// An attempt has failed and its connection is gone: again, or an answer, or a cut.
+    func attemptFailed(_ e: UInt32, _ failure: UpstreamFailure, bytesAcknowledged: Int? = nil) {
+        releasePermit(e, failure == .engineRefused ? .ignored : .failed)
+        if exchanges[e].isAnswerBegun {
+            cut(e, failure.outcomeAfterAnswerBegan, failure.reason)
+            return
+        }
+        let traffic = shared.pools[exchanges[e].traffic]
+        var facts = exchanges[e].retryCase(failure, bytesAcknowledged: bytesAcknowledged)
+        facts.isEnabled = settings.pools[exchanges[e].traffic].retries
+        facts.budget = traffic.retryBudget(now: now)
+        decide(e, failure, facts)
+    }
+
+    private func decide(_ e: UInt32, _ failure: UpstreamFailure, _ facts: RetryCase) {
+        let traffic = shared.pools[exchanges[e].traffic]
+        switch RetryRule.verdict(facts) {
+        case .retrySameAllowed:
+            again(e, failure, excluding: failure.isBeforeRequest ? exchanges[e].excluded : ReplicaIDs())
+        case .retryOther:
+            guard traffic.withdrawRetry(now: now) == .granted else {
+                giveUp(e, failure, .budgetSpent)
+                return
+            }
+            exchanges[e].repeats += 1
+            again(e, failure, excluding: exchanges[e].excluded)
+        case .awaitCorroboration(let wait):
+            exchanges[e].awaitingCorroboration = failure
+            exchanges[e].upstreamDeadline = now + wait
+            armExchange(e)
+            shared.corroborate(exchanges[e].lastReplica, pool: exchanges[e].traffic)
+        case .giveUp(_, let why):
+            giveUp(e, failure, why)
+        }
+    }
+
+    /// The wait for a replica's death is over, one way or the other.
+    func corroborationEnded(_ e: UInt32) {
+        guard let failure = exchanges[e].awaitingCorroboration else { return }
+        exchanges[e].awaitingCorroboration = nil
+        let traffic = shared.pools[exchanges[e].traffic]
+        var facts = exchanges[e].retryCase(failure, bytesAcknowledged: nil)
+        facts.isEnabled = settings.pools[exchanges[e].traffic].retries
+        facts.budget = traffic.retryBudget(now: now)
+        let isDead =
+            switch traffic.replicaState(exchanges[e].lastReplica) {
+            case .dead, nil: true
+            default: false
+            }
+        facts.isDeathCorroborated = isDead
+        if isDead {
+            exchanges[e].deaths += 1
+            facts.deaths = exchanges[e].deaths
+        }
+        decide(e, failure, facts)
+    }
+
+    private func again(_ e: UInt32, _ failure: UpstreamFailure, excluding: ReplicaIDs) {
+        exchanges[e].record.retries &+= 1
+        exchanges[e].resetAnswer()
+        shard.retried(reason: failure.reason, succeeded: true)
+        askToEnter(e, retrying: excluding)
+    }
+
+    private func giveUp(_ e: UInt32, _ failure: UpstreamFailure, _ why: RetryRefusal) {
+        var refusal = failure.refusal
+        switch why {
+        case .poison:
+            shared.pools[exchanges[e].traffic].rememberPoison(exchanges[e].bodyHash, now: now)
+            shard.poisoned()
+            refusal = Refusal(
+                502, .poison, "Two model servers died while they worked on this request.")
+            refusal.shouldRetry = false
+        case .answerBegun, .retriesOff, .attemptsSpent, .budgetSpent, .timedOut, .notRepeatable,
+            .deathNotCorroborated:
+            break
+        }
+        refuse(e, refusal)
+    }
+
+    /// Gives the replica's slot back, exactly once per dispatch.
+    func releasePermit(_ e: UInt32, _ end: PermitEnd) {
+        guard let permit = exchanges[e].permit.take() else { return }
+        turnWakes.formUnion(permit.release(end, now: now))
+    }
+}

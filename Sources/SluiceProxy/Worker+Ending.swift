@@ -1,0 +1,127 @@
+import SluiceBytes
+import SluiceExchange
+import SluiceReactor
+import SluiceTelemetry
+import SluiceTime
+import SluiceTraffic
+
+/// How exchanges end: each exactly once, here.
+extension Worker {
+    /// Answers with a status of our own; the replica, if any, is let go.
+    func refuse(_ e: UInt32, _ refusal: Refusal) {
+        let d = exchanges[e].downstream
+        abandonUpstream(e, .ignored)
+        if !exchanges[e].record.received.isSet { exchanges[e].record.received = now }
+        exchanges[e].isHeadHeld = false
+        downstreams[d].output.removeAll()
+        pool.provide(&downstreams[d].output)
+        if refusal.closes { downstreams[d].closesAfterAnswer = true }
+        refusal.append(
+            requestID: exchanges[e].record.requestID.bytes,
+            isHead: exchanges[e].record.method == .head,
+            closes: downstreams[d].closesAfterAnswer || isDraining, to: &downstreams[d].output)
+        answerWith(e, d, status: refusal.status, refusal.outcome, refusal.reason)
+    }
+
+    /// Answers with a page of our own.
+    func answerOurselves(_ e: UInt32, _ answer: OwnAnswer) {
+        let d = exchanges[e].downstream
+        pool.provide(&downstreams[d].output)
+        answer.append(
+            requestID: exchanges[e].record.requestID.bytes,
+            isHead: exchanges[e].record.method == .head,
+            closes: downstreams[d].closesAfterAnswer || isDraining, to: &downstreams[d].output)
+        answerWith(e, d, status: answer.status, .ok, .none)
+    }
+
+    private func answerWith(
+        _ e: UInt32, _ d: UInt32, status: Int, _ outcome: Outcome, _ reason: Reason
+    ) {
+        exchanges[e].record.status = UInt16(status)
+        exchanges[e].record.bytesOut = UInt64(downstreams[d].output.count)
+        exchanges[e].record.reason = reason
+        exchanges[e].ownOutcome = outcome
+        exchanges[e].isAnswerBegun = true
+        exchanges[e].isUpstreamDone = true
+        downstreams[d].stage = .responding
+        guard flush(d), exchanges.isInUse(e), downstreams[d].exchange == e else { return }
+        if downstreams[d].output.isEmpty {
+            end(e, outcome, reason)
+        } else {
+            arm(d, at: now + settings.timeouts.writeStall)
+        }
+    }
+
+    /// Ends an answer abnormally: what the client has got must not look whole.
+    func cut(_ e: UInt32, _ outcome: Outcome, _ reason: Reason) {
+        let d = exchanges[e].downstream
+        // What is framed already may still be read; only the proper end is withheld.
+        if !downstreams[d].isBlocked { _ = downstreams[d].flush(pool, now: now) }
+        if exchanges[e].answerFraming == .untilClose { downstreams[d].transport.resetOnClose() }
+        end(e, outcome, reason)
+        close(downstream: d)
+    }
+
+    /// The client has gone while its exchange is open: the replica must stop at once.
+    func clientLeft(_ d: UInt32, isReset: Bool) {
+        let e = downstreams[d].exchange
+        if exchanges[e].isUpstreamDone && exchanges[e].ownOutcome != nil {
+            end(e, exchanges[e].ownOutcome ?? .clientGone, exchanges[e].record.reason)
+        } else {
+            exchanges[e].record.clientGoneSeen = now
+            end(e, .clientGone, isReset ? .clientReset : .clientClosed)
+        }
+        close(downstream: d)
+    }
+
+    /// Closes the exchange's connection to the replica and gives everything at it back.
+    private func abandonUpstream(_ e: UInt32, _ end: PermitEnd) {
+        if let ticket = exchanges[e].ticket.take() {
+            let cancelled = shared.pools[exchanges[e].traffic].cancel(ticket, now: now)
+            turnWakes.formUnion(cancelled.wakes)
+        }
+        let u = exchanges[e].upstream
+        if u != noSlot {
+            exchanges[e].upstream = noSlot
+            close(upstream: u)
+            if exchanges[e].record.clientGoneSeen.isSet {
+                exchanges[e].record.upstreamClosed = now
+            }
+        }
+        releasePermit(e, end)
+    }
+
+    /// The one end of every exchange: the record is complete, everything is given back.
+    func end(_ e: UInt32, _ outcome: Outcome, _ reason: Reason) {
+        let d = exchanges[e].downstream
+        abandonUpstream(e, .ignored)
+        if !exchanges[e].record.received.isSet { exchanges[e].record.received = now }
+        exchanges[e].record.ended = now
+        exchanges[e].record.outcome = outcome
+        exchanges[e].record.reason = reason
+        switch outcome {
+        case .clientGone: exchanges[e].record.status = 499
+        case .ok, .clientError, .shed, .upstreamClientError, .upstreamFailed, .streamError,
+            .truncated, .streamTimeout, .clientStalled, .drained, .gatewayError:
+            if exchanges[e].record.status == 0 {
+                exchanges[e].record.status = exchanges[e].record.upstreamStatus
+            }
+        }
+        exchanges[e].takeUsage()
+        shard.finished(&exchanges[e].record)
+        log.write(exchanges[e].record)
+        releaseRequest(e)
+        pool.release(&exchanges[e].partialEvent)
+        _ = exchanges.remove(e)
+        nextRequest(d)
+    }
+
+    /// Gives the kept request back; nothing is retried any more.
+    func releaseRequest(_ e: UInt32) {
+        pool.release(&exchanges[e].request)
+        if exchanges[e].reservedBytes > 0 {
+            shared.bodies.release(exchanges[e].reservedBytes)
+            exchanges[e].reservedBytes = 0
+        }
+    }
+}

@@ -1,0 +1,273 @@
+import SluiceBytes
+import SluiceExchange
+import SluiceHTTP
+import SluiceReactor
+import SluiceTelemetry
+import SluiceTime
+import SluiceTraffic
+
+/// From a replica's bytes to the client's, in the loop turn in which they arrive.
+extension Worker {
+    /// Reads and relays until the socket is empty, the client's buffer is full, or a budget is spent.
+    func pump(_ u: UInt32) {
+        for _ in 0..<Self.readsPerTurn {
+            guard upstreams[u].stage == .active, upstreams[u].isReadable else { return }
+            let e = upstreams[u].exchange
+            if exchanges[e].isPaused { return }
+            switch upstreams[u].receive(pool) {
+            case .bytes(_, let isDrained):
+                if isDrained && !upstreams[u].isPeerClosed { upstreams[u].isReadable = false }
+                relay(u, e)
+            case .wouldBlock:
+                upstreams[u].isReadable = false
+            case .end:
+                upstreams[u].isReadable = false
+                upstreamEnded(u, e, .closedEarly)
+                return
+            case .failed:
+                upstreams[u].isReadable = false
+                upstreamEnded(u, e, .reset)
+                return
+            }
+        }
+        if upstreams[u].stage == .active && upstreams[u].isReadable {
+            ready.append(upstreams.token(.upstream, u))
+        }
+    }
+
+    /// The replica's connection has ended with an answer under way, or before one.
+    private func upstreamEnded(_ u: UInt32, _ e: UInt32, _ failure: UpstreamFailure) {
+        let endsProperly = exchanges[e].isHeadParsed && exchanges[e].answerBody.endsWithConnection
+        guard failure == .closedEarly && endsProperly else {
+            upstreamBroken(u, failure)
+            return
+        }
+        answerComplete(u, e, reusable: false)
+    }
+
+    /// Takes the bytes that have come through head, framing and events, and sends what results.
+    private func relay(_ u: UInt32, _ e: UInt32) {
+        while !exchanges[e].isHeadParsed {
+            switch upstreams[u].parseHead(into: &responseHead.value, exchanges[e].method) {
+            case .needMore: return
+            case .failed(let error):
+                shard.parseError(.upstream, error.label)
+                upstreamBroken(u, .malformed)
+                return
+            case .complete:
+                let count = responseHead.value.byteCount
+                if responseHead.value.status < 200 {
+                    // Ours to the client was sent when the body was asked for.
+                    upstreams[u].consumeInput(count, pool)
+                    upstreams[u].parser.reset()
+                    exchanges[e].interimAnswers += 1
+                    if exchanges[e].interimAnswers > Exchange.interimAnswersMax {
+                        upstreamBroken(u, .malformed)
+                        return
+                    }
+                    continue
+                }
+                guard headArrived(u, e) else { return }
+            }
+        }
+        let d = exchanges[e].downstream
+        let progress = upstreams[u].decode(
+            into: &exchanges[e], payload: &payload.value, pool, now: now)
+        if exchanges[e].isEventStream { observeEvents(e) }
+        switch progress {
+        case .more:
+            sendPayload(e, d)
+            if exchanges.isInUse(e), exchanges[e].upstream == u {
+                exchanges[e].upstreamDeadline =
+                    now
+                    + (exchanges[e].hasContent
+                        ? settings.timeouts.streamIdle : settings.timeouts.firstContent)
+            }
+        case .whole(let hasStray):
+            answerComplete(u, e, reusable: !hasStray)
+        case .firstEventIsError:
+            errorBeforeContent(u, e)
+        case .malformed(let error):
+            shard.parseError(.upstream, error.label)
+            sendPayload(e, d)
+            if exchanges.isInUse(e), exchanges[e].upstream == u { upstreamBroken(u, .malformed) }
+        }
+    }
+
+    /// The final head is here: refuse, or put the client's head into its buffer.
+    ///
+    /// - Returns: false when the attempt has ended with it.
+    private func headArrived(_ u: UInt32, _ e: UInt32) -> Bool {
+        let status = responseHead.value.status
+        exchanges[e].record.answered = now
+        exchanges[e].record.upstreamStatus = UInt16(status)
+        exchanges[e].isHeadParsed = true
+        shard.upstreamAnswered(
+            replica: exchanges[e].record.replicaIndex, status: status,
+            latency: now - exchanges[e].record.sent)
+        learnKeepAlive(upstreams[u].replica, seconds: responseHead.value.keepAliveTimeoutSeconds)
+        if status == 503 && exchanges[e].mayRetryRefusal {
+            upstreamBroken(u, .engineRefused)
+            return false
+        }
+        if status == 401 {
+            shared.observeUnauthorized(exchanges[e].traffic, exchanges[e].lastReplica)
+        }
+        let d = exchanges[e].downstream
+        pool.provide(&downstreams[d].output)
+        upstreams[u].beginAnswer(
+            of: &exchanges[e], responseHead.value, isHTTP11: exchanges[e].clientIsHTTP11,
+            closes: &downstreams[d].closesAfterAnswer, into: &downstreams[d].output, pool)
+        if exchanges[e].isEventStream && settings.timeouts.headHoldMax > .zero {
+            exchanges[e].isHeadHeld = true
+            exchanges[e].holdDeadline = now + settings.timeouts.headHoldMax
+            armExchange(e)
+        }
+        return true
+    }
+
+    /// Notes what the classifier saw in this read: tokens, the first content, the pool's progress.
+    private func observeEvents(_ e: UInt32) {
+        let events = exchanges[e].newContentEvents
+        let hadContent = exchanges[e].hasContent
+        shared.pools[exchanges[e].traffic].progress[index].chunk(
+            Int(exchanges[e].lastReplica.slot), at: now)
+        guard events > 0 else { return }
+        exchanges[e].newContentEvents = 0
+        if !hadContent {
+            exchanges[e].hasContent = true
+            now = MonotonicClock.now()
+            exchanges[e].record.firstContentArrived = now
+        }
+        exchanges[e].record.contentEvents &+= UInt32(truncatingIfNeeded: events)
+        exchanges[e].pendingContentEvents &+= events
+        shard.contentEvents(model: exchanges[e].record.modelIndex, events)
+    }
+
+    /// Frames the payload and sends it, unless the head still waits for its first event.
+    private func sendPayload(_ e: UInt32, _ d: UInt32) {
+        if !payload.value.isEmpty {
+            downstreams[d].appendPayload(
+                payload.value.bytes, framing: exchanges[e].answerFraming, pool)
+            payload.value.removeAll()
+            exchanges[e].isHeadHeld = false
+            exchanges[e].holdDeadline = .never
+        }
+        if exchanges[e].isHeadHeld { return }
+        sendAnswer(e, d)
+    }
+
+    /// The hold has lasted long enough: the head goes alone, and nothing is retried from now on.
+    func releaseHead(_ e: UInt32) {
+        guard exchanges[e].isHeadHeld else { return }
+        exchanges[e].isHeadHeld = false
+        sendAnswer(e, exchanges[e].downstream)
+    }
+
+    /// Sends what is in the client's buffer and marks the answer as begun.
+    private func sendAnswer(_ e: UInt32, _ d: UInt32) {
+        guard !downstreams[d].output.isEmpty else { return }
+        if !exchanges[e].isAnswerBegun {
+            exchanges[e].isAnswerBegun = true
+            releaseRequest(e)
+        }
+        guard !downstreams[d].isBlocked else {
+            pauseIfFull(e, d)
+            return
+        }
+        let before = downstreams[d].output.count
+        guard flush(d) else { return }
+        exchanges[e].record.bytesOut &+= UInt64(before - downstreams[d].output.count)
+        if downstreams[d].isBlocked { arm(d, at: now + settings.timeouts.writeStall) }
+        written(e)
+    }
+
+    /// Bytes have left for the client: clocks, resumption, the end.
+    func written(_ e: UInt32) {
+        let d = exchanges[e].downstream
+        if downstreams[d].output.isEmpty {
+            if exchanges[e].pendingContentEvents > 0 { contentWritten(e) }
+            if exchanges[e].isUpstreamDone {
+                end(e, exchanges[e].finalOutcome, exchanges[e].record.reason)
+                return
+            }
+        }
+        if exchanges[e].isPaused,
+            downstreams[d].output.count <= settings.limits.relayHighWaterBytes / 2
+        {
+            exchanges[e].isPaused = false
+            exchanges[e].upstreamDeadline = now + settings.timeouts.streamIdle
+            armExchange(e)
+            let u = exchanges[e].upstream
+            if u != noSlot { ready.append(upstreams.token(.upstream, u)) }
+        } else {
+            pauseIfFull(e, d)
+        }
+    }
+
+    private func pauseIfFull(_ e: UInt32, _ d: UInt32) {
+        if downstreams[d].output.count > settings.limits.relayHighWaterBytes {
+            exchanges[e].isPaused = true
+        }
+    }
+
+    /// Content events have been taken by the client's socket.
+    private func contentWritten(_ e: UInt32) {
+        exchanges[e].pendingContentEvents = 0
+        if !exchanges[e].record.firstContentWritten.isSet {
+            now = MonotonicClock.now()
+            exchanges[e].record.firstContentWritten = now
+        } else {
+            shard.observeGap(
+                model: exchanges[e].record.modelIndex, now - exchanges[e].record.lastContentWritten)
+        }
+        exchanges[e].record.lastContentWritten = now
+    }
+
+    // MARK: The end of the answer
+
+    /// The replica's part is over: its connection and its slot go back, the client gets the rest.
+    private func answerComplete(_ u: UInt32, _ e: UInt32, reusable: Bool) {
+        let d = exchanges[e].downstream
+        exchanges[e].isUpstreamDone = true
+        exchanges[e].upstreamDeadline = .never
+        exchanges[e].holdDeadline = .never
+        let lostItsEnd = exchanges[e].lacksTerminalEvent
+        exchanges[e].upstream = noSlot
+        if reusable && exchanges[e].upstreamKeepsAlive && exchanges[e].isRequestSent
+            && upstreams[u].input.isEmpty && !upstreams[u].isPeerClosed
+        {
+            putIdle(u)
+        } else {
+            close(upstream: u)
+        }
+        let isServerError = exchanges[e].record.upstreamStatus >= 500
+        releasePermit(e, isServerError || lostItsEnd ? .failed : .success)
+        exchanges[e].finishPayload(&payload.value)
+        if lostItsEnd {
+            sendPayload(e, d)
+            if exchanges.isInUse(e), downstreams[d].exchange == e { cut(e, .truncated, .closedEarly) }
+            return
+        }
+        downstreams[d].appendEnd(
+            payload.value.bytes, framing: exchanges[e].answerFraming, pool)
+        payload.value.removeAll()
+        exchanges[e].isHeadHeld = false
+        if downstreams[d].output.isEmpty {
+            end(e, exchanges[e].finalOutcome, exchanges[e].record.reason)
+        } else {
+            sendAnswer(e, d)
+        }
+    }
+
+    /// The stream's first event is an error and nothing has gone out: an honest status instead.
+    private func errorBeforeContent(_ u: UInt32, _ e: UInt32) {
+        let d = exchanges[e].downstream
+        exchanges[e].upstream = noSlot
+        close(upstream: u)
+        releasePermit(e, .failed)
+        payload.value.removeAll()
+        downstreams[d].output.removeAll()
+        refuse(e, UpstreamFailure.errorEvent.refusal)
+    }
+}

@@ -1,0 +1,291 @@
+import SluiceBytes
+import SluiceExchange
+import SluiceHTTP
+import SluiceReactor
+import SluiceTelemetry
+import SluiceTime
+import SluiceTraffic
+
+// One per thread. Owns its connections, exchanges, upstream pools, buffers and timers; shares with
+// other threads only what `GatewayShared` holds, its mailbox, and its metric shard (relaxed atomics
+// that the control thread reads).
+//
+// Nothing is freed inside a turn of the loop: what closes is marked and put on `graveyard`, so that
+// no code up the stack meets a slot that has changed hands.
+
+/// What other threads ask of a worker.
+enum WorkerMessage: Sendable {
+    /// Exchanges that waited may be bound now.
+    case grants
+    /// Replicas, models or names have changed.
+    case directoryChanged
+    /// Keep accepting, but end each connection with its answer.
+    case beginDrain
+    /// Accept what is left, close the listener, end idle connections.
+    case closeListener
+    /// Cut what is left and stop.
+    case stop
+}
+
+/// One event loop with everything it serves.
+final class Worker {
+    let index: Int
+    let shared: GatewayShared
+    let settings: GatewaySettings
+    let mailbox: Mailbox<WorkerMessage>
+    let poller: Poller
+    let pool = BufferPool()
+    let downstreams: SlotTable<DownstreamConnection>
+    let upstreams: SlotTable<UpstreamConnection>
+    let exchanges: SlotTable<Exchange>
+    let timers: Pinned<TimerWheel>
+    let requestHead: Pinned<RequestHead>
+    let responseHead: Pinned<ResponseHead>
+    /// Decoded bytes of the read that is being relayed, before they are framed.
+    let payload: Pinned<ByteBuffer>
+    let random: Pinned<Xoshiro>
+    let shard: MetricShard
+    let log: AccessLogBuffer
+    let headLimits: HeadLimits
+    var listener: ListenerSocket?
+    var directory: ReplicaDirectory
+    /// Idle connections per replica.
+    var idle: [ReplicaKey: UpstreamPool] = [:]
+    var now: Instant
+    var graveyard: [Token] = []
+    /// Connections to go on with in this turn without a new edge.
+    var ready: [Token] = []
+    var sweepTimer = TimerWheel.none
+    var acceptTimer = TimerWheel.none
+    var acceptPausedSince = Instant.unset
+    var isDraining = false
+    var isStopping = false
+    var turnWakes = WakeSet()
+
+    static let connectionsAcceptedPerTurn = 64
+    static let readsPerTurn = 16
+    static let sweepInterval = Nanoseconds.milliseconds(500)
+    static let acceptPause = Nanoseconds.milliseconds(100)
+
+    /// - Throws: ``SystemError`` when descriptors run out.
+    init(index: Int, shared: GatewayShared, listener: consuming ListenerSocket) throws(SystemError) {
+        self.index = index
+        self.shared = shared
+        settings = shared.settings
+        mailbox = shared.mailboxes[index]
+        poller = try Poller()
+        now = MonotonicClock.now()
+        let connections = max(16, settings.limits.connectionsMax / shared.mailboxes.count)
+        downstreams = SlotTable(capacity: connections)
+        exchanges = SlotTable(capacity: connections)
+        upstreams = SlotTable(capacity: 2 * connections)
+        timers = Pinned(TimerWheel(now: now))
+        requestHead = Pinned(RequestHead())
+        responseHead = Pinned(ResponseHead())
+        payload = Pinned(ByteBuffer(minimumCapacity: 2 * BufferPool.blockBytes))
+        random = Pinned(Xoshiro(seed: UInt64.random(in: .min ... .max)))
+        shard = shared.shards[index]
+        log = shared.logBuffers[index]
+        var limits = HeadLimits()
+        limits.headBytesMax = settings.limits.headBytesMax
+        limits.fieldsMax = settings.limits.fieldsMax
+        limits.targetBytesMax = settings.limits.targetBytesMax
+        headLimits = limits
+        directory = shared.currentDirectory()
+        try poller.add(
+            mailbox.descriptor, .read, Token(kind: .mailbox, slot: 0, generation: 0))
+        try poller.add(listener.descriptor, .read, Self.listenerToken)
+        self.listener = consume listener
+    }
+
+    static let listenerToken = Token(kind: .listener, slot: 0, generation: 0)
+    static let sweepToken = Token(kind: .timer, slot: 0, generation: 0)
+    static let acceptToken = Token(kind: .timer, slot: 1, generation: 0)
+
+    /// Serves until told to stop and everything has been given back.
+    func run() {
+        while true {
+            let timeout = ready.isEmpty ? timers.value.sleep(now: now) : .zero
+            let count = poller.wait(timeout: timeout)
+            let before = now
+            now = MonotonicClock.now()
+            shared.heartbeats.turned(worker: index, at: now)
+            for i in 0..<count { handle(poller.event(i)) }
+            while let token = timers.value.popExpired(now: now) { timerFired(token) }
+            goOnWithReady()
+            finishTurn(started: before)
+            if isStopping && downstreams.count == 0 && upstreams.count == 0 { return }
+        }
+    }
+
+    private func handle(_ event: PollEvent) {
+        switch event.token.kind {
+        case .downstream:
+            if downstreams.holds(event.token) { downstreamEvent(event.token.slot, event) }
+        case .upstream:
+            if upstreams.holds(event.token) { upstreamEvent(event.token.slot, event) }
+        case .listener: acceptConnections()
+        case .mailbox: takeMail()
+        case .signals, .timer, .server, .client, nil: break
+        }
+    }
+
+    /// Connections that stopped on a budget or hold a further request go on without an edge.
+    private func goOnWithReady() {
+        guard !ready.isEmpty else { return }
+        let tokens = ready
+        ready.removeAll(keepingCapacity: true)
+        for token in tokens {
+            switch token.kind {
+            case .downstream: if downstreams.holds(token) { advance(token.slot) }
+            case .upstream: if upstreams.holds(token) { pump(token.slot) }
+            case .listener, .mailbox, .signals, .timer, .server, .client, nil: break
+            }
+        }
+    }
+
+    /// What is done once per turn: grants of permits given back, wake-ups, the log, the dead.
+    private func finishTurn(started: Instant) {
+        if !turnWakes.isEmpty {
+            let wakes = turnWakes
+            turnWakes = WakeSet()
+            shared.wake(wakes, except: index)
+            if wakes.contains(index) { takeGrants() }
+        }
+        log.flushIfDue(now: now)
+        guard !graveyard.isEmpty else { return }
+        for token in graveyard {
+            switch token.kind {
+            case .downstream:
+                if downstreams.holds(token) { bury(downstream: token.slot) }
+            case .upstream:
+                if upstreams.holds(token) { bury(upstream: token.slot) }
+            case .listener, .mailbox, .signals, .timer, .server, .client, nil: break
+            }
+        }
+        graveyard.removeAll(keepingCapacity: true)
+        shard.setConnections(downstream: downstreams.count, upstream: upstreams.count)
+    }
+
+    private func bury(downstream slot: UInt32) {
+        timers.value.cancel(&downstreams[slot].timer)
+        pool.release(&downstreams[slot].input)
+        pool.release(&downstreams[slot].output)
+        _ = downstreams.remove(slot)
+        shared.connectionClosed()
+    }
+
+    private func bury(upstream slot: UInt32) {
+        pool.release(&upstreams[slot].input)
+        pool.release(&upstreams[slot].output)
+        _ = upstreams.remove(slot)
+    }
+
+    private func takeMail() {
+        for message in mailbox.take() {
+            switch message {
+            case .grants: break
+            case .directoryChanged: adoptDirectory()
+            case .beginDrain: isDraining = true
+            case .closeListener: closeListener()
+            case .stop: stop()
+            }
+        }
+        takeGrants()
+    }
+
+    /// Replaces the directory and closes idle connections to replicas that are gone.
+    func adoptDirectory() {
+        directory = shared.currentDirectory()
+        for key in idle.keys where directory.endpoint(key) == nil { dropIdle(of: key) }
+    }
+
+    // MARK: Accepting
+
+    /// Accepts what waits, at most a batch: the listener is level-triggered and will say so again.
+    func acceptConnections() {
+        for _ in 0..<Self.connectionsAcceptedPerTurn {
+            guard listener != nil, shared.admitConnection() else {
+                pauseAccepting()
+                return
+            }
+            guard !downstreams.isFull else {
+                shared.connectionClosed()
+                pauseAccepting()
+                return
+            }
+            switch listener!.accept(userTimeout: settings.timeouts.writeStall) {
+            case .connection(let transport, let peer): adopt(transport, peer)
+            case .wouldBlock:
+                shared.connectionClosed()
+                return
+            case .exhausted(let error):
+                shared.connectionClosed()
+                shared.note("accepting paused: \(error)")
+                pauseAccepting()
+                return
+            }
+        }
+    }
+
+    private func adopt(_ transport: consuming Transport, _ peer: SocketAddress) {
+        transport.limitUnsentBytes(65_536)
+        let descriptor = transport.descriptor
+        let slot = downstreams.insert(
+            DownstreamConnection(transport: transport, peer: peer, limits: headLimits))
+        let token = downstreams.token(.downstream, slot)
+        shard.connectionOpened(.downstream)
+        guard (try? poller.add(descriptor, .stream, token)) != nil else {
+            close(downstream: slot)
+            return
+        }
+        startTLSIfConfigured(slot)
+        arm(slot, at: now + settings.timeouts.keepAliveIdle)
+        downstreams[slot].deadline = now + settings.timeouts.head
+        // The request is often there already; the read costs nothing that the edge would not.
+        downstreams[slot].isReadable = true
+        advance(slot)
+    }
+
+    /// Out of connections or descriptors: no more interest, a timer to look again.
+    private func pauseAccepting() {
+        guard let descriptor = listener?.descriptor, acceptTimer == TimerWheel.none else { return }
+        poller.modify(descriptor, [], Self.listenerToken)
+        acceptPausedSince = now
+        acceptTimer = timers.value.schedule(Self.acceptToken, at: now + Self.acceptPause)
+    }
+
+    func resumeAccepting() {
+        acceptTimer = TimerWheel.none
+        shard.acceptPaused(for: now - acceptPausedSince)
+        guard let descriptor = listener?.descriptor else { return }
+        poller.modify(descriptor, .read, Self.listenerToken)
+    }
+
+    private func closeListener() {
+        isDraining = true
+        guard listener != nil else { return }
+        // Connections that the kernel has completed are still ours: closing now would reset them.
+        acceptConnections()
+        listener = nil
+        timers.value.cancel(&acceptTimer)
+        for slot in downstreams.slotsInUse() where downstreams[slot].exchange == noSlot {
+            if downstreams[slot].stage == .receivingHead && downstreams[slot].input.isEmpty {
+                close(downstream: slot)
+            }
+        }
+    }
+
+    private func stop() {
+        closeListener()
+        isStopping = true
+        for slot in downstreams.slotsInUse() {
+            let exchange = downstreams[slot].exchange
+            if exchange != noSlot { end(exchange, .drained, .drainLimit) }
+            close(downstream: slot)
+        }
+        for key in idle.keys { dropIdle(of: key) }
+        timers.value.cancel(&sweepTimer)
+        log.flush()
+    }
+}
