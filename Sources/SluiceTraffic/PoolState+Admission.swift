@@ -123,7 +123,8 @@ extension PoolState {
         finished &+= 1
     }
 
-    /// A permit was lost: its slot comes back without a verdict on the replica.
+    /// A permit was lost: its slot comes back without a verdict on the replica. Who waits gets it
+    /// with the next tick, as a `deinit` can wake nobody.
     mutating func takeBackLeaked(_ replica: ReplicaID) {
         leakedPermits &+= 1
         giveBack(replica)
@@ -135,8 +136,6 @@ extension PoolState {
     /// Hands free slots to those who wait, in order; at most ``pumpMax`` in one hold.
     mutating func pump(now: Instant) -> PumpResult {
         var result = PumpResult()
-        result.wakes = owedWakes
-        owedWakes = WakeSet()
         var cursor = queue.waiting.first
         var moved = 0
         var passedOver = 0

@@ -100,17 +100,18 @@ extension PoolState {
 
     /// Passes a signal to the replica's health and renews the lanes when that changed anything.
     mutating func observe(_ slot: Int, _ signal: HealthSignal, now: Instant) {
+        if apply(slot, signal, now: now) { refresh() }
+    }
+
+    /// - Returns: whether the lanes are out of date.
+    private mutating func apply(_ slot: Int, _ signal: HealthSignal, now: Instant) -> Bool {
         let before = entries[slot].health.state
         let window = entries[slot].health.window
-        let othersUp = up > (lanes[slot].limit > 0 && before.acceptsNewWork ? 1 : 0)
+        let othersUp = up > (before.acceptsNewWork ? 1 : 0)
         entries[slot].health.observe(signal, now: now, othersUp: othersUp, settings: settings)
         let after = entries[slot].health.state
-        if after != before {
-            record(slot, from: before, to: after, now: now)
-            refresh()
-        } else if entries[slot].health.window != window {
-            refresh()
-        }
+        if after != before { record(slot, from: before, to: after, now: now) }
+        return after != before || entries[slot].health.window != window
     }
 
     private mutating func record(
@@ -165,13 +166,17 @@ extension PoolState {
 
     /// Fades old scrapes, judges progress, ends waits that took too long.
     mutating func tick(now: Instant, progress: [ReplicaProgress]) -> PumpResult {
+        // Renewed once at the end: a thousand replicas may grow their windows in one tick.
+        var isOutOfDate = false
         for slot in entries.indices where entries[slot].isUsed {
             refreshForeign(slot, now: now)
             var report = ProgressReport(streams: 0, streamsSince: .unset, lastEvent: .unset)
             for worker in progress { worker.add(to: &report, slot: slot) }
-            observe(
-                slot, .tick(report, timePerToken: entries[slot].load.timePerToken), now: now)
+            let signal = HealthSignal.tick(
+                report, timePerToken: entries[slot].load.timePerToken)
+            if apply(slot, signal, now: now) { isOutOfDate = true }
         }
+        if isOutOfDate { refresh() }
         let expired = expireWaits(now: now)
         var result = pump(now: now)
         result.wakes.formUnion(expired)
@@ -193,6 +198,7 @@ extension PoolState {
         snapshot.finished = finished
         snapshot.leakedPermits = leakedPermits
         snapshot.retryBudgetRemaining = budget.remaining(now: now)
+        snapshot.replicas.reserveCapacity(entries.count)
         for slot in entries.indices where entries[slot].isUsed {
             snapshot.replicas.append(row(slot, now: now))
         }

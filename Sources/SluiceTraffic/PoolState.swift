@@ -49,8 +49,6 @@ struct PoolState: Sendable {
     var leakedPermits: UInt64 = 0
     var transitions: [ReplicaTransition] = []
     var transitionsDropped: UInt64 = 0
-    /// Wakes that a lost permit caused where nobody could act on them.
-    var owedWakes = WakeSet()
     /// For ties among requests that leave the queue.
     var random: SplitMix64
 

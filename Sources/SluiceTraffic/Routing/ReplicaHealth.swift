@@ -384,7 +384,7 @@ package struct ReplicaHealth: Sendable {
         switch condition {
         case .dead:
             if poolIsDown { return lastProbe + settings.probeIntervalWhileNoneUp }
-            return max(retryAt, lastProbe + settings.backoff(probesFailed))
+            return max(retryAt, lastProbe + settings.backoff(probesFailed + 1))
         case .ejected: return max(retryAt, lastProbe + settings.backoffMin)
         case .warming, .ready, .busy, .wedged, .sleeping, .unauthorized:
             return lastProbe + settings.scrapeInterval
