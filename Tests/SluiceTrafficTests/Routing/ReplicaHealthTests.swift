@@ -163,6 +163,21 @@ import Testing
         patient.take(.requestFailed, .requestFailed, .requestFailed)
         patient.take(.requestSucceeded, .requestSucceeded)
         #expect(patient.health.state == .ejected)
+        patient.now = patient.now + .seconds(1)
+        patient.take(.requestSucceeded)
+        #expect(patient.health.state == .warming, "after the backoff an answer is a good sign")
+    }
+
+    @Test
+    func `a dead replica's good probe before its time does not bring it back while others serve`() {
+        var patient = ready()
+        patient.take(.connectRefused)
+        patient.now = patient.now + .seconds(1) - Nanoseconds(1)
+        patient.take(.probe(.healthy))
+        #expect(patient.health.state == .dead)
+        patient.now = patient.now + Nanoseconds(1)
+        patient.take(.probe(.healthy))
+        #expect(patient.health.state == .warming)
     }
 
     @Test func `no event on any stream for two seconds is busy, at and just over`() {

@@ -1,0 +1,34 @@
+/// Why a replica is in its state; the `reason` label of `sluice_replica_transitions_total`.
+package enum HealthReason: UInt8, CaseIterable, Sendable {
+    case starting, joined, probeSucceeded, requestSucceeded, slowStartDone
+    case connectRefused, healthUnavailable, consecutiveFailures, trialFailed
+    case noProgress, heartbeatFlat, progress, streamsGone
+    case unauthorized, asleep, awake
+    case cordoned, uncordoned, removed, restored
+
+    /// The metric label.
+    package var label: StaticString {
+        switch self {
+        case .starting: "starting"
+        case .joined: "joined"
+        case .probeSucceeded: "probe_succeeded"
+        case .requestSucceeded: "request_succeeded"
+        case .slowStartDone: "slow_start_done"
+        case .connectRefused: "connect_refused"
+        case .healthUnavailable: "health_503"
+        case .consecutiveFailures: "consecutive_failures"
+        case .trialFailed: "trial_failed"
+        case .noProgress: "no_progress"
+        case .heartbeatFlat: "heartbeat_flat"
+        case .progress: "progress"
+        case .streamsGone: "streams_gone"
+        case .unauthorized: "unauthorized"
+        case .asleep: "asleep"
+        case .awake: "awake"
+        case .cordoned: "cordoned"
+        case .uncordoned: "uncordoned"
+        case .removed: "removed"
+        case .restored: "restored"
+        }
+    }
+}
