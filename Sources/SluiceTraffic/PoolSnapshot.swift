@@ -25,7 +25,7 @@ package struct ReplicaSnapshotRow: Sendable {
     package var signalAge: Nanoseconds?
     /// Whether that is too old to be used.
     package var isStale: Bool
-    /// Scrapes whose counts could not be used.
+    /// Scrapes whose counts could not be used: not numbers, negative, or frozen while work was done.
     package var badScrapes: UInt64
     /// Requests dispatched to it and their ends.
     package var dispatched: UInt64

@@ -86,7 +86,7 @@ extension PoolState {
     }
 
     private mutating func take(_ scrape: LoadScrape, _ slot: Int, now: Instant) {
-        if scrape.isUsable {
+        if scrape.isUsable && !isFrozen(scrape, slot) {
             let inflight = max(entries[slot].inflightAtScrape, lanes[slot].inflight)
             entries[slot].load.take(scrape, inflight: Int(inflight), now: now)
             entries[slot].inflightAtScrape = 0
@@ -96,6 +96,20 @@ extension PoolState {
         }
         if let heartbeat = scrape.heartbeat { observe(slot, .heartbeat(heartbeat), now: now) }
         if let sleeps = scrape.isSleeping { observe(slot, .sleeping(sleeps), now: now) }
+    }
+
+    /// Whether the page cannot be of now: requests were served, yet the engine's steps stand still.
+    ///
+    /// Such a scrape is not taken, so that the last good one grows old and fades like a missing one
+    /// (SECURITY section 3, row 12). Pages without a heartbeat cannot be judged.
+    private mutating func isFrozen(_ scrape: LoadScrape, _ slot: Int) -> Bool {
+        guard let heartbeat = scrape.heartbeat else { return false }
+        let isMoving = entries[slot].heartbeat != heartbeat
+        if isMoving {
+            entries[slot].heartbeat = heartbeat
+            entries[slot].succeededAtHeartbeat = entries[slot].succeeded
+        }
+        return !isMoving && entries[slot].succeeded != entries[slot].succeededAtHeartbeat
     }
 
     /// Passes a signal to the replica's health and renews the lanes when that changed anything.

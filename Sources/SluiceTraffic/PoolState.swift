@@ -18,6 +18,9 @@ struct PoolState: Sendable {
         /// Our requests there when the scrape on its way was sent.
         var inflightAtScrape: Int32 = 0
         var badScrapes: UInt64 = 0
+        /// The heartbeat scraped last, and what had been served when it last moved.
+        var heartbeat: Double?
+        var succeededAtHeartbeat: UInt64 = 0
         var dispatched: UInt64 = 0
         var succeeded: UInt64 = 0
         var failed: UInt64 = 0

@@ -60,6 +60,32 @@ import Testing
         #expect(harness.spread(10) == [5, 5])
     }
 
+    @Test func `a page that stands still while requests are served grows old and fades`() {
+        let harness = PoolHarness(replicas: 2)
+        let frozen = LoadScrape(waiting: 0, running: 40, heartbeat: 7)
+        harness.observe(0, .scrape(frozen))
+        #expect(harness.spread(30) == [0, 30])
+        for second in 1...60 {
+            harness.advance(.seconds(1))
+            harness.dispatch(retrying: ReplicaIDs(harness.ids[1]))?.release(now: harness.now)
+            harness.observe(0, .scrape(frozen))
+            harness.observe(
+                1, .scrape(LoadScrape(waiting: 0, running: 0, heartbeat: Double(second))))
+            _ = harness.pool.tick(now: harness.now)
+        }
+        #expect(harness.snapshot.replicas[0].isStale)
+        #expect(harness.snapshot.replicas[0].badScrapes == 60)
+        #expect(harness.spread(100) == [50, 50])
+    }
+
+    @Test func `an idle engine's page may stand still`() {
+        let harness = PoolHarness(replicas: 1)
+        for _ in 0..<10 {
+            harness.observe(0, .scrape(LoadScrape(waiting: 0, running: 0, heartbeat: 7)))
+        }
+        #expect(harness.snapshot.replicas[0].badScrapes == 0)
+    }
+
     @Test func `requests of ours that ended while the scrape was on its way are still ours`() {
         let harness = PoolHarness(replicas: 1)
         let held = (0..<10).map { _ in harness.dispatch() }

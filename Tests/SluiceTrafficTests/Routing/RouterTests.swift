@@ -91,4 +91,26 @@ import Testing
         #expect(third?.reason == .retry)
         for one in [first, second, third] { one?.release(now: harness.now) }
     }
+
+    @Test func `a replica ten times slower gets a tenth of what the others get`() {
+        let harness = PoolHarness(replicas: 4)
+        var running: [(end: Instant, held: Held)] = []
+        var served = [0, 0, 0, 0]
+        for _ in 0..<20_000 {
+            harness.advance(.milliseconds(1))
+            for one in running where one.end <= harness.now { one.held.release(now: harness.now) }
+            running.removeAll { $0.end <= harness.now }
+            guard let held = harness.dispatch(),
+                let index = harness.ids.firstIndex(of: held.replica)
+            else { continue }
+            served[index] += 1
+            let time = Nanoseconds.milliseconds(index == 0 ? 400 : 40)
+            running.append((harness.now + time, held))
+        }
+        // 1 : 10 : 10 : 10 is 3.2 %; blind turns would give it 25 %.
+        #expect(served[0] < 20_000 * 5 / 100)
+        #expect(served[0] > 0)
+        #expect((5_500...7_500).contains(served[1]))
+        for one in running { one.held.release(now: harness.now) }
+    }
 }
