@@ -2,14 +2,19 @@ import SluiceTime
 
 /// What an arrival came to, before a permit is made of it.
 enum ArrivalDecision: Sendable {
+    /// A slot is taken.
     case dispatch(Reservation)
+    /// Queued.
     case wait(QueueTicket)
+    /// Refused, with its Retry-After.
     case shed(ShedReason, Nanoseconds?)
 }
 
 /// What became of the queue, and whether another lock hold is due.
 struct PumpResult: Sendable {
+    /// Workers whose box was empty.
     var wakes = WakeSet()
+    /// Stopped at ``PoolState/pumpMax``.
     var hasMore = false
 }
 
@@ -63,6 +68,7 @@ extension PoolState {
         return left > 0
     }
 
+    /// Whether waiting for a replica in this state is worth while.
     func isHopeful(_ state: ReplicaState) -> Bool {
         switch state {
         case .warming, .ready, .busy: true

@@ -211,6 +211,7 @@ extension PoolState {
         snapshot.dispatched = dispatched
         snapshot.finished = finished
         snapshot.leakedPermits = leakedPermits
+        snapshot.transitionsDropped = transitionsDropped
         snapshot.retryBudgetRemaining = budget.remaining(now: now)
         snapshot.replicas.reserveCapacity(entries.count)
         for slot in entries.indices where entries[slot].isUsed {

@@ -26,35 +26,50 @@ struct PoolState: Sendable {
         var failed: UInt64 = 0
     }
 
-    /// Transitions kept for the control thread; beyond, the oldest are dropped and counted.
+    /// Transitions kept for the control thread; beyond, further ones are dropped and counted.
     static let transitionsMax = 1_024
     /// Dispatches in one lock hold. Source: DESIGN section 5.
     static let pumpMax = 16
     /// Waiting requests looked at past one that fits nowhere.
     static let lookAheadMax = 16
 
+    /// Bounds in force.
     var limits: AdmissionLimits
+    /// Health rules in force.
     var settings: HealthSettings
+    /// By slot; grows to the most replicas ever listed.
     var entries: [Entry] = []
+    /// By slot, same length as `entries`: ledger and open or closed.
     var lanes: [RouteLane] = []
+    /// Who waits, and the workers' boxes.
     var queue = WaitQueue()
+    /// What may be retried.
     var budget = RetryBudget()
+    /// What is refused as a query of death.
     var poison = PoisonMemory()
+    /// New arrivals are refused.
     var isDraining = false
+    /// More than half of those that accept connections were taken out by us.
     var isPanicking = false
     /// Replicas that take work now or will once they have caught up: what waiting is worth for.
     var hopeful = 0
     /// Replicas that accept work.
     var up = 0
+    /// Sum of the ledgers: permits out, and grants in boxes.
     var inflight = 0
+    /// Reservations since start.
     var dispatched: UInt64 = 0
     var finished: UInt64 = 0
+    /// Permits lost; zero unless we are wrong.
     var leakedPermits: UInt64 = 0
+    /// State changes not yet fetched.
     var transitions: [ReplicaTransition] = []
+    /// State changes that found the list full.
     var transitionsDropped: UInt64 = 0
     /// For ties among requests that leave the queue.
     var random: SplitMix64
 
+    /// An empty pool.
     init(limits: AdmissionLimits, settings: HealthSettings, seed: UInt64) {
         self.limits = limits
         self.settings = settings
@@ -69,6 +84,7 @@ struct PoolState: Sendable {
         return slot
     }
 
+    /// The id of a slot's present tenant.
     func id(_ slot: Int) -> ReplicaID {
         ReplicaID(slot: UInt32(slot), generation: lanes[slot].generation)
     }

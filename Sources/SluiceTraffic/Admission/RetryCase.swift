@@ -24,7 +24,9 @@ package enum AttemptFailure: Sendable, CaseIterable {
 
 /// All that the retry rule looks at.
 package struct RetryCase: Sendable {
+    /// What it is.
     package var kind: RepeatKind
+    /// What happened to the attempt.
     package var failure: AttemptFailure
     /// Bytes of this request that the peer acknowledged (`tcpi_bytes_acked` less its value when the
     /// exchange began on the connection); nil when it could not be read.

@@ -2,6 +2,7 @@ import SluiceTime
 
 /// Why nothing is retried; a metric label.
 package enum RetryRefusal: UInt8, CaseIterable, Sendable {
+    /// In the order the rule asks.
     case answerBegun, poison, retriesOff, attemptsSpent, budgetSpent, timedOut, notRepeatable,
         deathNotCorroborated
 

@@ -8,6 +8,7 @@ struct WaitQueue: Sendable {
     /// Workers at most: the bits of a ``WakeSet``.
     static let workersMax = 64
 
+    /// All nodes, in whatever list.
     private(set) var nodes: [WaitNode] = []
     private var firstFree: Int32 = -1
     /// The queue, then the box of each worker: list w + 1 is worker w's.
@@ -19,7 +20,9 @@ struct WaitQueue: Sendable {
 
     /// Who waits, in order.
     var waiting: WaitList { lists[0] }
+    /// Whether nobody waits.
     var isEmpty: Bool { waiting.count == 0 }
+    /// Requests that wait.
     var count: Int { waiting.count }
 
     /// Age of the longest waiting; zero when nobody waits.

@@ -1,9 +1,14 @@
 /// Why a replica is in its state; the `reason` label of `sluice_replica_transitions_total`.
 package enum HealthReason: UInt8, CaseIterable, Sendable {
+    /// Beginning, and the ways up.
     case starting, joined, probeSucceeded, requestSucceeded, slowStartDone
+    /// The ways down by failure.
     case connectRefused, healthUnavailable, consecutiveFailures, trialFailed
+    /// Progress and its absence.
     case noProgress, heartbeatFlat, progress, streamsGone
+    /// What the replica says of itself.
     case unauthorized, asleep, awake
+    /// What operators and configuration want.
     case cordoned, uncordoned, removed, restored
 
     /// The metric label.

@@ -27,6 +27,7 @@ package struct ProgressReport: Sendable {
     /// When the last event came on any of them.
     package var lastEvent: Instant
 
+    /// A report; no streams, no stall.
     package init(streams: Int, streamsSince: Instant, lastEvent: Instant) {
         self.streams = streams
         self.streamsSince = streamsSince
@@ -36,16 +37,22 @@ package struct ProgressReport: Sendable {
 
 /// What may change a replica's state.
 package enum HealthSignal: Sendable {
+    /// Nobody listens.
     case connectRefused
     /// A connect that failed otherwise: timeout, no route, TLS.
     case connectFailed
+    /// A probe came to an end.
     case probe(ProbeOutcome)
+    /// A permit ended in success.
     case requestSucceeded
+    /// A permit ended in failure.
     case requestFailed
     /// `iteration_tokens_total_count`: grows with each engine step.
     case heartbeat(Double)
+    /// The engine's sleep gauge.
     case sleeping(Bool)
     /// Time passed; the time per output token is zero where unknown.
     case tick(ProgressReport, timePerToken: Nanoseconds)
+    /// Orders: an operator's, and the replica list's.
     case cordon, uncordon, remove, restore
 }

@@ -13,6 +13,7 @@ package struct ReplicaIDs: Sendable {
     /// A set of one.
     package init(_ id: ReplicaID) { insert(id) }
 
+    /// Whether nothing is excluded.
     package var isEmpty: Bool { count == 0 }
 
     /// Adds a replica; a full set stays as it is, because the attempt bound ends the request first.
@@ -22,6 +23,7 @@ package struct ReplicaIDs: Sendable {
         count += 1
     }
 
+    /// Whether the replica is in the set.
     package func contains(_ id: ReplicaID) -> Bool {
         for index in 0..<count where ids[index] == id { return true }
         return false

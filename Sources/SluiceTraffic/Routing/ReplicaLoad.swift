@@ -16,8 +16,11 @@ package struct ReplicaLoad: Sendable {
 
     /// As scraped last.
     package private(set) var waiting = 0.0
+    /// `vllm:num_requests_running`.
     package private(set) var running = 0.0
+    /// KV cache use, 0 … 1.
     package private(set) var kvUsage: Double?
+    /// Time per output token; zero where unknown.
     package private(set) var timePerToken = Nanoseconds.zero
     /// When the last usable scrape was read; unset before the first.
     package private(set) var scrapedAt = Instant.unset
@@ -61,6 +64,7 @@ package struct ReplicaLoad: Sendable {
         return waiting
     }
 
+    /// The age from which a scrape is stale.
     static func staleAfter(_ interval: Nanoseconds) -> Nanoseconds {
         max(interval * staleAfterIntervals, staleAfterMin)
     }

@@ -1,5 +1,6 @@
 /// A small generator for tie breaks; seeded from outside. Source: Steele, Lea, Flood, OOPSLA 2014.
 struct SplitMix64: RandomNumberGenerator, Sendable {
+    /// Any value is a seed.
     var state: UInt64
 
     mutating func next() -> UInt64 {
