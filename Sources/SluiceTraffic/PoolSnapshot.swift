@@ -2,11 +2,17 @@ import SluiceTime
 
 /// One replica as metrics and admin pages show it.
 package struct ReplicaSnapshotRow: Sendable {
+    /// The id that events and probes name it by.
     package var id: ReplicaID
+    /// As configured or discovered.
     package var name: String
+    /// Its address.
     package var key: String
+    /// Its share of the load, as used.
     package var weight: Double
+    /// What the router goes by.
     package var state: ReplicaState
+    /// What led there.
     package var why: HealthReason
     /// Since when it is in this state.
     package var since: Instant
@@ -18,18 +24,23 @@ package struct ReplicaSnapshotRow: Sendable {
     package var others: Double
     /// As scraped last.
     package var waiting: Double
+    /// `vllm:num_requests_running`, as scraped last.
     package var running: Double
+    /// KV cache use, 0 … 1; nil where not reported.
     package var kvUsage: Double?
+    /// Scraped time per output token; zero where unknown.
     package var timePerToken: Nanoseconds
     /// Age of the last usable scrape; nil before the first.
     package var signalAge: Nanoseconds?
     /// Whether that is too old to be used.
     package var isStale: Bool
-    /// Scrapes whose counts could not be used.
+    /// Scrapes whose counts could not be used: not numbers, negative, or frozen while work was done.
     package var badScrapes: UInt64
     /// Requests dispatched to it and their ends.
     package var dispatched: UInt64
+    /// Permits that ended in success.
     package var succeeded: UInt64
+    /// Permits that ended in failure; what is left was ignored or is in flight.
     package var failed: UInt64
     /// State changes so far.
     package var transitions: Int
@@ -37,10 +48,15 @@ package struct ReplicaSnapshotRow: Sendable {
 
 /// A pool at one instant: all of it read under one lock hold.
 package struct PoolSnapshot: Sendable {
+    /// One row per replica, draining ones included.
     package var replicas: [ReplicaSnapshotRow] = []
+    /// Whether replicas taken out by us are routed to all the same.
     package var isPanicking = false
+    /// Whether new arrivals are refused.
     package var isDraining = false
+    /// Requests that wait.
     package var queueLength = 0
+    /// Bytes of their bodies.
     package var queueBytes = 0
     /// How long the head of the queue has waited.
     package var queueOldest = Nanoseconds.zero
@@ -48,10 +64,14 @@ package struct PoolSnapshot: Sendable {
     package var inflight = 0
     /// Reservations made and given back since start; their difference is `inflight`.
     package var dispatched: UInt64 = 0
+    /// Reservations given back since start.
     package var finished: UInt64 = 0
     /// Permits that were lost; zero unless we are wrong.
     package var leakedPermits: UInt64 = 0
+    /// Retries affordable now.
     package var retryBudgetRemaining = 0
+    /// State changes that nobody fetched in time; see ``ReplicaPool/takeTransitions()``.
+    package var transitionsDropped: UInt64 = 0
 }
 
 /// What an update of the replica list did.
@@ -61,6 +81,7 @@ package struct ReplicaUpdate: Sendable {
     package var ids: [ReplicaID?] = []
     /// Replicas that are not in the list and finish what they have.
     package var draining: [ReplicaID] = []
+    /// Workers to wake: a newcomer may serve who waits.
     package var wakes = WakeSet()
 }
 
@@ -70,8 +91,10 @@ package enum ReplicaEvent: Sendable {
     case connectRefused
     /// A connect failed otherwise.
     case connectFailed
+    /// A probe of `/health` or `/v1/models` came to an end.
     case probe(ProbeOutcome)
     /// `/metrics` was read; call ``ReplicaPool/scrapeSent(_:)`` when the request leaves.
     case scrape(LoadScrape)
+    /// An operator's order.
     case cordon, uncordon
 }

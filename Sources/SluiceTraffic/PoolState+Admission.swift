@@ -2,14 +2,19 @@ import SluiceTime
 
 /// What an arrival came to, before a permit is made of it.
 enum ArrivalDecision: Sendable {
+    /// A slot is taken.
     case dispatch(Reservation)
+    /// Queued.
     case wait(QueueTicket)
+    /// Refused, with its Retry-After.
     case shed(ShedReason, Nanoseconds?)
 }
 
 /// What became of the queue, and whether another lock hold is due.
 struct PumpResult: Sendable {
+    /// Workers whose box was empty.
     var wakes = WakeSet()
+    /// Stopped at ``PoolState/pumpMax``.
     var hasMore = false
 }
 
@@ -63,6 +68,7 @@ extension PoolState {
         return left > 0
     }
 
+    /// Whether waiting for a replica in this state is worth while.
     func isHopeful(_ state: ReplicaState) -> Bool {
         switch state {
         case .warming, .ready, .busy: true
@@ -123,7 +129,8 @@ extension PoolState {
         finished &+= 1
     }
 
-    /// A permit was lost: its slot comes back without a verdict on the replica.
+    /// A permit was lost: its slot comes back without a verdict on the replica. Who waits gets it
+    /// with the next tick, as a `deinit` can wake nobody.
     mutating func takeBackLeaked(_ replica: ReplicaID) {
         leakedPermits &+= 1
         giveBack(replica)
@@ -135,8 +142,6 @@ extension PoolState {
     /// Hands free slots to those who wait, in order; at most ``pumpMax`` in one hold.
     mutating func pump(now: Instant) -> PumpResult {
         var result = PumpResult()
-        result.wakes = owedWakes
-        owedWakes = WakeSet()
         var cursor = queue.waiting.first
         var moved = 0
         var passedOver = 0

@@ -86,7 +86,7 @@ extension PoolState {
     }
 
     private mutating func take(_ scrape: LoadScrape, _ slot: Int, now: Instant) {
-        if scrape.isUsable {
+        if scrape.isUsable && !isFrozen(scrape, slot) {
             let inflight = max(entries[slot].inflightAtScrape, lanes[slot].inflight)
             entries[slot].load.take(scrape, inflight: Int(inflight), now: now)
             entries[slot].inflightAtScrape = 0
@@ -98,19 +98,34 @@ extension PoolState {
         if let sleeps = scrape.isSleeping { observe(slot, .sleeping(sleeps), now: now) }
     }
 
+    /// Whether the page cannot be of now: requests were served, yet the engine's steps stand still.
+    ///
+    /// Such a scrape is not taken, so that the last good one grows old and fades like a missing one
+    /// (SECURITY section 3, row 12). Pages without a heartbeat cannot be judged.
+    private mutating func isFrozen(_ scrape: LoadScrape, _ slot: Int) -> Bool {
+        guard let heartbeat = scrape.heartbeat else { return false }
+        let isMoving = entries[slot].heartbeat != heartbeat
+        if isMoving {
+            entries[slot].heartbeat = heartbeat
+            entries[slot].succeededAtHeartbeat = entries[slot].succeeded
+        }
+        return !isMoving && entries[slot].succeeded != entries[slot].succeededAtHeartbeat
+    }
+
     /// Passes a signal to the replica's health and renews the lanes when that changed anything.
     mutating func observe(_ slot: Int, _ signal: HealthSignal, now: Instant) {
+        if apply(slot, signal, now: now) { refresh() }
+    }
+
+    /// - Returns: whether the lanes are out of date.
+    private mutating func apply(_ slot: Int, _ signal: HealthSignal, now: Instant) -> Bool {
         let before = entries[slot].health.state
         let window = entries[slot].health.window
-        let othersUp = up > (lanes[slot].limit > 0 && before.acceptsNewWork ? 1 : 0)
+        let othersUp = up > (before.acceptsNewWork ? 1 : 0)
         entries[slot].health.observe(signal, now: now, othersUp: othersUp, settings: settings)
         let after = entries[slot].health.state
-        if after != before {
-            record(slot, from: before, to: after, now: now)
-            refresh()
-        } else if entries[slot].health.window != window {
-            refresh()
-        }
+        if after != before { record(slot, from: before, to: after, now: now) }
+        return after != before || entries[slot].health.window != window
     }
 
     private mutating func record(
@@ -165,13 +180,17 @@ extension PoolState {
 
     /// Fades old scrapes, judges progress, ends waits that took too long.
     mutating func tick(now: Instant, progress: [ReplicaProgress]) -> PumpResult {
+        // Renewed once at the end: a thousand replicas may grow their windows in one tick.
+        var isOutOfDate = false
         for slot in entries.indices where entries[slot].isUsed {
             refreshForeign(slot, now: now)
             var report = ProgressReport(streams: 0, streamsSince: .unset, lastEvent: .unset)
             for worker in progress { worker.add(to: &report, slot: slot) }
-            observe(
-                slot, .tick(report, timePerToken: entries[slot].load.timePerToken), now: now)
+            let signal = HealthSignal.tick(
+                report, timePerToken: entries[slot].load.timePerToken)
+            if apply(slot, signal, now: now) { isOutOfDate = true }
         }
+        if isOutOfDate { refresh() }
         let expired = expireWaits(now: now)
         var result = pump(now: now)
         result.wakes.formUnion(expired)
@@ -192,7 +211,9 @@ extension PoolState {
         snapshot.dispatched = dispatched
         snapshot.finished = finished
         snapshot.leakedPermits = leakedPermits
+        snapshot.transitionsDropped = transitionsDropped
         snapshot.retryBudgetRemaining = budget.remaining(now: now)
+        snapshot.replicas.reserveCapacity(entries.count)
         for slot in entries.indices where entries[slot].isUsed {
             snapshot.replicas.append(row(slot, now: now))
         }

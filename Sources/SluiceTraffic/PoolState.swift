@@ -18,42 +18,58 @@ struct PoolState: Sendable {
         /// Our requests there when the scrape on its way was sent.
         var inflightAtScrape: Int32 = 0
         var badScrapes: UInt64 = 0
+        /// The heartbeat scraped last, and what had been served when it last moved.
+        var heartbeat: Double?
+        var succeededAtHeartbeat: UInt64 = 0
         var dispatched: UInt64 = 0
         var succeeded: UInt64 = 0
         var failed: UInt64 = 0
     }
 
-    /// Transitions kept for the control thread; beyond, the oldest are dropped and counted.
+    /// Transitions kept for the control thread; beyond, further ones are dropped and counted.
     static let transitionsMax = 1_024
     /// Dispatches in one lock hold. Source: DESIGN section 5.
     static let pumpMax = 16
     /// Waiting requests looked at past one that fits nowhere.
     static let lookAheadMax = 16
 
+    /// Bounds in force.
     var limits: AdmissionLimits
+    /// Health rules in force.
     var settings: HealthSettings
+    /// By slot; grows to the most replicas ever listed.
     var entries: [Entry] = []
+    /// By slot, same length as `entries`: ledger and open or closed.
     var lanes: [RouteLane] = []
+    /// Who waits, and the workers' boxes.
     var queue = WaitQueue()
+    /// What may be retried.
     var budget = RetryBudget()
+    /// What is refused as a query of death.
     var poison = PoisonMemory()
+    /// New arrivals are refused.
     var isDraining = false
+    /// More than half of those that accept connections were taken out by us.
     var isPanicking = false
     /// Replicas that take work now or will once they have caught up: what waiting is worth for.
     var hopeful = 0
     /// Replicas that accept work.
     var up = 0
+    /// Sum of the ledgers: permits out, and grants in boxes.
     var inflight = 0
+    /// Reservations since start.
     var dispatched: UInt64 = 0
     var finished: UInt64 = 0
+    /// Permits lost; zero unless we are wrong.
     var leakedPermits: UInt64 = 0
+    /// State changes not yet fetched.
     var transitions: [ReplicaTransition] = []
+    /// State changes that found the list full.
     var transitionsDropped: UInt64 = 0
-    /// Wakes that a lost permit caused where nobody could act on them.
-    var owedWakes = WakeSet()
     /// For ties among requests that leave the queue.
     var random: SplitMix64
 
+    /// An empty pool.
     init(limits: AdmissionLimits, settings: HealthSettings, seed: UInt64) {
         self.limits = limits
         self.settings = settings
@@ -68,6 +84,7 @@ struct PoolState: Sendable {
         return slot
     }
 
+    /// The id of a slot's present tenant.
     func id(_ slot: Int) -> ReplicaID {
         ReplicaID(slot: UInt32(slot), generation: lanes[slot].generation)
     }

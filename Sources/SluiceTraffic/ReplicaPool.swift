@@ -128,6 +128,9 @@ package final class ReplicaPool: Sendable {
     }
 
     /// Takes in what was learned about a replica; one that is gone is ignored.
+    ///
+    /// A failed connect is told here, before the retry arrives, and its permit ends as
+    /// ``PermitEnd/ignored``: counted twice, two refusals would eject.
     package func observe(_ replica: ReplicaID, _ event: ReplicaEvent, now: Instant) -> WakeSet {
         let result = state.withLock { $0.observe(replica, event, now: now) }
         return finish(result, now: now)

@@ -25,6 +25,7 @@ package struct Permit: ~Copyable {
     package let reason: RoutingReason
     private var isOpen = true
 
+    /// The only maker of permits is the pool.
     init(pool: ReplicaPool, _ reservation: Reservation) {
         self.pool = pool
         replica = reservation.replica
@@ -47,7 +48,10 @@ package struct Permit: ~Copyable {
 
 /// A reserved slot as a plain value: what a permit is made of outside of the lock.
 struct Reservation: Sendable {
+    /// Whose slot.
     var replica: ReplicaID
+    /// When it was taken.
     var dispatched: Instant
+    /// Why there.
     var reason: RoutingReason
 }

@@ -2,6 +2,7 @@ import SluiceTime
 
 /// Whether one more retry is affordable.
 package enum RetryBudgetVerdict: Sendable {
+    /// There is room, or there is none.
     case granted, exhausted
 }
 

@@ -1,37 +1,5 @@
 import SluiceTime
 
-/// A request that waits, or whose grant or expiry waits for its worker to fetch it.
-struct WaitNode: Sendable {
-    enum Stage: Sendable {
-        case free
-        case waiting
-        case granted(Reservation)
-        case expired(ShedReason)
-    }
-
-    var stage = Stage.free
-    var generation: UInt32 = 0
-    var previous: Int32 = -1
-    var next: Int32 = -1
-    var worker: UInt8 = 0
-    var token: UInt64 = 0
-    var bodyBytes = 0
-    var since = Instant.unset
-    var deadline = Instant.never
-    /// Whether the deadline is the caller's own rather than ours.
-    var deadlineIsCallers = false
-    /// Replicas it must not go to; not empty for retries only.
-    var excluding = ReplicaIDs()
-    var isRetry = false
-}
-
-/// A doubly linked list through the nodes of a ``WaitQueue``.
-struct WaitList: Sendable {
-    var first: Int32 = -1
-    var last: Int32 = -1
-    var count = 0
-}
-
 /// The bounded queue of one pool and each worker's box of grants, as lists over one table.
 ///
 /// A node passes from the queue to its worker's box without being copied, so that cancelling is
@@ -40,6 +8,7 @@ struct WaitQueue: Sendable {
     /// Workers at most: the bits of a ``WakeSet``.
     static let workersMax = 64
 
+    /// All nodes, in whatever list.
     private(set) var nodes: [WaitNode] = []
     private var firstFree: Int32 = -1
     /// The queue, then the box of each worker: list w + 1 is worker w's.
@@ -51,7 +20,9 @@ struct WaitQueue: Sendable {
 
     /// Who waits, in order.
     var waiting: WaitList { lists[0] }
+    /// Whether nobody waits.
     var isEmpty: Bool { waiting.count == 0 }
+    /// Requests that wait.
     var count: Int { waiting.count }
 
     /// Age of the longest waiting; zero when nobody waits.

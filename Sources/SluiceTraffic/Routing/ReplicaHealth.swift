@@ -1,55 +1,5 @@
 import SluiceTime
 
-/// What a probe of `/health` or `/v1/models` came to.
-package enum ProbeOutcome: Sendable {
-    /// 200.
-    case healthy
-    /// 503: vLLM says so when its engine died.
-    case unavailable
-    /// 401 or 403: the key we hold is wrong.
-    case unauthorized
-    /// Nobody listens.
-    case refused
-    /// No connection within the time, or no route.
-    case unreachable
-    /// Connected, but no answer in time: under load that is no death.
-    case timedOut
-    /// Any other answer: somebody is there.
-    case answeredOtherwise
-}
-
-/// How much a replica moved, gathered over all workers.
-package struct ProgressReport: Sendable {
-    /// Event streams open at the replica.
-    package var streams: Int
-    /// Since when streams have been open without a pause.
-    package var streamsSince: Instant
-    /// When the last event came on any of them.
-    package var lastEvent: Instant
-
-    package init(streams: Int, streamsSince: Instant, lastEvent: Instant) {
-        self.streams = streams
-        self.streamsSince = streamsSince
-        self.lastEvent = lastEvent
-    }
-}
-
-/// What may change a replica's state.
-package enum HealthSignal: Sendable {
-    case connectRefused
-    /// A connect that failed otherwise: timeout, no route, TLS.
-    case connectFailed
-    case probe(ProbeOutcome)
-    case requestSucceeded
-    case requestFailed
-    /// `iteration_tokens_total_count`: grows with each engine step.
-    case heartbeat(Double)
-    case sleeping(Bool)
-    /// Time passed; the time per output token is zero where unknown.
-    case tick(ProgressReport, timePerToken: Nanoseconds)
-    case cordon, uncordon, remove, restore
-}
-
 /// One replica's health as forward progress, a value: signals in, ``state`` out.
 ///
 /// Slowness is never death: only a refused connection, `/health` 503 or failed requests take a
@@ -139,7 +89,7 @@ package struct ReplicaHealth: Sendable {
         case .connectRefused: die(.connectRefused, now, settings)
         case .connectFailed, .requestFailed: fail(now, settings)
         case .probe(let outcome): take(outcome, now, othersUp, settings)
-        case .requestSucceeded: succeed(.requestSucceeded, now)
+        case .requestSucceeded: succeed(now, othersUp, settings)
         case .heartbeat(let value): take(heartbeat: value, now, othersUp, settings)
         case .sleeping(let sleeps): take(sleeping: sleeps, now, othersUp, settings)
         case .tick(let report, let timePerToken):
@@ -168,10 +118,20 @@ package struct ReplicaHealth: Sendable {
 
     // MARK: Requests and probes
 
-    private mutating func succeed(_ reason: HealthReason, _ now: Instant) {
+    private mutating func succeed(
+        _ now: Instant, _ othersUp: Bool, _ settings: HealthSettings
+    ) {
         failures = 0
         hasGoodSample = true
-        if case .warming(let window, _) = condition, window == .max { become(.ready, reason, now) }
+        switch condition {
+        case .warming(window: .max, _): become(.ready, .requestSucceeded, now)
+        case .ejected:
+            // In panic it still serves: an answer after the backoff is a better probe than /health.
+            if now >= retryAt {
+                comeBack(.requestSucceeded, isTrial: true, now, othersUp, settings)
+            }
+        case .warming, .ready, .busy, .wedged, .sleeping, .unauthorized, .dead: break
+        }
     }
 
     private mutating func fail(_ now: Instant, _ settings: HealthSettings) {
@@ -384,7 +344,7 @@ package struct ReplicaHealth: Sendable {
         switch condition {
         case .dead:
             if poolIsDown { return lastProbe + settings.probeIntervalWhileNoneUp }
-            return max(retryAt, lastProbe + settings.backoff(probesFailed))
+            return max(retryAt, lastProbe + settings.backoff(probesFailed + 1))
         case .ejected: return max(retryAt, lastProbe + settings.backoffMin)
         case .warming, .ready, .busy, .wedged, .sleeping, .unauthorized:
             return lastProbe + settings.scrapeInterval

@@ -1,39 +1,5 @@
 import SluiceTime
 
-/// What one scrape of a replica's `/metrics` said; counts that are not finite or negative are dropped.
-package struct LoadScrape: Sendable {
-    /// `vllm:num_requests_waiting` without the deferred ones.
-    package var waiting: Double
-    /// `vllm:num_requests_running`.
-    package var running: Double
-    /// KV cache use, 0 … 1.
-    package var kvUsage: Double?
-    /// `vllm:iteration_tokens_total_count`.
-    package var heartbeat: Double?
-    /// Whether the engine sleeps.
-    package var isSleeping: Bool?
-    /// Time per output token over the last interval.
-    package var timePerToken: Nanoseconds?
-
-    package init(
-        waiting: Double, running: Double, kvUsage: Double? = nil, heartbeat: Double? = nil,
-        isSleeping: Bool? = nil, timePerToken: Nanoseconds? = nil
-    ) {
-        self.waiting = waiting
-        self.running = running
-        self.kvUsage = kvUsage
-        self.heartbeat = heartbeat
-        self.isSleeping = isSleeping
-        self.timePerToken = timePerToken
-    }
-
-    /// Whether both counts can be used.
-    var isUsable: Bool {
-        waiting.isFinite && running.isFinite && waiting >= 0 && running >= 0 && waiting <= 1e9
-            && running <= 1e9
-    }
-}
-
 /// What is known of a replica's load beyond our own ledger, and how old it is.
 ///
 /// A stale or missing scrape never closes a replica; what it said fades, and the ledger, which is
@@ -50,8 +16,11 @@ package struct ReplicaLoad: Sendable {
 
     /// As scraped last.
     package private(set) var waiting = 0.0
+    /// `vllm:num_requests_running`.
     package private(set) var running = 0.0
+    /// KV cache use, 0 … 1.
     package private(set) var kvUsage: Double?
+    /// Time per output token; zero where unknown.
     package private(set) var timePerToken = Nanoseconds.zero
     /// When the last usable scrape was read; unset before the first.
     package private(set) var scrapedAt = Instant.unset
@@ -95,6 +64,7 @@ package struct ReplicaLoad: Sendable {
         return waiting
     }
 
+    /// The age from which a scrape is stale.
     static func staleAfter(_ interval: Nanoseconds) -> Nanoseconds {
         max(interval * staleAfterIntervals, staleAfterMin)
     }

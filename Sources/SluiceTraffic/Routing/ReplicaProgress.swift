@@ -20,7 +20,8 @@ package final class ReplicaProgress: Sendable {
         streams[slot].store(count &+ 1, ordering: .relaxed)
     }
 
-    /// A stream that began has ended, in whatever way; exactly once each.
+    /// A stream that began has ended, in whatever way; exactly once each, before its permit is
+    /// released: the slot may pass to another replica after that.
     package func streamEnded(at replica: ReplicaID) {
         let slot = Int(replica.slot)
         let count = streams[slot].load(ordering: .relaxed)

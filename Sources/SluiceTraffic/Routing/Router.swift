@@ -1,18 +1,3 @@
-/// What the router reads of one replica, packed so that a pick walks few cache lines.
-struct RouteLane {
-    /// Our own requests there: the ledger, exact.
-    var inflight: Int32 = 0
-    /// The replica takes another while `inflight` is below; 0 is closed.
-    var limit: Int32 = 0
-    var generation: UInt32 = 0
-    /// Others' requests plus the engine's queue, as scraped; renewed by scrape and tick.
-    var foreign = 0.0
-    var inverseWeight = 1.0
-
-    /// Load per unit of weight.
-    var score: Double { (Double(inflight) + foreign) * inverseWeight }
-}
-
 /// Picks among open replicas: least fused load, ties at random.
 enum Router {
     /// The lane to reserve, or nil when none is open; `choices` is how many were.
@@ -49,18 +34,5 @@ enum Router {
             }
         }
         return slot < 0 ? nil : Pick(slot: slot, choices: choices)
-    }
-}
-
-/// A small generator for tie breaks; seeded from outside. Source: Steele, Lea, Flood, OOPSLA 2014.
-struct SplitMix64: RandomNumberGenerator, Sendable {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
     }
 }

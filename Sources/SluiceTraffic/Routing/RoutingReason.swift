@@ -1,5 +1,6 @@
 /// Why a replica was picked; the `reason` label of `sluice_routing_decisions_total`.
 package enum RoutingReason: UInt8, CaseIterable, Sendable {
+    /// Least of several; the only open one; pool in panic; not the first attempt.
     case leastLoaded, onlyChoice, panic, retry
 
     /// The metric label.

@@ -1,0 +1,9 @@
+import SluiceTime
+
+/// What the queue tells a worker about one of its waiting requests.
+package enum Grant: ~Copyable {
+    /// Send it now.
+    case dispatch(token: UInt64, permit: Permit)
+    /// It waited too long: ``ShedReason/expired`` or ``ShedReason/deadline``.
+    case expired(token: UInt64, reason: ShedReason, retryAfter: Nanoseconds?)
+}

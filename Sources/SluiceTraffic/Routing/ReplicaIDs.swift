@@ -1,0 +1,37 @@
+/// Replicas a request has been tried on; at most ``countMax``, held inline.
+package struct ReplicaIDs: Sendable {
+    /// Replicas at most: a request is never tried more often (``RetryRule/attemptsMax``).
+    package static let countMax = 4
+
+    private var ids = InlineArray<4, ReplicaID>(
+        repeating: ReplicaID(slot: .max, generation: .max))
+    /// Replicas in the set.
+    package private(set) var count = 0
+
+    package init() {}
+
+    /// A set of one.
+    package init(_ id: ReplicaID) { insert(id) }
+
+    /// Whether nothing is excluded.
+    package var isEmpty: Bool { count == 0 }
+
+    /// Adds a replica; a full set stays as it is, because the attempt bound ends the request first.
+    package mutating func insert(_ id: ReplicaID) {
+        guard count < Self.countMax, !contains(id) else { return }
+        ids[count] = id
+        count += 1
+    }
+
+    /// Whether the replica is in the set.
+    package func contains(_ id: ReplicaID) -> Bool {
+        for index in 0..<count where ids[index] == id { return true }
+        return false
+    }
+
+    /// The replica tried as the `index`-th; 0 ..< ``count``.
+    package subscript(index: Int) -> ReplicaID {
+        precondition(index < count)
+        return ids[index]
+    }
+}

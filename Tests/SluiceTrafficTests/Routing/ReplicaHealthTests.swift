@@ -1,0 +1,320 @@
+import SluiceTime
+import Testing
+
+@testable import SluiceTraffic
+
+@Suite struct ReplicaHealthTests {
+    /// One replica's health with a hand-moved clock.
+    private struct Patient {
+        var now = Instant(nanoseconds: 1_000_000_000_000)
+        var settings = HealthSettings()
+        var health: ReplicaHealth
+        var othersUp = true
+
+        init(joins: Bool = false) {
+            health = ReplicaHealth(now: now, joins: joins, settings: settings)
+        }
+
+        mutating func take(_ signals: HealthSignal...) {
+            for signal in signals {
+                health.observe(signal, now: now, othersUp: othersUp, settings: settings)
+            }
+        }
+
+        /// Time passes with `streams` open since `since` and the last event at `last`.
+        mutating func tick(
+            after span: Nanoseconds, streams: Int = 0, since: Instant = .unset,
+            last: Instant = .unset, timePerToken: Nanoseconds = .zero
+        ) {
+            now = now + span
+            take(
+                .tick(
+                    ProgressReport(streams: streams, streamsSince: since, lastEvent: last),
+                    timePerToken: timePerToken))
+        }
+
+        func nextProbe(poolIsDown: Bool = false) -> Nanoseconds {
+            health.nextProbe(now: now, poolIsDown: poolIsDown, settings: settings) - now
+        }
+    }
+
+    private func ready() -> Patient {
+        var patient = Patient()
+        patient.take(.probe(.healthy))
+        return patient
+    }
+
+    @Test func `a replica of a new pool serves at once and is ready with its first good sign`() {
+        var patient = Patient()
+        #expect(patient.health.state == .warming)
+        #expect(patient.health.state.acceptsNewWork)
+        #expect(patient.health.window == .max)
+        patient.take(.requestSucceeded)
+        #expect(patient.health.state == .ready)
+    }
+
+    @Test func `one that joins doubles its window each second of good samples`() {
+        var patient = Patient(joins: true)
+        #expect(patient.health.window == 2)
+        patient.take(.requestSucceeded)
+        patient.tick(after: .milliseconds(999))
+        #expect(patient.health.window == 2)
+        patient.tick(after: .milliseconds(1))
+        #expect(patient.health.window == 4)
+        patient.tick(after: .seconds(1))
+        #expect(patient.health.window == 4, "a second without a good sample does not count")
+        for _ in 0..<8 {
+            patient.take(.probe(.healthy))
+            patient.tick(after: .seconds(1))
+        }
+        #expect(patient.health.state == .ready)
+        #expect(patient.health.why == .slowStartDone)
+    }
+
+    @Test func `a failure stops the slow start's growth for that second`() {
+        var patient = Patient(joins: true)
+        patient.take(.requestSucceeded, .requestFailed)
+        patient.tick(after: .seconds(1))
+        #expect(patient.health.window == 2)
+    }
+
+    @Test func `a refused connection or health 503 is death`() {
+        for signal in [HealthSignal.connectRefused, .probe(.refused), .probe(.unavailable)] {
+            var patient = ready()
+            patient.take(signal)
+            #expect(patient.health.state == .dead)
+        }
+    }
+
+    @Test func `a slow health page is never death`() {
+        var patient = ready()
+        for _ in 0..<100 { patient.take(.probe(.timedOut)) }
+        #expect(patient.health.state == .ready)
+    }
+
+    @Test func `a dead replica is probed after 1, 2, 4 up to 30 s, every 0.5 s while none is up`() {
+        var patient = ready()
+        patient.take(.connectRefused)
+        var waits: [Int64] = []
+        for _ in 0..<8 {
+            let wait = patient.nextProbe()
+            patient.now = patient.now + wait
+            patient.take(.probe(.refused))
+            waits.append(wait.count / 1_000_000_000)
+        }
+        #expect(waits == [1, 2, 4, 8, 16, 30, 30, 30])
+        #expect(patient.nextProbe(poolIsDown: true) == .milliseconds(500))
+    }
+
+    @Test func `a live replica is probed at the scrape interval, a new one at once`() {
+        var patient = Patient()
+        #expect(patient.nextProbe() == .zero)
+        patient.take(.probe(.healthy))
+        #expect(patient.nextProbe() == .seconds(1))
+    }
+
+    @Test func `a replica that returns starts slowly, alone it does not`() {
+        var patient = ready()
+        patient.take(.connectRefused)
+        patient.now = patient.now + .seconds(1)
+        patient.take(.probe(.healthy))
+        #expect(patient.health.state == .warming)
+        #expect(patient.health.window == 2)
+        var alone = ready()
+        alone.othersUp = false
+        alone.take(.connectRefused)
+        alone.take(.probe(.healthy))
+        #expect(alone.health.state == .ready)
+    }
+
+    @Test func `three failures in a row eject, a success between them does not`() {
+        var patient = ready()
+        patient.take(.requestFailed, .requestFailed, .requestSucceeded, .requestFailed)
+        patient.take(.connectFailed)
+        #expect(patient.health.state == .ready)
+        patient.take(.requestFailed)
+        #expect(patient.health.state == .ejected)
+        #expect(patient.health.why == .consecutiveFailures)
+    }
+
+    @Test func `a black hole that answers its health page loses two requests per growing backoff`()
+    {
+        var patient = ready()
+        patient.take(.requestFailed, .requestFailed, .requestFailed)
+        var waits: [Int64] = []
+        for _ in 0..<7 {
+            patient.take(.probe(.healthy))
+            #expect(patient.health.state == .ejected, "not before its time")
+            let wait = patient.nextProbe()
+            patient.now = patient.now + wait
+            patient.take(.probe(.healthy))
+            #expect(patient.health.state == .warming)
+            #expect(patient.health.window == 2)
+            patient.take(.requestFailed)
+            #expect(patient.health.state == .ejected)
+            #expect(patient.health.why == .trialFailed)
+            waits.append(wait.count / 1_000_000_000)
+        }
+        #expect(waits == [1, 2, 4, 8, 16, 30, 30])
+    }
+
+    @Test func `late successes of an ejected replica's old streams do not bring it back`() {
+        var patient = ready()
+        patient.take(.requestFailed, .requestFailed, .requestFailed)
+        patient.take(.requestSucceeded, .requestSucceeded)
+        #expect(patient.health.state == .ejected)
+        patient.now = patient.now + .seconds(1)
+        patient.take(.requestSucceeded)
+        #expect(patient.health.state == .warming, "after the backoff an answer is a good sign")
+    }
+
+    @Test
+    func `a dead replica's good probe before its time does not bring it back while others serve`() {
+        var patient = ready()
+        patient.take(.connectRefused)
+        patient.now = patient.now + .seconds(1) - Nanoseconds(1)
+        patient.take(.probe(.healthy))
+        #expect(patient.health.state == .dead)
+        patient.now = patient.now + Nanoseconds(1)
+        patient.take(.probe(.healthy))
+        #expect(patient.health.state == .warming)
+    }
+
+    @Test func `no event on any stream for two seconds is busy, at and just over`() {
+        var patient = ready()
+        let start = patient.now
+        patient.tick(after: .seconds(2), streams: 3, since: start)
+        #expect(patient.health.state == .ready)
+        patient.tick(after: Nanoseconds(1), streams: 3, since: start)
+        #expect(patient.health.state == .busy)
+        patient.tick(after: .seconds(1), streams: 3, since: start, last: patient.now)
+        #expect(patient.health.state == .ready)
+        #expect(patient.health.why == .progress)
+    }
+
+    @Test func `slow tokens make the patience longer`() {
+        var patient = ready()
+        let start = patient.now
+        patient.tick(
+            after: .seconds(9), streams: 1, since: start, timePerToken: .milliseconds(500))
+        #expect(patient.health.state == .ready)
+        patient.tick(
+            after: .seconds(2), streams: 1, since: start, timePerToken: .milliseconds(500))
+        #expect(patient.health.state == .busy)
+    }
+
+    @Test func `no streams, no stall`() {
+        var patient = ready()
+        patient.tick(after: .seconds(3_600))
+        #expect(patient.health.state == .ready)
+    }
+
+    @Test func `fifteen seconds with a flat heartbeat is wedged, with an advancing one it is not`()
+    {
+        var flat = ready()
+        var moving = ready()
+        let start = flat.now
+        flat.take(.heartbeat(7))
+        moving.take(.heartbeat(7))
+        for second in 1...16 {
+            flat.tick(after: .seconds(1), streams: 1, since: start)
+            moving.tick(after: .seconds(1), streams: 1, since: start)
+            flat.take(.heartbeat(7))
+            moving.take(.heartbeat(Double(7 + second)))
+            #expect((flat.health.state == .wedged) == (second >= 15))
+        }
+        #expect(moving.health.state == .busy)
+        flat.take(.heartbeat(8))
+        #expect(flat.health.state == .warming)
+        #expect(flat.health.why == .progress)
+    }
+
+    @Test func `without a heartbeat it takes twice as long`() {
+        var patient = ready()
+        let start = patient.now
+        patient.tick(after: .seconds(3), streams: 1, since: start)
+        patient.tick(after: .seconds(26), streams: 1, since: start)
+        #expect(patient.health.state == .busy)
+        patient.tick(after: .seconds(1), streams: 1, since: start)
+        #expect(patient.health.state == .wedged)
+    }
+
+    @Test func `a stalled replica whose clients all left is tried again by few`() {
+        var patient = ready()
+        let start = patient.now
+        patient.tick(after: .seconds(3), streams: 1, since: start)
+        patient.tick(after: .seconds(1))
+        #expect(patient.health.state == .warming)
+        #expect(patient.health.window == 2)
+    }
+
+    @Test func `401 is told apart and left with a good probe`() {
+        var patient = ready()
+        patient.take(.probe(.unauthorized))
+        #expect(patient.health.state == .unauthorized)
+        patient.take(.probe(.answeredOtherwise))
+        #expect(patient.health.state == .unauthorized)
+        patient.take(.probe(.healthy))
+        #expect(patient.health.state == .warming)
+    }
+
+    @Test func `a sleeping engine gets nothing until it wakes`() {
+        var patient = ready()
+        patient.take(.sleeping(true))
+        #expect(patient.health.state == .sleeping)
+        patient.take(.probe(.healthy))
+        #expect(patient.health.state == .sleeping)
+        patient.take(.sleeping(false))
+        #expect(patient.health.state == .warming)
+    }
+
+    @Test func `a cordon outlasts what is observed, and removal outlasts a cordon`() {
+        var patient = ready()
+        patient.take(.cordon, .connectRefused)
+        #expect(patient.health.state == .cordoned)
+        #expect(patient.health.why == .cordoned)
+        patient.take(.uncordon)
+        #expect(patient.health.state == .dead)
+        patient.take(.remove, .uncordon)
+        #expect(patient.health.state == .draining)
+        patient.take(.restore)
+        #expect(patient.health.state == .dead)
+    }
+
+    @Test func `flapping every five seconds changes state less and less often`() {
+        var patient = ready()
+        var changes = 0
+        for second in 0..<600 {
+            let isUp = second / 5 % 2 == 0
+            let before = patient.health.transitions
+            if patient.nextProbe() <= .zero {
+                patient.take(.probe(isUp ? .healthy : .refused))
+            }
+            if !isUp, patient.health.state.acceptsNewWork { patient.take(.connectRefused) }
+            patient.tick(after: .seconds(1))
+            changes += patient.health.transitions - before
+        }
+        // 120 edges in ten minutes; an honest follower would change 120 times.
+        #expect(changes <= 40)
+        #expect(changes >= 2)
+    }
+
+    @Test func `strikes are forgotten after a stable time`() {
+        var patient = ready()
+        for _ in 0..<4 {
+            patient.take(.connectRefused)
+            patient.now = patient.now + .seconds(60)
+            patient.take(.probe(.healthy))
+        }
+        patient.take(.connectRefused)
+        #expect(patient.nextProbe() >= .seconds(1))
+        patient.now = patient.now + .seconds(60)
+        patient.othersUp = false
+        patient.take(.probe(.healthy))
+        #expect(patient.health.state == .ready)
+        patient.tick(after: .seconds(31))
+        patient.othersUp = true
+        patient.take(.probe(.healthy), .connectRefused)
+        #expect(patient.nextProbe() == .seconds(1))
+    }
+}
