@@ -90,6 +90,7 @@ let package = Package(
             resources: [.copy("Fixtures")]),
         tests("SluiceBytesTests", ["SluiceBytes"]),
         tests("SluiceReactorTests", ["SluiceBytes", "SluiceReactor", "SluiceTime"]),
+        tests("SluiceConfigTests", ["SluiceConfig", "SluiceExchange", "SluiceTime"]),
         tests("SluiceTrafficTests", ["SluiceTraffic", "SluiceTime"]),
     ],
     swiftLanguageModes: [.v6]

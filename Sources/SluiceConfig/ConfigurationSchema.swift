@@ -17,7 +17,9 @@ package enum ConfigurationSchema {
             ("title", .text("Sluice gateway configuration")),
             (
                 "description",
-                .text("Made by the parser's own tables; `make schema` writes it anew.")
+                .text(
+                    "Made of the parser's own tables: SLUICE_WRITE_SCHEMA=1 swift test --filter FilesTests"
+                )
             ),
         ]
         entries += KeyDescription.schema(of: keys)

@@ -100,7 +100,8 @@ package struct YAMLSource {
     private func duplicate(_ key: String, second: Place, first: Place?) -> ConfigurationIssue {
         let earlier = first.map { " (first on line \($0.line))" } ?? ""
         return ConfigurationIssue(
-            .file(name: name, line: second.line, column: second.column), "", "key `\(key)` is given twice\(earlier)",
+            .file(name: name, line: second.line, column: second.column), "",
+            "key `\(key)` is given twice\(earlier)",
             advice: "Keep one of them; neither silently wins.")
     }
 
