@@ -41,7 +41,10 @@ package struct Configuration: Sendable {
             knownPaths: KeyDescription.paths(of: ConfigurationSchema.keys))
         context.error.lines = text?.split(separator: "\n", omittingEmptySubsequences: false) ?? []
         var root = SourceNode(.mapping([]), at: .unstated)
-        if let text { root = YAMLSource(name: name).parse(text, into: &context.error) }
+        if let text {
+            root = YAMLSource(name: name).parse(text, into: &context.error)
+            context.origins[""] = root.origin
+        }
         // After a syntax error nothing is known of the rest: say only what is certain.
         let isReadable = context.error.isEmpty || root["pools"] != nil
         let overrides = flags.overrides(over: root, into: &context.error)
@@ -59,7 +62,7 @@ package struct Configuration: Sendable {
             context = relations.context
         }
         guard context.error.isEmpty else {
-            context.error.sort()
+            context.error.finish()
             throw context.error
         }
         return Configuration(settings: draft.settings, warnings: warnings(draft.settings))

@@ -35,7 +35,7 @@ enum Environment {
             else { continue }
             error.add(
                 ConfigurationIssue(
-                    .environment(name), "", "is not known",
+                    .environment(name), "", "unknown variable",
                     advice: "Did you mean \(prefix)\(near.uppercased())?"))
         }
         return SourceNode(.mapping(entries), at: .unstated)

@@ -85,10 +85,13 @@ struct Relations {
 
     private mutating func checkPools() {
         if settings.pools.isEmpty, context.origins["pools"] == nil || isEmptyList {
-            report(
-                "pools", "there is nothing to forward to",
-                "Name a vLLM server: `pools: [{name: default, replicas: [http://127.0.0.1:8000]}]` in the file,\nor `sluice serve --replica http://127.0.0.1:8000`. `sluice demo` needs neither."
-            )
+            context.error.add(
+                ConfigurationIssue(
+                    context.origin("pools"),
+                    "pools", "there is nothing to forward to",
+                    advice:
+                        "Name a vLLM server: `pools: [{name: default, replicas: [http://127.0.0.1:8000]}]` in the file,\nor `sluice serve --replica http://127.0.0.1:8000`. `sluice demo` needs neither.",
+                    hidesLine: context.origins["pools"] == nil))
         }
         var poolNames: [String: String] = [:]
         var models: [String: String] = [:]

@@ -244,7 +244,15 @@ func readScalar<Value>(
             return try parse(text, node.origin)
         } catch {
             var problem = error
-            if problem.advice == nil { problem.advice = advice }
+            // Ranges are worth a line even where there is better advice; what needs a form has it.
+            switch (problem.advice, form) {
+            case (nil, _): problem.advice = advice
+            case (let given?, .integer), (let given?, .size), (let given?, .duration):
+                problem.advice = "\(given)\n\(advice)"
+            case (_, .address), (_, .number), (_, .boolean), (_, .choice), (_, .text), (_, .list),
+                (_, .section), (_, .either):
+                break
+            }
             context.report(problem, at: node.origin, path)
         }
     }
@@ -325,7 +333,6 @@ func showMapping<Root>(_ root: Root, _ keys: [Key<Root>]) -> RenderedValue {
 private func reportUnknown(
     _ entry: SourceNode.Entry, _ path: String, _ known: [String], _ context: inout ReadingContext
 ) {
-    let place = path.isEmpty ? "at the top level" : "under \(path)"
     var advice: String
     if let near = Suggestion.nearest(to: entry.key, among: known) {
         advice = "Did you mean `\(near)`?"
@@ -339,6 +346,6 @@ private func reportUnknown(
         advice += "Known keys here: \(known.joined(separator: ", "))."
     }
     context.report(
-        ValueProblem("unknown key \(quoted(entry.key)) \(place)", advice: advice),
+        ValueProblem("unknown key", advice: advice),
         at: entry.origin, path.isEmpty ? entry.key : "\(path).\(entry.key)")
 }

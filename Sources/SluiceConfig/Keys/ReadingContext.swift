@@ -19,7 +19,7 @@ struct ReadingContext {
         while true {
             if let origin = origins[path] { return origin }
             guard let cut = path.lastIndex(where: { $0 == "." || $0 == "[" }) else {
-                return .unstated
+                return origins[""] ?? .unstated
             }
             path = String(path[..<cut])
         }

@@ -27,7 +27,9 @@ indirect enum ValueForm: Sendable {
                 + orWord(word)
         case .duration(let range):
             "\(DurationText.text(range.lowerBound)) … \(DurationText.text(range.upperBound))"
-        case .number(let range): "\(range.lowerBound) … \(range.upperBound)"
+        case .number(let range):
+            [range.lowerBound, range.upperBound].map { RenderedValue.number($0).json() }.joined(
+                separator: " … ")
         case .boolean: "true or false"
         case .choice(let choices): choices.joined(separator: ", ")
         case .text(let what, _): what

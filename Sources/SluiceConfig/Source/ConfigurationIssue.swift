@@ -16,8 +16,8 @@ package struct ConfigurationIssue: Sendable, Equatable {
     ) {
         self.origin = origin
         self.path = path
-        self.problem = problem
-        self.advice = advice
+        self.problem = masked(problem)
+        self.advice = advice.map { masked($0) }
         self.hidesLine = hidesLine
     }
 
@@ -43,7 +43,7 @@ package struct ConfigurationIssue: Sendable, Equatable {
 
     /// At most 100 scalars of a line around a column; tabs become spaces so that the caret fits.
     private func excerpt(of line: Substring, column: Int) -> (line: String, caret: String) {
-        let scalars = Array(line.unicodeScalars.prefix(4_096)).map { scalar in
+        let scalars = Array(masked(line).unicodeScalars.prefix(4_096)).map { scalar in
             scalar.value < 32 || scalar.value == 127 ? " " : scalar
         }
         let first = column > 80 ? min(column - 40, scalars.count) : 0
@@ -56,7 +56,7 @@ package struct ConfigurationIssue: Sendable, Equatable {
 
 /// Everything found wrong in one reading of file, environment and flags.
 package struct ConfigurationError: Error, Sendable {
-    /// In the order of the file; at most ``issuesMax``.
+    /// In the order of the file once finished; at most ``issuesMax``.
     package private(set) var issues: [ConfigurationIssue] = []
     /// Issues beyond the bound.
     package private(set) var omittedCount = 0
@@ -65,6 +65,8 @@ package struct ConfigurationError: Error, Sendable {
 
     /// A person repairs twenty errors and runs `sluice check` again; a thousand help nobody.
     package static let issuesMax = 20
+    /// Issues kept while reading, so that those shown are the first of the file, not of the reader.
+    static let collectedMax = 1_000
 
     package init() {}
     package init(_ issue: ConfigurationIssue) { add(issue) }
@@ -72,15 +74,15 @@ package struct ConfigurationError: Error, Sendable {
     package var isEmpty: Bool { issues.isEmpty }
 
     mutating func add(_ issue: ConfigurationIssue) {
-        guard issues.count < Self.issuesMax else {
+        guard issues.count < Self.collectedMax else {
             omittedCount += 1
             return
         }
         issues.append(issue)
     }
 
-    /// Puts issues in the order of the file.
-    mutating func sort() {
+    /// Puts issues in the order of the file and drops those beyond the bound.
+    mutating func finish() {
         // sorted(by:) does not promise to be stable; the offset keeps equal places in reading order.
         issues = issues.enumerated()
             .sorted { a, b in
@@ -88,6 +90,8 @@ package struct ConfigurationError: Error, Sendable {
                 return (first.0, first.1, a.offset) < (second.0, second.1, b.offset)
             }
             .map(\.element)
+        omittedCount += max(0, issues.count - Self.issuesMax)
+        issues.removeLast(max(0, issues.count - Self.issuesMax))
     }
 
     /// All issues as printed on standard error, with a last line that counts them.

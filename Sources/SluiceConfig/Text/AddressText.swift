@@ -103,7 +103,7 @@ struct ListenAddress: Equatable {
         if host.isEmpty { host = "0.0.0.0" }
         if host.hasPrefix("["), host.hasSuffix("]") {
             host = host.dropFirst().dropLast()
-        } else if host.contains(":") {
+        } else if let six = AddressText(host), six.isIPv6 {
             throw ValueProblem(
                 "\(quoted(text)) is an IPv6 address without brackets",
                 advice: "Write [\(host)]:\(port).")
@@ -126,8 +126,10 @@ struct ListenAddress: Equatable {
         guard port == other.port, port != 0 else { return false }
         if address == other.address { return true }
         // `[::]` takes IPv4 too; `0.0.0.0` takes every IPv4 address.
-        if address.isWildcard { return address.isIPv6 || !other.address.isIPv6 }
-        if other.address.isWildcard { return other.address.isIPv6 || !address.isIPv6 }
+        for (wildcard, one) in [(address, other.address), (other.address, address)]
+        where wildcard.isWildcard {
+            if wildcard.isIPv6 || !one.isIPv6 { return true }
+        }
         return false
     }
 }

@@ -6,7 +6,7 @@ enum ByteSizeText {
         ("Ti", 1 << 40), ("Gi", 1 << 30), ("Mi", 1 << 20), ("Ki", 1 << 10), ("B", 1),
     ]
 
-    static let form = "bytes, or a number with KiB, MiB, GiB (1,024) or KB, MB, GB (1,000)"
+    static let form = "bytes, or a number with KiB, MiB, GiB (binary) or KB, MB, GB (1,000)"
     /// The same for JSON schema.
     static let pattern = "^[0-9]+([KMGT](iB|i|B)|B)?$"
 
@@ -22,7 +22,7 @@ enum ByteSizeText {
             if ["K", "M", "G", "T"].contains(letter) {
                 throw ValueProblem(
                     "\(quoted(text)) has an unclear unit",
-                    advice: "Write \(digits)\(letter)iB (1,024) or \(digits)\(letter)B (1,000).")
+                    advice: "Write \(digits)\(letter)iB (binary) or \(digits)\(letter)B (decimal).")
             }
             throw ValueProblem("\(quoted(text)) is not a size", advice: "Expected \(form).")
         }

@@ -54,12 +54,12 @@ enum DurationText {
         ValueProblem("\(quoted(text)) is not a duration", advice: "Expected \(form).")
     }
 
-    /// The shortest exact spelling: `1m30s`, not `90s`.
+    /// The shortest exact spelling without days: `1m30s`, not `90s`; `24h`, not `1d`.
     static func text(_ span: Nanoseconds) -> String {
         if span == .zero { return "0s" }
         var rest = span.count
         var text = ""
-        for unit in units where rest >= unit.nanoseconds {
+        for unit in units.dropFirst() where rest >= unit.nanoseconds {
             text += "\(rest / unit.nanoseconds)\(unit.name)"
             rest %= unit.nanoseconds
         }

@@ -21,7 +21,7 @@ enum Suggestion {
     private static func snakeCase(_ word: String) -> String {
         var result = ""
         for character in word {
-            if character == "-" || character == " " || character == "." {
+            if character == "-" || character == " " {
                 result.append("_")
             } else if character.isUppercase {
                 if let last = result.last, last != "_" { result.append("_") }

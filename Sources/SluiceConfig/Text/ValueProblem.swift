@@ -15,6 +15,21 @@ struct ValueProblem: Error, Equatable {
 
 /// The value as an error repeats it: quoted, on one line, at most 80 characters.
 func quoted(_ text: String) -> String {
-    let line = String(text.prefix(80).map { $0.isNewline || $0 == "\t" ? " " : $0 })
+    let line = String(masked(text).prefix(80).map { $0.isNewline || $0 == "\t" ? " " : $0 })
     return "`\(line)\(text.count > 80 ? "…" : "")`"
+}
+
+/// The text with what stands before an `@` starred out: a password in a URL must not reach a log.
+///
+/// As many scalars as before, so that columns stay.
+func masked(_ text: some StringProtocol) -> String {
+    var scalars = Array(text.unicodeScalars)
+    for at in scalars.indices where scalars[at] == "@" {
+        var index = at - 1
+        while index >= 0, !"/ \t\"'`,[]{}".unicodeScalars.contains(scalars[index]) {
+            scalars[index] = "*"
+            index -= 1
+        }
+    }
+    return String(String.UnicodeScalarView(scalars))
 }
