@@ -35,13 +35,18 @@ struct DemoCommand: ParsableCommand {
         flags.listen = listen
         flags.admin = admin
         flags.accessLog = "off"
-        // Port 9 (discard) stands for simulators that are not started yet: run(settings:) replaces
-        // the replicas by what it starts.
-        flags.replicas = (1...replicas).map { "http://127.0.0.\($0):9" }
+        flags.replicas = try startSimulators()
         try run(settings: try loadConfiguration(flags).settings)
     }
 
-    /// Starts one simulator per replica of the settings, the gateway, and the traffic.
+    /// Starts the simulated replicas on ports of their own.
+    ///
+    /// - Returns: their URLs, `http://127.0.0.1:port`.
+    func startSimulators() throws -> [String] {
+        throw NotBuiltYet(command: "demo")
+    }
+
+    /// Runs gateway, traffic and table until Ctrl-C.
     func run(settings: GatewaySettings) throws {
         throw NotBuiltYet(command: "demo")
     }

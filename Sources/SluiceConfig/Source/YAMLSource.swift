@@ -6,7 +6,9 @@ package struct YAMLSource {
     /// What errors call the file.
     let name: String
     /// Bytes of a file at most; ours has 10 KB, a thousand replicas take 100 KB.
-    package static let bytesMax = 1 << 20
+    package static let bytesMax = FileCheck.bytesMax
+    /// Values of a file at most, aliases expanded: nine lines of aliases of aliases make a billion.
+    static let nodesMax = 200_000
 
     package init(name: String) { self.name = name }
 
@@ -20,7 +22,16 @@ package struct YAMLSource {
         while true {
             do {
                 guard let root = try Yams.compose(yaml: text) else { return emptyRoot }
-                let node = convert(root, at: place(root.mark))
+                var budget = Self.nodesMax
+                let node = convert(root, at: place(root.mark), &budget)
+                guard budget > 0 else {
+                    error.add(
+                        ConfigurationIssue(
+                            place(root.mark), "", "holds more than \(Self.nodesMax) values",
+                            advice: "Aliases (*name) of aliases multiply: write fewer.",
+                            hidesLine: true))
+                    return emptyRoot
+                }
                 if case .empty = node.content { return emptyRoot }
                 return node
             } catch let YamlError.duplicatedKeysInMapping(keys, context) {
@@ -60,23 +71,29 @@ package struct YAMLSource {
 
     // MARK: Nodes
 
-    /// Recursion is bounded by libYAML's nesting limit of 1,000.
-    private func convert(_ node: Node, at origin: Origin) -> SourceNode {
+    /// Recursion is bounded by libYAML's nesting limit of 1,000, the total by `budget`.
+    private func convert(_ node: Node, at origin: Origin, _ budget: inout Int) -> SourceNode {
+        budget -= 1
+        guard budget > 0 else { return SourceNode(.empty, at: origin) }
         switch node {
         case .scalar(let scalar):
             let isPlain = scalar.style == .plain || scalar.style == .any
             let isEmpty = isPlain && ["", "~", "null"].contains(scalar.string)
             return SourceNode(isEmpty ? .empty : .scalar(scalar.string), at: origin)
         case .sequence(let sequence):
-            return SourceNode(.list(sequence.map { convert($0, at: place($0.mark)) }), at: origin)
+            var nodes: [SourceNode] = []
+            for child in sequence where budget > 0 {
+                nodes.append(convert(child, at: place(child.mark), &budget))
+            }
+            return SourceNode(.list(nodes), at: origin)
         case .mapping(let mapping):
             var entries: [SourceNode.Entry] = []
-            for (key, value) in mapping {
+            for (key, value) in mapping where budget > 0 {
                 // The spelling of a key that is not a scalar is unknown to every table: refused there.
                 let spelling = key.scalar?.string ?? "?"
                 if spelling.unicodeScalars.first.map(Self.isMarker) == true { continue }
                 // An empty value has the mark of what follows; the key is where to look.
-                let child = convert(value, at: place(value.mark))
+                let child = convert(value, at: place(value.mark), &budget)
                 let isEmpty = child.content == .empty
                 let keyPlace = place(key.mark)
                 entries.append(

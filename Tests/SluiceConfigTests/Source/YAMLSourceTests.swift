@@ -70,6 +70,26 @@ import Testing
         }
     }
 
+    @Test func `aliases of aliases are bounded`() {
+        var text = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n"
+        for level in 1...30 {
+            let item = "*a\(level - 1)"
+            let items = Array(repeating: item, count: 9).joined(separator: ", ")
+            text += "a\(level): &a\(level) [\(items)]\n"
+        }
+        #expect(onlyError(text).contains("holds more than 200000 values"))
+    }
+
+    @Test func `an alias is the value it names`() throws {
+        let read = try settings(
+            """
+            pools:
+              - {name: a, scrape_interval: &often 500ms, replicas: [http://h:1]}
+              - {name: b, scrape_interval: *often, replicas: [http://h:2]}
+            """)
+        #expect(read.pools[0].scrapeInterval == read.pools[1].scrapeInterval)
+    }
+
     @Test func `any cut and any changed byte of a right file gives settings or errors`() throws {
         let text = try repositoryText("config/minimal.yaml") + "limits:\n  fields_max: 9 # ü\n"
         let bytes = Array(text.utf8)
