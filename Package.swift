@@ -84,6 +84,9 @@ let package = Package(
 
         tests("SluiceTimeTests", ["SluiceTime"]),
         tests("SluiceBytesTests", ["SluiceBytes"]),
+        tests(
+            "VLLMSimulatorTests", ["SluiceBytes", "SluiceTime", "VLLMSimulator"],
+            resources: [.copy("Fixtures")]),
     ],
     swiftLanguageModes: [.v6]
 )
