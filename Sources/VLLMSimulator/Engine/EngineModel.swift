@@ -94,6 +94,7 @@ package struct EngineModel {
     package mutating func setFrozen(_ frozen: Bool, now: Instant) {
         if isFrozen && !frozen, let ends = plan?.ends, ends < now { plan?.ends = now }
         isFrozen = frozen
+        if !frozen && sequences.isEmpty { takeSnapshot() }
     }
 
     /// Ends the steps whose time has come by `now`, begins the next, and says what came out.
