@@ -57,6 +57,22 @@ package struct SimulatedHead {
         buffer.append("\r\n")
     }
 
+    /// Writes the head of the fault ``HeadFault/oversizedHead(_:)``: a 200 of `bytes` bytes, at
+    /// least what the lines around the filler need.
+    package static func appendOversized(bytes: Int, to buffer: inout ByteBuffer) {
+        let end = buffer.count + bytes
+        buffer.append("HTTP/1.1 200 OK\r\nserver: uvicorn\r\ncontent-length: 0\r\n")
+        // Many lines of middling length, so that the size is wrong and not a single line.
+        while end - buffer.count > 1_200 {
+            buffer.append("x-filler: ")
+            for _ in 0..<100 { buffer.append("0123456789") }
+            buffer.append("\r\n")
+        }
+        buffer.append("x-filler: ")
+        while buffer.count < end - 4 { buffer.append(0x61) }
+        buffer.append("\r\n\r\n")
+    }
+
     private func appendLength(_ length: Int, to buffer: inout ByteBuffer) {
         buffer.append("content-length: ")
         buffer.appendDecimal(length)

@@ -67,7 +67,8 @@ import Testing
     }
 
     @Test(arguments: [
-        ("chat.http", SimulatedRoute.chatCompletions, 19, 12), ("completion.http", .completions, 3, 8),
+        ("chat.http", SimulatedRoute.chatCompletions, 19, 12),
+        ("completion.http", .completions, 3, 8),
         ("chat-load-header-json.http", .chatCompletions, 19, 4),
     ])
     func `a plain answer has the capture's body`(
@@ -126,7 +127,8 @@ import Testing
     }
 
     @Test func `several choices have an index each, a role each, and one end`() {
-        var reply = Self.reply(Self.request(.chatCompletions, stream: true, usage: true, choices: 2))
+        var reply = Self.reply(
+            Self.request(.chatCompletions, stream: true, usage: true, choices: 2))
         reply.take(choice: 0, tokens: 1, finish: nil)
         reply.take(choice: 1, tokens: 1, finish: .stop)
         reply.take(choice: 7, tokens: 1, finish: .stop)
@@ -150,9 +152,10 @@ import Testing
         reply.take(tokens: 0, finish: .stop)
         let body = Self.body(reply)
         #expect(body.hasPrefix(#"{"id":"embd-0123456789abcdef","object":"list","created":"#))
-        #expect(body.hasSuffix(
-            #""usage":{"prompt_tokens":7,"total_tokens":7,"completion_tokens":0,"prompt_tokens_details":null}}"#
-        ))
+        #expect(
+            body.hasSuffix(
+                #""usage":{"prompt_tokens":7,"total_tokens":7,"completion_tokens":0,"prompt_tokens_details":null}}"#
+            ))
         let plain = try EmbeddingVectors(body, isBase64: false)
         request.isBase64 = true
         reply = Self.reply(request)

@@ -54,7 +54,8 @@ import Testing
         let emissions = Self.drain(&engine)
         // 2048 + 2048 + 904 tokens, with 0, 2048 and 4096 of them in the cache already.
         let expected = 30 + 0.04 * 5_000 + 3e-5 * (2_048 + 4_096)
-        #expect(Self.milliseconds(emissions[0].timeToFirstToken) == (expected * 1e6).rounded() / 1e6)
+        #expect(
+            Self.milliseconds(emissions[0].timeToFirstToken) == (expected * 1e6).rounded() / 1e6)
     }
 
     @Test func `decodes take their share of the budget before any prefill`() {
