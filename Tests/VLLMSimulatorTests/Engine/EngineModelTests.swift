@@ -275,4 +275,34 @@ import Testing
         #expect(gaps.allSatisfy { $0 == .milliseconds(20) })
         #expect(engine.count == 0)
     }
+
+    /// ADMISSION.md section 4: four replicas with all slots full finish 36.8 requests a second.
+    @Test func `with all slots full the study's capacity comes out`() {
+        var engine = EngineModel()
+        var generator = SeededGenerator(seed: 2)
+        var prompts = OutputLengths()
+        (prompts.median, prompts.sigma, prompts.tokensMax) = (600, 1, 8_000)
+        let outputs = OutputLengths()
+        func submit(_ now: Instant) {
+            _ = engine.submit(
+                EngineRequest(
+                    promptTokens: prompts.sample(&generator),
+                    outputTokens: outputs.sample(&generator)), now: now)
+        }
+        for _ in 0..<66 { submit(Self.start) }
+        let (begin, end) = (Self.start + .seconds(20), Self.start + .seconds(100))
+        var finished = 0
+        var now = Self.start
+        while now < end {
+            let step = engine.step(now)
+            for emission in step.emissions where emission.finish != nil {
+                if emission.at >= begin { finished += 1 }
+                submit(now)
+            }
+            guard let next = step.next else { break }
+            now = next
+        }
+        let perSecond = Double(finished) / 80
+        #expect((8.7...9.7).contains(perSecond), "\(perSecond) requests a second")
+    }
 }
