@@ -76,7 +76,9 @@ let package = Package(
             ["SluiceBytes", "SluiceEndpoint", "SluiceHTTP", "SluiceReactor", "SluiceTime"]),
         .executableTarget(
             name: "SluiceMain",
-            dependencies: ["SluiceConfig", "SluiceProxy", "VLLMSimulator", argumentParser, logging],
+            dependencies: [
+                "SluiceConfig", "SluiceProxy", "VLLMSimulator", argumentParser, logging,
+            ],
             swiftSettings: strict),
         .executableTarget(
             name: "VLLMSim", dependencies: ["VLLMSimulator", argumentParser],
@@ -87,6 +89,8 @@ let package = Package(
         tests(
             "VLLMSimulatorTests", ["SluiceBytes", "SluiceTime", "VLLMSimulator"],
             resources: [.copy("Fixtures")]),
+        tests("SluiceReactorTests", ["SluiceBytes", "SluiceReactor", "SluiceTime"]),
+        tests("SluiceTrafficTests", ["SluiceTraffic", "SluiceTime"]),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -189,7 +189,8 @@
         repeat {
             position -= 1
             // Safety: position stays within the `digits` bytes reserved above.
-            unsafe base.unsafelyUnwrapped[position] = UInt8(truncatingIfNeeded: magnitude % 10) | 0x30
+            unsafe base.unsafelyUnwrapped[position] =
+                UInt8(truncatingIfNeeded: magnitude % 10) | 0x30
             magnitude /= 10
         } while magnitude > 0
     }

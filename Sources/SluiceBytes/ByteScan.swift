@@ -62,7 +62,9 @@ extension Span<UInt8> {
     }
 
     /// Whether `range` equals `literal`, which is written in lower case, ignoring ASCII case.
-    @inlinable package func equalsIgnoringCase(_ literal: StaticString, in range: Range<Int>) -> Bool {
+    @inlinable package func equalsIgnoringCase(_ literal: StaticString, in range: Range<Int>)
+        -> Bool
+    {
         let n = literal.utf8CodeUnitCount
         guard range.count == n, range.lowerBound >= 0, range.upperBound <= count else {
             return false

@@ -3,7 +3,8 @@ import Testing
 
 @Suite struct NanosecondsTests {
     @Test(arguments: [
-        (Double.nan, Int64(0)), (.infinity, .max), (-.infinity, .min), (1e308, .max), (0.25, 250_000_000),
+        (Double.nan, Int64(0)), (.infinity, .max), (-.infinity, .min), (1e308, .max),
+        (0.25, 250_000_000),
     ])
     func `seconds from outside never trap`(seconds: Double, expected: Int64) {
         #expect(Nanoseconds.seconds(clamping: seconds).count == expected)

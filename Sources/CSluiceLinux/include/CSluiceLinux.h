@@ -1,3 +1,70 @@
-#ifndef CSLUICELINUX_H
-#define CSLUICELINUX_H
+#ifndef SLUICE_CLINUX_H
+#define SLUICE_CLINUX_H
+
+// What Swift's Glibc module leaves out of Linux: epoll with a plain 64-bit token, accept4, eventfd,
+// signalfd, TCP_INFO, CPU affinity. Each function is one system call (or a handful of setsockopt)
+// and returns what the call returns; errno is left for the caller.
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+/// epoll_create1(2) with EPOLL_CLOEXEC.
+int sluice_epoll_create(void);
+/// epoll_ctl(2), EPOLL_CTL_ADD / MOD / DEL.
+int sluice_epoll_add(int epoll, int fd, uint32_t events, uint64_t token);
+int sluice_epoll_modify(int epoll, int fd, uint32_t events, uint64_t token);
+int sluice_epoll_remove(int epoll, int fd);
+
+static inline uint64_t sluice_event_token(const struct epoll_event *event) { return event->data.u64; }
+static inline uint32_t sluice_event_bits(const struct epoll_event *event) { return event->events; }
+
+/// accept4(2) with SOCK_NONBLOCK | SOCK_CLOEXEC.
+int sluice_accept(int listener, struct sockaddr_storage *peer, socklen_t *length);
+/// socket(2), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC.
+int sluice_stream_socket(int family);
+/// eventfd(2), non-blocking, close-on-exec.
+int sluice_eventfd(void);
+/// Blocks SIGTERM, SIGINT, SIGHUP in the calling thread (and those it starts), ignores SIGPIPE, and
+/// returns a signalfd(2) that delivers them.
+int sluice_signalfd(void);
+/// The next signal's number from a signalfd, 0 when there is none.
+int sluice_signalfd_read(int fd);
+
+/// What TCP_INFO says that Sluice uses; all zero when the call fails.
+struct sluice_tcp_info {
+    uint64_t bytes_acked;
+    uint64_t bytes_received;
+    uint32_t rtt_microseconds;
+    uint32_t unacked_segments;
+    uint32_t not_sent_bytes;
+    uint8_t state;
+};
+/// getsockopt(2) TCP_INFO; 0 on success. Source: tcp(7), linux/tcp.h.
+int sluice_stream_info(int fd, struct sluice_tcp_info *info);
+
+/// TCP_NODELAY, SO_KEEPALIVE (15 s, 3 probes 5 s apart), TCP_USER_TIMEOUT.
+void sluice_tune_stream(int fd, unsigned user_timeout_ms);
+/// TCP_NOTSENT_LOWAT: how much unsent data the kernel takes before the socket reads as full.
+void sluice_not_sent_low_water(int fd, unsigned bytes);
+/// SO_ERROR of a socket, 0 when none; -1 when getsockopt(2) fails.
+int sluice_socket_error(int fd);
+/// SO_LINGER with zero: close(2) then sends a reset.
+void sluice_reset_on_close(int fd);
+
+/// Names the calling thread: pthread_setname_np(3).
+void sluice_name_thread(const char *name);
+
+/// CPUs this process may run on: sched_getaffinity(2).
+int sluice_cpu_count(void);
+/// Pins the calling thread to its n-th allowed CPU; 0 on success.
+int sluice_pin_to_cpu(int n);
+
+/// User and system time of this process in microseconds: getrusage(2).
+void sluice_cpu_time(uint64_t *user, uint64_t *system);
+/// CLOCK_MONOTONIC and CLOCK_REALTIME in nanoseconds.
+int64_t sluice_monotonic_nanoseconds(void);
+int64_t sluice_realtime_nanoseconds(void);
+
 #endif

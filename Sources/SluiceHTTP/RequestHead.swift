@@ -1,0 +1,34 @@
+import SluiceBytes
+
+/// A request's head in parsed form; ranges are offsets from the head's first byte.
+///
+/// Large: one per worker, used again for each request. Valid only with the bytes it was parsed from.
+package struct RequestHead: ~Copyable {
+    package internal(set) var method = Method.other
+    /// The method's bytes: the name of an `other`.
+    package internal(set) var methodName = 0..<0
+    /// What is forwarded: path and query; of an absolute form the part after the authority.
+    package internal(set) var target = 0..<0
+    package internal(set) var path = 0..<0
+    /// Without the question mark.
+    package internal(set) var query = 0..<0
+    /// The authority of an absolute-form target; checked against Host.
+    var authority: Range<Int>?
+    package internal(set) var version = HTTPVersion.http11
+    package internal(set) var framing = BodyFraming.none
+    /// Whether another request may follow on the connection.
+    package internal(set) var keepAlive = true
+    /// The client waits for 100 before it sends the body.
+    package internal(set) var expectsContinue = false
+    /// The Host field's value; nil only in HTTP/1.0.
+    package internal(set) var host: Range<Int>?
+    package internal(set) var fields = FieldTable()
+    /// Bytes of the head with its empty line.
+    package internal(set) var byteCount = 0
+
+    package init() {}
+
+    package var fieldCount: Int { fields.count }
+    /// The first line of a known field.
+    package func first(_ field: KnownField) -> FieldLine? { fields.first(field) }
+}

@@ -1,0 +1,138 @@
+import SluiceBytes
+
+/// Reads response heads, strictly: what does not hold to the grammar is 502, never passed on.
+///
+/// Interim answers (1xx) come out as heads of their own. Source: RFC 9112 §4, §6.3.
+package struct ResponseParser: Sendable {
+    private let limits: HeadLimits
+    private var scanner = HeadScanner()
+
+    package init(limits: HeadLimits) { self.limits = limits }
+
+    /// Forgets the head; the next call starts at a new one.
+    package mutating func reset() { scanner = HeadScanner() }
+
+    /// Parses the head at the front of `bytes`, which must begin at the same byte in every call.
+    ///
+    /// - Parameter requestMethod: an answer to HEAD has no body whatever its fields say.
+    package mutating func parse(
+        _ bytes: Span<UInt8>, into head: inout ResponseHead, requestMethod: Method
+    ) -> HeadStep<ResponseError> {
+        do throws(ResponseError) {
+            if scanner.firstLineEnd == 0 { try checkStart(bytes) }
+            switch scanner.scan(bytes, headBytesMax: limits.headBytesMax) {
+            case .complete(let count):
+                try parseStatusLine(bytes, into: &head)
+                head.byteCount = count
+                do throws(FieldError) {
+                    try head.fields.parse(
+                        bytes, from: scanner.firstLineEnd, end: count, limits: limits)
+                } catch {
+                    throw ResponseError(error)
+                }
+                try judge(bytes, &head, requestMethod)
+                return .complete
+            case .needMore: return .needMore
+            case .bareLineFeed: throw .bareLineFeed
+            case .tooLarge: throw .headTooLarge
+            }
+        } catch {
+            return .failed(error)
+        }
+    }
+
+    private func checkStart(_ bytes: Span<UInt8>) throws(ResponseError) {
+        let literal: StaticString = "HTTP/1."
+        let count = min(bytes.count, literal.utf8CodeUnitCount)
+        for index in 0..<count where bytes[index] != Self.start[index] { throw .badStatusLine }
+    }
+
+    private static var start: InlineArray<7, UInt8> {
+        [0x48, 0x54, 0x54, 0x50, 0x2F, 0x31, 0x2E]
+    }
+
+    private func parseStatusLine(_ bytes: Span<UInt8>, into head: inout ResponseHead)
+        throws(ResponseError)
+    {
+        let end = scanner.firstLineEnd &- 2
+        guard end >= 12, bytes[8] == 0x20 else { throw .badStatusLine }
+        switch bytes[7] {
+        case 0x31: head.version = .http11
+        case 0x30: head.version = .http10
+        default: throw .badVersion
+        }
+        var status = 0
+        for index in 9..<12 {
+            let digit = bytes[index] &- 0x30
+            guard digit < 10 else { throw .badStatus }
+            status = status &* 10 &+ Int(digit)
+        }
+        guard status >= 100, status < 600 else { throw .badStatus }
+        // RFC 9112 §4 wants a space even before an empty reason; many servers leave both out.
+        guard end == 12 || bytes[12] == 0x20 else { throw .badStatus }
+        let reasonStart = min(13, end)
+        guard firstControl(bytes, reasonStart, end) == nil else { throw .badStatusLine }
+        head.status = status
+        head.reason = reasonStart..<end
+    }
+
+    private func judge(_ bytes: Span<UInt8>, _ head: inout ResponseHead, _ method: Method)
+        throws(ResponseError)
+    {
+        if head.status == 101 { throw .switchingProtocols }
+        try judgeFraming(bytes, &head, method)
+        head.keepAlive =
+            ConnectionOptions(head.fields, bytes).keepsAlive(head.version)
+            && head.framing != .untilClose
+        head.keepAliveTimeoutSeconds = head.first(.keepAlive).flatMap {
+            Self.timeout(bytes, $0.value)
+        }
+        head.isEventStream =
+            head.first(.contentType).map { Self.isEventStream(bytes, $0.value) } ?? false
+    }
+
+    private func judgeFraming(
+        _ bytes: Span<UInt8>, _ head: inout ResponseHead, _ method: Method
+    ) throws(ResponseError) {
+        let length = head.first(.contentLength)
+        let coding = head.first(.transferEncoding)
+        var framing = BodyFraming.untilClose
+        if let coding {
+            if length != nil { throw .contentLengthWithTransferEncoding }
+            guard bytes.equalsIgnoringCase("chunked", in: coding.value), head.version == .http11,
+                !head.fields.repeated.contains(.transferEncoding)
+            else { throw .badTransferEncoding }
+            framing = .chunked
+        } else if let length {
+            if head.fields.repeated.contains(.contentLength) { throw .repeatedContentLength }
+            guard let count = ContentLength.parse(bytes, length.value) else {
+                throw .badContentLength
+            }
+            framing = count == 0 ? .none : .length(count)
+        }
+        let hasNoBody =
+            method == .head || head.status < 200 || head.status == 204 || head.status == 304
+        head.framing = hasNoBody ? .none : framing
+    }
+
+    private static func isEventStream(_ bytes: Span<UInt8>, _ value: Range<Int>) -> Bool {
+        let name: StaticString = "text/event-stream"
+        let end = bytes.firstIndex(of: 0x3B, from: value.lowerBound, to: value.upperBound)
+        var stop = end
+        while stop > value.lowerBound, isBlank(bytes[stop &- 1]) { stop &-= 1 }
+        return bytes.equalsIgnoringCase(name, in: value.lowerBound..<stop)
+    }
+
+    /// The number in `timeout=5, max=100`. Source: RFC 2068 §19.7.1 (the field was never in a later one).
+    private static func timeout(_ bytes: Span<UInt8>, _ value: Range<Int>) -> Int? {
+        var list = TokenList(value)
+        while let parameter = list.next(bytes) {
+            guard parameter.count > 8, parameter.count <= 12 else { continue }
+            let digits = parameter.lowerBound &+ 8..<parameter.upperBound
+            guard bytes.equalsIgnoringCase("timeout=", in: parameter.lowerBound..<digits.lowerBound)
+            else { continue }
+            return ContentLength.parse(bytes, digits)
+        }
+        return nil
+    }
+}

@@ -1,0 +1,82 @@
+import CSluiceLinux
+import Glibc
+import SluiceTime
+
+/// What accepting brought.
+package enum AcceptResult: ~Copyable {
+    case connection(Transport, peer: SocketAddress)
+    case wouldBlock
+    /// No descriptor or memory is left (EMFILE, ENFILE, ENOBUFS, ENOMEM): stop accepting for a while.
+    case exhausted(SystemError)
+}
+
+/// A listening TCP socket. Dropping it closes it.
+package struct ListenerSocket: ~Copyable {
+    package let descriptor: Int32
+    /// The bound address, with the port the kernel chose where it was asked to.
+    package private(set) var address: SocketAddress
+
+    /// Binds and listens.
+    ///
+    /// - Parameter sharesPort: SO_REUSEPORT, so that each worker has a listener of its own.
+    /// - Throws: ``SystemError``: the address is in use, not ours, or needs privileges.
+    package static func open(_ address: SocketAddress, sharesPort: Bool, backlog: Int32 = 4_096)
+        throws(SystemError) -> ListenerSocket
+    {
+        let descriptor = sluice_stream_socket(address.family)
+        guard descriptor >= 0 else { throw SystemError(call: "socket") }
+        var socket = ListenerSocket(descriptor: descriptor, address: address)
+        var one: Int32 = 1
+        let size = socklen_t(MemoryLayout<Int32>.size)
+        _ = unsafe setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &one, size)
+        if sharesPort {
+            guard unsafe setsockopt(descriptor, SOL_SOCKET, SO_REUSEPORT, &one, size) == 0 else {
+                throw SystemError(call: "setsockopt SO_REUSEPORT")
+            }
+        }
+        if address.isIPv6 {
+            var zero: Int32 = 0
+            _ = unsafe setsockopt(
+                descriptor, Int32(IPPROTO_IPV6), IPV6_V6ONLY, &zero, size)
+        }
+        guard unsafe address.withSockaddr({ unsafe bind(descriptor, $0, $1) }) == 0 else {
+            throw SystemError(call: "bind")
+        }
+        guard listen(descriptor, backlog) == 0 else { throw SystemError(call: "listen") }
+        if let bound = localAddress(of: descriptor) { socket.address = bound }
+        return socket
+    }
+
+    private init(descriptor: Int32, address: SocketAddress) {
+        self.descriptor = descriptor
+        self.address = address
+    }
+
+    deinit { close(descriptor) }
+
+    /// Accepts one connection. Source: accept(2).
+    package func accept(userTimeout: Nanoseconds) -> AcceptResult {
+        while true {
+            var storage = sockaddr_storage()
+            var length: socklen_t = 0
+            let accepted = unsafe sluice_accept(descriptor, &storage, &length)
+            if accepted >= 0 {
+                let transport = Transport(descriptor: accepted, tls: nil)
+                transport.tune(userTimeout: userTimeout)
+                let unknown = SocketAddress(host: "0.0.0.0", port: 0)
+                guard let peer = SocketAddress(storage) ?? unknown else { continue }
+                return .connection(transport, peer: peer)
+            }
+            let code = errno
+            switch code {
+            case EMFILE, ENFILE, ENOBUFS, ENOMEM:
+                return .exhausted(SystemError(call: "accept4", code: code))
+            case EINTR, ECONNABORTED, EPROTO, EPERM:
+                // Errors of the connection that was to come, not of the listener: accept(2).
+                continue
+            default:
+                return .wouldBlock
+            }
+        }
+    }
+}

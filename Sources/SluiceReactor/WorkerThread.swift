@@ -1,0 +1,44 @@
+import CSluiceLinux
+import Glibc
+
+/// A named POSIX thread that is joined before it is forgotten.
+package struct WorkerThread: ~Copyable {
+    private let handle: pthread_t
+
+    private final class Start: Sendable {
+        let name: String
+        let body: @Sendable () -> Void
+        init(name: String, body: @escaping @Sendable () -> Void) {
+            self.name = name
+            self.body = body
+        }
+    }
+
+    /// Starts a thread that runs `body`; names are cut to 15 bytes. Source: pthread_create(3).
+    package init(name: String, _ body: @escaping @Sendable () -> Void) throws(SystemError) {
+        let start = unsafe Unmanaged.passRetained(
+            Start(name: String(name.prefix(15)), body: body))
+        var handle = pthread_t()
+        let code = unsafe pthread_create(
+            &handle, nil,
+            { argument in
+                guard let argument = unsafe argument else { return nil }
+                // Safety: the argument is the retained Start made above; taken exactly once.
+                let start = unsafe Unmanaged<Start>.fromOpaque(argument).takeRetainedValue()
+                unsafe sluice_name_thread(start.name)
+                start.body()
+                return nil
+            }, start.toOpaque())
+        guard code == 0 else {
+            unsafe start.release()
+            throw SystemError(call: "pthread_create", code: code)
+        }
+        self.handle = handle
+    }
+
+    /// Waits until the thread has ended.
+    package consuming func join() { pthread_join(handle, nil) }
+
+    /// CPUs that the process may use: sched_getaffinity(2).
+    package static var cpuCount: Int { Int(sluice_cpu_count()) }
+}

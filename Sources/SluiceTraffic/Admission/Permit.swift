@@ -1,0 +1,53 @@
+import SluiceTime
+
+/// How a dispatched request ended, as far as its replica's health is concerned.
+package enum PermitEnd: UInt8, Sendable {
+    /// The replica did its part.
+    case success
+    /// Says nothing about the replica: the client left, 4xx, we cut it.
+    case ignored
+    /// The replica failed it: lost connection, malformed or no answer.
+    case failed
+}
+
+/// A slot at a replica; ends exactly once.
+///
+/// Giving it back twice does not compile. Losing it runs its `deinit`, which gives the slot back,
+/// counts the leak and stops a debug build. Holding the pool costs one retain and one release per
+/// request; a class reference is also why there is a flag instead of `discard self`.
+package struct Permit: ~Copyable {
+    private let pool: ReplicaPool
+    /// Where the request goes.
+    package let replica: ReplicaID
+    /// When the slot was reserved.
+    package let dispatched: Instant
+    /// Why this replica.
+    package let reason: RoutingReason
+    private var isOpen = true
+
+    init(pool: ReplicaPool, _ reservation: Reservation) {
+        self.pool = pool
+        replica = reservation.replica
+        dispatched = reservation.dispatched
+        reason = reservation.reason
+    }
+
+    /// Gives the slot back.
+    ///
+    /// - Returns: workers to wake, since the slot may have gone to a waiting request.
+    package consuming func release(_ end: PermitEnd, now: Instant) -> WakeSet {
+        isOpen = false
+        return pool.release(replica, end, now: now)
+    }
+
+    deinit {
+        if isOpen { pool.takeBackLeaked(replica) }
+    }
+}
+
+/// A reserved slot as a plain value: what a permit is made of outside of the lock.
+struct Reservation: Sendable {
+    var replica: ReplicaID
+    var dispatched: Instant
+    var reason: RoutingReason
+}

@@ -1,0 +1,218 @@
+import SluiceTime
+
+extension PoolState {
+    // MARK: The list
+
+    /// Makes the pool serve exactly these replicas; what is gone drains, what came joins.
+    mutating func update(_ descriptors: [ReplicaDescriptor], now: Instant) -> ReplicaUpdate {
+        var result = ReplicaUpdate()
+        var slots: [String: Int] = [:]
+        for slot in entries.indices where entries[slot].isUsed {
+            slots[entries[slot].descriptor.key] = slot
+        }
+        var kept = Set<Int>()
+        let joins = up > 0
+        for descriptor in descriptors {
+            var slot = slots[descriptor.key]
+            if let known = slot, !kept.insert(known).inserted {
+                result.ids.append(nil)
+                continue
+            }
+            if let known = slot {
+                observe(known, .restore, now: now)
+            } else {
+                slot = takeSlot(now: now, joins: joins)
+            }
+            guard let slot else {
+                result.ids.append(nil)
+                continue
+            }
+            kept.insert(slot)
+            slots[descriptor.key] = slot
+            entries[slot].descriptor = descriptor
+            lanes[slot].inverseWeight = 1 / descriptor.usableWeight
+            result.ids.append(id(slot))
+        }
+        for slot in entries.indices where entries[slot].isUsed && !kept.contains(slot) {
+            result.draining.append(id(slot))
+            observe(slot, .remove, now: now)
+            retireIfDrained(slot)
+        }
+        refresh()
+        return result
+    }
+
+    /// A free slot with a new generation, or nil at ``ReplicaPool/replicasMax``.
+    private mutating func takeSlot(now: Instant, joins: Bool) -> Int? {
+        let health = ReplicaHealth(now: now, joins: joins, settings: settings)
+        var entry = Entry(health: health, joined: now)
+        entry.isUsed = true
+        if let free = entries.firstIndex(where: { !$0.isUsed }) {
+            entries[free] = entry
+            let generation = lanes[free].generation
+            lanes[free] = RouteLane()
+            lanes[free].generation = generation &+ 1
+            return free
+        }
+        guard entries.count < ReplicaPool.replicasMax else { return nil }
+        entries.append(entry)
+        lanes.append(RouteLane())
+        return entries.count - 1
+    }
+
+    /// Frees the slot of a removed replica once nothing is in flight there.
+    mutating func retireIfDrained(_ slot: Int) {
+        guard entries[slot].health.isDraining, lanes[slot].inflight == 0 else { return }
+        entries[slot].isUsed = false
+        entries[slot].descriptor = ReplicaDescriptor(name: "", key: "")
+        lanes[slot].limit = 0
+        lanes[slot].generation &+= 1
+    }
+
+    // MARK: Signals
+
+    /// Takes in what was learned about a replica.
+    mutating func observe(_ replica: ReplicaID, _ event: ReplicaEvent, now: Instant) -> PumpResult {
+        guard let slot = slot(replica) else { return PumpResult() }
+        switch event {
+        case .connectRefused: observe(slot, .connectRefused, now: now)
+        case .connectFailed: observe(slot, .connectFailed, now: now)
+        case .probe(let outcome): observe(slot, .probe(outcome), now: now)
+        case .cordon: observe(slot, .cordon, now: now)
+        case .uncordon: observe(slot, .uncordon, now: now)
+        case .scrape(let scrape): take(scrape, slot, now: now)
+        }
+        return pump(now: now)
+    }
+
+    private mutating func take(_ scrape: LoadScrape, _ slot: Int, now: Instant) {
+        if scrape.isUsable {
+            let inflight = max(entries[slot].inflightAtScrape, lanes[slot].inflight)
+            entries[slot].load.take(scrape, inflight: Int(inflight), now: now)
+            entries[slot].inflightAtScrape = 0
+            refreshForeign(slot, now: now)
+        } else {
+            entries[slot].badScrapes &+= 1
+        }
+        if let heartbeat = scrape.heartbeat { observe(slot, .heartbeat(heartbeat), now: now) }
+        if let sleeps = scrape.isSleeping { observe(slot, .sleeping(sleeps), now: now) }
+    }
+
+    /// Passes a signal to the replica's health and renews the lanes when that changed anything.
+    mutating func observe(_ slot: Int, _ signal: HealthSignal, now: Instant) {
+        let before = entries[slot].health.state
+        let window = entries[slot].health.window
+        let othersUp = up > (lanes[slot].limit > 0 && before.acceptsNewWork ? 1 : 0)
+        entries[slot].health.observe(signal, now: now, othersUp: othersUp, settings: settings)
+        let after = entries[slot].health.state
+        if after != before {
+            record(slot, from: before, to: after, now: now)
+            refresh()
+        } else if entries[slot].health.window != window {
+            refresh()
+        }
+    }
+
+    private mutating func record(
+        _ slot: Int, from: ReplicaState, to: ReplicaState, now: Instant
+    ) {
+        guard transitions.count < Self.transitionsMax else {
+            transitionsDropped &+= 1
+            return
+        }
+        transitions.append(
+            ReplicaTransition(
+                replica: id(slot), name: entries[slot].descriptor.name, from: from, to: to,
+                reason: entries[slot].health.why, at: now))
+    }
+
+    /// Recounts the pool and opens or closes each lane: after a state, a window or the list changed.
+    mutating func refresh() {
+        var reachable = 0
+        var takenOut = 0
+        up = 0
+        for entry in entries where entry.isUsed {
+            let state = entry.health.state
+            if state.acceptsConnections { reachable += 1 }
+            if state.isTakenOutByUs { takenOut += 1 }
+            if state.acceptsNewWork { up += 1 }
+        }
+        // Among those that accept connections: a dead one is no reason to trust an ejected one less.
+        isPanicking = takenOut * 2 > reachable
+        hopeful = 0
+        for slot in entries.indices {
+            let entry = entries[slot]
+            let state = entry.health.state
+            if entry.isUsed, isHopeful(state) { hopeful += 1 }
+            let isOpen =
+                entry.isUsed
+                && (isPanicking ? state.acceptsConnections : state.acceptsNewWork)
+            let limit = isOpen ? min(limits.replicaInflightMax, entry.health.window) : 0
+            lanes[slot].limit = Int32(clamping: limit)
+        }
+    }
+
+    /// Renews what the router adds to the ledger.
+    private mutating func refreshForeign(_ slot: Int, now: Instant) {
+        let load = entries[slot].load
+        let interval = settings.scrapeInterval
+        lanes[slot].foreign =
+            load.others(now: now, interval: interval)
+            + load.queueDepth(now: now, interval: interval)
+    }
+
+    // MARK: Time
+
+    /// Fades old scrapes, judges progress, ends waits that took too long.
+    mutating func tick(now: Instant, progress: [ReplicaProgress]) -> PumpResult {
+        for slot in entries.indices where entries[slot].isUsed {
+            refreshForeign(slot, now: now)
+            var report = ProgressReport(streams: 0, streamsSince: .unset, lastEvent: .unset)
+            for worker in progress { worker.add(to: &report, slot: slot) }
+            observe(
+                slot, .tick(report, timePerToken: entries[slot].load.timePerToken), now: now)
+        }
+        let expired = expireWaits(now: now)
+        var result = pump(now: now)
+        result.wakes.formUnion(expired)
+        return result
+    }
+
+    // MARK: Reading
+
+    /// The pool as pages and metrics show it.
+    mutating func snapshot(now: Instant) -> PoolSnapshot {
+        var snapshot = PoolSnapshot()
+        snapshot.isPanicking = isPanicking
+        snapshot.isDraining = isDraining
+        snapshot.queueLength = queue.count
+        snapshot.queueBytes = queue.bytes
+        snapshot.queueOldest = queue.headAge(now: now)
+        snapshot.inflight = inflight
+        snapshot.dispatched = dispatched
+        snapshot.finished = finished
+        snapshot.leakedPermits = leakedPermits
+        snapshot.retryBudgetRemaining = budget.remaining(now: now)
+        for slot in entries.indices where entries[slot].isUsed {
+            snapshot.replicas.append(row(slot, now: now))
+        }
+        return snapshot
+    }
+
+    private func row(_ slot: Int, now: Instant) -> ReplicaSnapshotRow {
+        let entry = entries[slot]
+        let age = entry.load.age(now: now)
+        return ReplicaSnapshotRow(
+            id: id(slot), name: entry.descriptor.name, key: entry.descriptor.key,
+            weight: entry.descriptor.usableWeight, state: entry.health.state,
+            why: entry.health.why, since: entry.health.since, limit: Int(lanes[slot].limit),
+            inflight: Int(lanes[slot].inflight),
+            others: entry.load.others(now: now, interval: settings.scrapeInterval),
+            waiting: entry.load.waiting, running: entry.load.running,
+            kvUsage: entry.load.kvUsage, timePerToken: entry.load.timePerToken, signalAge: age,
+            isStale: age.map { $0 > ReplicaLoad.staleAfter(settings.scrapeInterval) } ?? true,
+            badScrapes: entry.badScrapes, dispatched: entry.dispatched,
+            succeeded: entry.succeeded, failed: entry.failed,
+            transitions: entry.health.transitions)
+    }
+}

@@ -1,0 +1,238 @@
+import SluiceTime
+import Synchronization
+
+// Workers and the control thread share this object. Everything that is decided is decided inside
+// one short lock over a PoolState value; permits are made, grants handed over and workers woken
+// outside of it. A worker's own `progress[worker]` is written by that worker alone, without the lock.
+
+/// All replicas that serve one model: who may enter, where it goes, who waits.
+package final class ReplicaPool: Sendable {
+    /// Replicas at most, drained ones included.
+    package static let replicasMax = 1_024
+    /// Workers at most.
+    package static let workersMax = WaitQueue.workersMax
+
+    /// What happens besides counting when a permit is lost.
+    package enum LeakPolicy: Sendable {
+        /// Stops a debug build.
+        case stop
+        /// Only counts: for the test of the leak itself.
+        case count
+    }
+
+    /// The pool's name in metrics and logs.
+    package let name: String
+    /// One per worker; index is the worker.
+    package let progress: [ReplicaProgress]
+    private let leakPolicy: LeakPolicy
+    private let state: Mutex<PoolState>
+
+    /// - Parameters:
+    ///   - workers: 1 … ``workersMax``.
+    ///   - seed: for ties among requests that leave the queue.
+    package init(
+        name: String, workers: Int, limits: AdmissionLimits = AdmissionLimits(),
+        health: HealthSettings = HealthSettings(), seed: UInt64,
+        leakPolicy: LeakPolicy = .stop
+    ) {
+        precondition(workers >= 1 && workers <= Self.workersMax, "a pool has 1 to 64 workers")
+        self.name = name
+        self.leakPolicy = leakPolicy
+        progress = (0..<workers).map { _ in ReplicaProgress() }
+        state = Mutex(PoolState(limits: limits, settings: health, seed: seed))
+    }
+
+    // MARK: A request's way
+
+    /// Admits, queues or refuses a request.
+    ///
+    /// - Parameters:
+    ///   - worker: whose box a later grant goes to; 0 ..< the number of workers.
+    ///   - token: the worker's own name for the exchange, given back with the grant.
+    ///   - retrying: nil for a first attempt; else the replicas it must not go to again (empty when
+    ///     the same is allowed). A retry goes before all who wait.
+    package func arrive(
+        _ arrival: Arrival, worker: Int, token: UInt64, retrying: ReplicaIDs? = nil, now: Instant,
+        random: inout some RandomNumberGenerator
+    ) -> AdmissionVerdict {
+        precondition(worker >= 0 && worker < progress.count)
+        // Drawn outside: the caller's generator stays out of the lock.
+        let dice = random.next()
+        let decision = state.withLock { state in
+            state.arrive(
+                arrival, worker: worker, token: token, retry: retrying, now: now, dice: dice)
+        }
+        switch decision {
+        case .dispatch(let reservation): return .dispatch(Permit(pool: self, reservation))
+        case .wait(let ticket): return .wait(ticket)
+        case .shed(let reason, let retryAfter): return .shed(reason, retryAfter: retryAfter)
+        }
+    }
+
+    /// Takes a waiting request out of the queue; called by the worker that queued it.
+    package func cancel(_ ticket: QueueTicket, now: Instant) -> Cancellation {
+        var (cancellation, hasMore) = state.withLock { $0.cancel(ticket, now: now) }
+        cancellation.wakes.formUnion(pumpRest(hasMore, now: now))
+        return cancellation
+    }
+
+    /// Hands over all that the queue has for a worker; called by that worker, when woken.
+    ///
+    /// One message per lock hold: what the closure does (cancel, release, arrive) finds the pool
+    /// free, and a later message can still be withdrawn. The closure owns each permit.
+    package func takeGrants(worker: Int, now: Instant, into body: (consuming Grant) -> Void) {
+        while let grant = takeGrant(worker: worker, now: now) { body(grant) }
+    }
+
+    /// The next message for a worker, or nil.
+    package func takeGrant(worker: Int, now: Instant) -> Grant? {
+        let (node, retryAfter) = state.withLock { state in
+            let node = state.queue.take(worker: worker)
+            return (node, state.retryAfter(now: now, dice: state.random.next()))
+        }
+        guard let node else { return nil }
+        switch node.stage {
+        case .granted(let reservation):
+            return .dispatch(token: node.token, permit: Permit(pool: self, reservation))
+        case .expired(let reason):
+            return .expired(token: node.token, reason: reason, retryAfter: retryAfter)
+        case .free, .waiting: preconditionFailure("a box holds grants and expiries only")
+        }
+    }
+
+    /// ``Permit/release(_:now:)``.
+    func release(_ replica: ReplicaID, _ end: PermitEnd, now: Instant) -> WakeSet {
+        let result = state.withLock { $0.release(replica, end, now: now) }
+        return finish(result, now: now)
+    }
+
+    /// A permit's `deinit` ran while it was open.
+    func takeBackLeaked(_ replica: ReplicaID) {
+        state.withLock { $0.takeBackLeaked(replica) }
+        switch leakPolicy {
+        case .stop: assertionFailure("a permit was lost instead of released")
+        case .count: break
+        }
+    }
+
+    // MARK: Replicas
+
+    /// Makes the pool serve exactly these replicas.
+    package func update(replicas: [ReplicaDescriptor], now: Instant) -> ReplicaUpdate {
+        var (update, result) = state.withLock { state in
+            let update = state.update(replicas, now: now)
+            return (update, state.pump(now: now))
+        }
+        update.wakes = finish(result, now: now)
+        return update
+    }
+
+    /// Takes in what was learned about a replica; one that is gone is ignored.
+    package func observe(_ replica: ReplicaID, _ event: ReplicaEvent, now: Instant) -> WakeSet {
+        let result = state.withLock { $0.observe(replica, event, now: now) }
+        return finish(result, now: now)
+    }
+
+    /// Notes our requests in flight when a scrape leaves, so that they are not taken for others'.
+    package func scrapeSent(_ replica: ReplicaID) {
+        state.withLock { state in
+            guard let slot = state.slot(replica) else { return }
+            state.entries[slot].inflightAtScrape = state.lanes[slot].inflight
+        }
+    }
+
+    /// Time passed: call every 100 to 250 ms from the control thread.
+    package func tick(now: Instant) -> WakeSet {
+        let progress = progress
+        let result = state.withLock { $0.tick(now: now, progress: progress) }
+        return finish(result, now: now)
+    }
+
+    /// When to probe a replica next (the caller adds its jitter); nil when it is gone.
+    package func nextProbe(of replica: ReplicaID, now: Instant) -> Instant? {
+        state.withLock { state in
+            guard let slot = state.slot(replica) else { return nil }
+            return state.entries[slot].health.nextProbe(
+                now: now, poolIsDown: state.up == 0, settings: state.settings)
+        }
+    }
+
+    /// The replica's state; nil when it is gone: idle connections to it may be closed.
+    package func replicaState(_ replica: ReplicaID) -> ReplicaState? {
+        state.withLock { state in
+            state.slot(replica).map { state.entries[$0].health.state }
+        }
+    }
+
+    // MARK: Retries
+
+    /// Takes one retry out of the budget.
+    package func withdrawRetry(now: Instant) -> RetryBudgetVerdict {
+        state.withLock { $0.budget.withdraw(now: now) }
+    }
+
+    /// What the budget would say, without taking from it.
+    package func retryBudget(now: Instant) -> RetryBudgetVerdict {
+        state.withLock { $0.budget.remaining(now: now) > 0 ? .granted : .exhausted }
+    }
+
+    /// Refuses bodies of this hash for ``PoisonMemory/lifetime``.
+    package func rememberPoison(_ hash: UInt64, now: Instant) {
+        state.withLock { $0.poison.insert(hash, now: now) }
+    }
+
+    /// Whether bodies of this hash are refused.
+    package func isPoison(_ hash: UInt64, now: Instant) -> Bool {
+        state.withLock { $0.poison.contains(hash, now: now) }
+    }
+
+    // MARK: Life and reading
+
+    /// Refuses new arrivals as ``ShedReason/draining``; who waits is still served.
+    package func drain() { state.withLock { $0.isDraining = true } }
+
+    /// Puts new bounds into force; what waits keeps its deadline.
+    package func reconfigure(
+        limits: AdmissionLimits, health: HealthSettings, now: Instant
+    ) -> WakeSet {
+        let result = state.withLock { state in
+            state.limits = limits
+            state.settings = health
+            state.refresh()
+            return state.pump(now: now)
+        }
+        return finish(result, now: now)
+    }
+
+    /// The pool at one instant, for metrics and pages.
+    package func snapshot(now: Instant) -> PoolSnapshot {
+        state.withLock { $0.snapshot(now: now) }
+    }
+
+    /// Takes the state changes since the last call, oldest first; at most 1,024, further ones were dropped.
+    package func takeTransitions() -> [ReplicaTransition] {
+        state.withLock { state in
+            let taken = state.transitions
+            state.transitions.removeAll(keepingCapacity: true)
+            return taken
+        }
+    }
+
+    private func finish(_ result: PumpResult, now: Instant) -> WakeSet {
+        var wakes = result.wakes
+        wakes.formUnion(pumpRest(result.hasMore, now: now))
+        return wakes
+    }
+
+    /// Goes on pumping, one lock hold per ``PoolState/pumpMax`` dispatches.
+    private func pumpRest(_ hasMore: Bool, now: Instant) -> WakeSet {
+        var wakes = WakeSet()
+        var hasMore = hasMore
+        while hasMore {
+            let result = state.withLock { $0.pump(now: now) }
+            wakes.formUnion(result.wakes)
+            hasMore = result.hasMore
+        }
+        return wakes
+    }
+}

@@ -1,0 +1,393 @@
+import SluiceTime
+
+/// What a probe of `/health` or `/v1/models` came to.
+package enum ProbeOutcome: Sendable {
+    /// 200.
+    case healthy
+    /// 503: vLLM says so when its engine died.
+    case unavailable
+    /// 401 or 403: the key we hold is wrong.
+    case unauthorized
+    /// Nobody listens.
+    case refused
+    /// No connection within the time, or no route.
+    case unreachable
+    /// Connected, but no answer in time: under load that is no death.
+    case timedOut
+    /// Any other answer: somebody is there.
+    case answeredOtherwise
+}
+
+/// How much a replica moved, gathered over all workers.
+package struct ProgressReport: Sendable {
+    /// Event streams open at the replica.
+    package var streams: Int
+    /// Since when streams have been open without a pause.
+    package var streamsSince: Instant
+    /// When the last event came on any of them.
+    package var lastEvent: Instant
+
+    package init(streams: Int, streamsSince: Instant, lastEvent: Instant) {
+        self.streams = streams
+        self.streamsSince = streamsSince
+        self.lastEvent = lastEvent
+    }
+}
+
+/// What may change a replica's state.
+package enum HealthSignal: Sendable {
+    case connectRefused
+    /// A connect that failed otherwise: timeout, no route, TLS.
+    case connectFailed
+    case probe(ProbeOutcome)
+    case requestSucceeded
+    case requestFailed
+    /// `iteration_tokens_total_count`: grows with each engine step.
+    case heartbeat(Double)
+    case sleeping(Bool)
+    /// Time passed; the time per output token is zero where unknown.
+    case tick(ProgressReport, timePerToken: Nanoseconds)
+    case cordon, uncordon, remove, restore
+}
+
+/// One replica's health as forward progress, a value: signals in, ``state`` out.
+///
+/// Slowness is never death: only a refused connection, `/health` 503 or failed requests take a
+/// replica out; a stalled one is only routed around until it moves. Source: DESIGN section 8.
+package struct ReplicaHealth: Sendable {
+    /// What an operator or the configuration wants of it; stronger than what we observe.
+    private enum Duty { case active, cordoned, draining }
+
+    /// What we observe.
+    private enum Condition {
+        /// May hold `window`; `isTrial` after an ejection, where one failure is enough.
+        case warming(window: Int, isTrial: Bool)
+        case ready
+        case busy(wasReady: Bool)
+        case wedged, sleeping, ejected, unauthorized, dead
+    }
+
+    private var duty = Duty.active
+    private var condition: Condition
+    /// Why it is in its state.
+    package private(set) var why: HealthReason
+    /// Since when.
+    package private(set) var since: Instant
+    /// State changes so far.
+    package private(set) var transitions = 0
+
+    private var failures = 0
+    /// Ejections, wedges and deaths without a stable time between them: the backoff's exponent.
+    private var strikes = 0
+    /// Failed probes since it died.
+    private var probesFailed = 0
+    private var retryAt = Instant.unset
+    private var lastProbe: Instant?
+    private var windowSince: Instant
+    private var hasGoodSample = false
+    private var heartbeat: Double?
+    private var heartbeatSeen = Instant.unset
+    private var heartbeatMoved = Instant.unset
+
+    /// - Parameter joins: whether others of the pool serve already; then the start is slow.
+    package init(now: Instant, joins: Bool, settings: HealthSettings) {
+        condition = .warming(window: joins ? settings.slowStartWindow : .max, isTrial: false)
+        why = joins ? .joined : .starting
+        since = now
+        windowSince = now
+    }
+
+    /// What the router goes by.
+    package var state: ReplicaState {
+        switch duty {
+        case .draining: return .draining
+        case .cordoned: return .cordoned
+        case .active: break
+        }
+        switch condition {
+        case .warming: return .warming
+        case .ready: return .ready
+        case .busy: return .busy
+        case .wedged: return .wedged
+        case .sleeping: return .sleeping
+        case .ejected: return .ejected
+        case .unauthorized: return .unauthorized
+        case .dead: return .dead
+        }
+    }
+
+    /// Requests the slow start lets it hold; no bound outside of it.
+    package var window: Int {
+        switch condition {
+        case .warming(let window, _): window
+        case .ready, .busy, .wedged, .sleeping, .ejected, .unauthorized, .dead: .max
+        }
+    }
+
+    /// Whether the configuration removed it.
+    var isDraining: Bool { duty == .draining }
+
+    /// Takes in one signal.
+    ///
+    /// - Parameter othersUp: whether another replica of the pool accepts work: then returning is slow.
+    package mutating func observe(
+        _ signal: HealthSignal, now: Instant, othersUp: Bool, settings: HealthSettings
+    ) {
+        let before = state
+        let reason = why
+        switch signal {
+        case .connectRefused: die(.connectRefused, now, settings)
+        case .connectFailed, .requestFailed: fail(now, settings)
+        case .probe(let outcome): take(outcome, now, othersUp, settings)
+        case .requestSucceeded: succeed(.requestSucceeded, now)
+        case .heartbeat(let value): take(heartbeat: value, now, othersUp, settings)
+        case .sleeping(let sleeps): take(sleeping: sleeps, now, othersUp, settings)
+        case .tick(let report, let timePerToken):
+            advance(report, timePerToken, now, othersUp, settings)
+        case .cordon: order(.cordoned, .cordoned)
+        case .uncordon: order(.active, .uncordoned)
+        case .remove: order(.draining, .removed)
+        case .restore: if duty == .draining { order(.active, .restored) }
+        }
+        if state != before {
+            since = now
+            transitions &+= 1
+        } else if duty != .active {
+            // What is observed of a replica out of duty does not explain its state.
+            why = reason
+        }
+    }
+
+    private mutating func order(_ duty: Duty, _ reason: HealthReason) {
+        // A removed replica is not brought back by an operator's uncordon, only by its return.
+        if self.duty == .draining && reason != .restored { return }
+        guard self.duty != duty else { return }
+        self.duty = duty
+        why = reason
+    }
+
+    // MARK: Requests and probes
+
+    private mutating func succeed(_ reason: HealthReason, _ now: Instant) {
+        failures = 0
+        hasGoodSample = true
+        if case .warming(let window, _) = condition, window == .max { become(.ready, reason, now) }
+    }
+
+    private mutating func fail(_ now: Instant, _ settings: HealthSettings) {
+        failures = min(failures + 1, 1_000_000)
+        hasGoodSample = false
+        windowSince = now
+        switch condition {
+        case .warming(_, isTrial: true):
+            strike(now, settings)
+            become(.ejected, .trialFailed, now)
+        case .warming(_, isTrial: false), .ready, .busy:
+            guard failures >= settings.consecutiveFailuresMax else { return }
+            strike(now, settings)
+            become(.ejected, .consecutiveFailures, now)
+        case .wedged, .sleeping, .ejected, .unauthorized, .dead: return
+        }
+    }
+
+    private mutating func die(
+        _ reason: HealthReason, _ now: Instant, _ settings: HealthSettings
+    ) {
+        if case .dead = condition { return }
+        probesFailed = 0
+        strike(now, settings)
+        become(.dead, reason, now)
+    }
+
+    private mutating func take(
+        _ outcome: ProbeOutcome, _ now: Instant, _ othersUp: Bool, _ settings: HealthSettings
+    ) {
+        lastProbe = now
+        switch outcome {
+        case .healthy, .answeredOtherwise:
+            answered(isHealthy: outcome == .healthy, now, othersUp, settings)
+        case .unauthorized: become(.unauthorized, .unauthorized, now)
+        case .unavailable, .refused:
+            probesFailed = min(probesFailed + 1, 20)
+            die(outcome == .refused ? .connectRefused : .healthUnavailable, now, settings)
+        case .unreachable:
+            probesFailed = min(probesFailed + 1, 20)
+            fail(now, settings)
+        case .timedOut: break
+        }
+    }
+
+    private mutating func answered(
+        isHealthy: Bool, _ now: Instant, _ othersUp: Bool, _ settings: HealthSettings
+    ) {
+        switch condition {
+        case .warming:
+            hasGoodSample = true
+            if isHealthy { succeedWithoutTraffic(now) }
+        case .ready, .busy, .sleeping: break
+        case .unauthorized:
+            if isHealthy { comeBack(.probeSucceeded, isTrial: false, now, othersUp, settings) }
+        case .dead:
+            // The backoff is only worth waiting for while others serve.
+            if now >= retryAt || !othersUp {
+                comeBack(.probeSucceeded, isTrial: false, now, othersUp, settings)
+            }
+        case .ejected:
+            if now >= retryAt {
+                comeBack(.probeSucceeded, isTrial: true, now, othersUp, settings)
+            }
+        case .wedged: break  // a wedged engine's API server still answers /health
+        }
+    }
+
+    private mutating func succeedWithoutTraffic(_ now: Instant) {
+        // Does not end a streak of failed requests: a black hole answers /health, too.
+        if case .warming(let window, _) = condition, window == .max, failures == 0 {
+            become(.ready, .probeSucceeded, now)
+        }
+    }
+
+    private mutating func take(
+        sleeping: Bool, _ now: Instant, _ othersUp: Bool, _ settings: HealthSettings
+    ) {
+        switch condition {
+        case .sleeping:
+            if !sleeping { comeBack(.awake, isTrial: false, now, othersUp, settings) }
+        case .warming, .ready, .busy, .wedged, .ejected, .unauthorized:
+            if sleeping { become(.sleeping, .asleep, now) }
+        case .dead: break
+        }
+    }
+
+    // MARK: Progress
+
+    private mutating func take(
+        heartbeat value: Double, _ now: Instant, _ othersUp: Bool, _ settings: HealthSettings
+    ) {
+        guard value.isFinite else { return }
+        heartbeatSeen = now
+        // Any change counts: a smaller value is a restart.
+        guard heartbeat != value else { return }
+        let isFirst = heartbeat == nil
+        heartbeat = value
+        heartbeatMoved = now
+        if case .wedged = condition, !isFirst {
+            comeBack(.progress, isTrial: false, now, othersUp, settings)
+        }
+    }
+
+    private mutating func advance(
+        _ report: ProgressReport, _ timePerToken: Nanoseconds, _ now: Instant, _ othersUp: Bool,
+        _ settings: HealthSettings
+    ) {
+        let busyAfter = max(settings.busyAfter, timePerToken * settings.busyAfterTokens)
+        // Only what came during the present state's span says anything about a slot's tenant.
+        let stalled =
+            report.streams > 0 ? now - max(report.lastEvent, report.streamsSince) : .zero
+        let isStalled = report.streams > 0 && stalled > busyAfter
+        switch condition {
+        case .warming(let window, let isTrial):
+            if isStalled { return become(.busy(wasReady: false), .noProgress, now) }
+            if report.streams > 0, now - report.lastEvent < settings.slowStartPeriod {
+                hasGoodSample = true
+            }
+            grow(window, isTrial, now, settings)
+        case .ready:
+            if isStalled { return become(.busy(wasReady: true), .noProgress, now) }
+            if strikes > 0, now - since > settings.stableAfter { strikes = 0 }
+        case .busy(let wasReady):
+            if report.streams == 0 {
+                comeBack(.streamsGone, isTrial: false, now, othersUp, settings)
+            } else if !isStalled {
+                if wasReady {
+                    become(.ready, .progress, now)
+                } else {
+                    comeBack(.progress, isTrial: false, now, othersUp, settings)
+                }
+            } else if isWedged(stalled, now, settings) {
+                strike(now, settings)
+                become(.wedged, .heartbeatFlat, now)
+            }
+        case .wedged:
+            if report.streams > 0 && !isStalled {
+                comeBack(.progress, isTrial: false, now, othersUp, settings)
+            } else if report.streams == 0 && now >= retryAt {
+                // Nothing left to watch: a few requests find out.
+                comeBack(.streamsGone, isTrial: true, now, othersUp, settings)
+            }
+        case .sleeping, .ejected, .unauthorized, .dead: break
+        }
+    }
+
+    private func isWedged(
+        _ stalled: Nanoseconds, _ now: Instant, _ settings: HealthSettings
+    ) -> Bool {
+        if heartbeat != nil, now - heartbeatSeen <= settings.heartbeatAgeMax {
+            return stalled >= settings.wedgedAfter
+                && now - heartbeatMoved >= settings.wedgedAfter
+        }
+        return stalled >= settings.wedgedAfter * 2
+    }
+
+    private mutating func grow(
+        _ window: Int, _ isTrial: Bool, _ now: Instant, _ settings: HealthSettings
+    ) {
+        guard window != .max else { return }
+        guard hasGoodSample, now - windowSince >= settings.slowStartPeriod else { return }
+        hasGoodSample = false
+        windowSince = now
+        if window >= Self.windowMax {
+            become(.ready, .slowStartDone, now)
+        } else {
+            condition = .warming(window: window * 2, isTrial: isTrial)
+        }
+    }
+
+    /// A window this wide ends the slow start; the in-flight bound rules from there on.
+    static let windowMax = 512
+
+    // MARK: Parts
+
+    private mutating func strike(_ now: Instant, _ settings: HealthSettings) {
+        strikes = min(strikes + 1, 20)
+        retryAt = now + settings.backoff(strikes)
+    }
+
+    private mutating func comeBack(
+        _ reason: HealthReason, isTrial: Bool, _ now: Instant, _ othersUp: Bool,
+        _ settings: HealthSettings
+    ) {
+        failures = 0
+        probesFailed = 0
+        hasGoodSample = false
+        windowSince = now
+        // With nobody else up a narrow window would only make the queue longer.
+        let window = othersUp ? max(1, settings.slowStartWindow) : Int.max
+        become(.warming(window: window, isTrial: isTrial), reason, now)
+        if !othersUp && !isTrial && reason == .probeSucceeded {
+            become(.ready, reason, now)
+        }
+    }
+
+    private mutating func become(_ next: Condition, _ reason: HealthReason, _ now: Instant) {
+        condition = next
+        why = reason
+    }
+
+    // MARK: Probes
+
+    /// When to probe next; a replica never probed is due at once.
+    ///
+    /// - Parameter poolIsDown: whether no replica of the pool accepts connections.
+    package func nextProbe(now: Instant, poolIsDown: Bool, settings: HealthSettings) -> Instant {
+        guard let lastProbe else { return now }
+        switch condition {
+        case .dead:
+            if poolIsDown { return lastProbe + settings.probeIntervalWhileNoneUp }
+            return max(retryAt, lastProbe + settings.backoff(probesFailed))
+        case .ejected: return max(retryAt, lastProbe + settings.backoffMin)
+        case .warming, .ready, .busy, .wedged, .sleeping, .unauthorized:
+            return lastProbe + settings.scrapeInterval
+        }
+    }
+}

@@ -1,0 +1,119 @@
+import SluiceTime
+
+/// What one scrape of a replica's `/metrics` said; counts that are not finite or negative are dropped.
+package struct LoadScrape: Sendable {
+    /// `vllm:num_requests_waiting` without the deferred ones.
+    package var waiting: Double
+    /// `vllm:num_requests_running`.
+    package var running: Double
+    /// KV cache use, 0 … 1.
+    package var kvUsage: Double?
+    /// `vllm:iteration_tokens_total_count`.
+    package var heartbeat: Double?
+    /// Whether the engine sleeps.
+    package var isSleeping: Bool?
+    /// Time per output token over the last interval.
+    package var timePerToken: Nanoseconds?
+
+    package init(
+        waiting: Double, running: Double, kvUsage: Double? = nil, heartbeat: Double? = nil,
+        isSleeping: Bool? = nil, timePerToken: Nanoseconds? = nil
+    ) {
+        self.waiting = waiting
+        self.running = running
+        self.kvUsage = kvUsage
+        self.heartbeat = heartbeat
+        self.isSleeping = isSleeping
+        self.timePerToken = timePerToken
+    }
+
+    /// Whether both counts can be used.
+    var isUsable: Bool {
+        waiting.isFinite && running.isFinite && waiting >= 0 && running >= 0 && waiting <= 1e9
+            && running <= 1e9
+    }
+}
+
+/// What is known of a replica's load beyond our own ledger, and how old it is.
+///
+/// A stale or missing scrape never closes a replica; what it said fades, and the ledger, which is
+/// exact, remains. Source: ADMISSION sections 1 and 6.
+package struct ReplicaLoad: Sendable {
+    /// Other gateways' load fades with this half-life once the scrape is stale.
+    package static let halfLife = Nanoseconds.seconds(5)
+    /// A scrape older than this many intervals is stale.
+    package static let staleAfterIntervals: Int64 = 3
+    /// A stale scrape is at least this old, however short the interval.
+    package static let staleAfterMin = Nanoseconds.milliseconds(600)
+    /// Waiting counts up to this are taken as none: a scrape between two engine steps shows them.
+    package static let waitingIgnored = 2.0
+
+    /// As scraped last.
+    package private(set) var waiting = 0.0
+    package private(set) var running = 0.0
+    package private(set) var kvUsage: Double?
+    package private(set) var timePerToken = Nanoseconds.zero
+    /// When the last usable scrape was read; unset before the first.
+    package private(set) var scrapedAt = Instant.unset
+    private var samples = InlineArray<3, Double>(repeating: 0)
+    private var sampleCount = 0
+    private var nextSample = 0
+
+    package init() {}
+
+    /// Takes in a scrape.
+    ///
+    /// - Parameter inflight: our own requests there, the larger of at send and at read.
+    package mutating func take(_ scrape: LoadScrape, inflight: Int, now: Instant) {
+        waiting = scrape.waiting
+        running = scrape.running
+        if let usage = scrape.kvUsage, usage.isFinite { kvUsage = min(max(usage, 0), 1) }
+        if let time = scrape.timePerToken, time > .zero { timePerToken = time }
+        scrapedAt = now
+        samples[nextSample] = max(0, scrape.waiting + scrape.running - Double(inflight))
+        nextSample = (nextSample + 1) % 3
+        sampleCount = min(sampleCount + 1, 3)
+    }
+
+    /// Age of the last scrape; nil before the first.
+    package func age(now: Instant) -> Nanoseconds? {
+        scrapedAt.isSet ? now - scrapedAt : nil
+    }
+
+    /// Requests of other clients of the replica, as far as known.
+    package func others(now: Instant, interval: Nanoseconds) -> Double {
+        guard let age = age(now: now) else { return 0 }
+        let overdue = age - Self.staleAfter(interval)
+        return overdue > .zero ? median * Self.fade(overdue) : median
+    }
+
+    /// Requests waiting inside the engine; none when the scrape is stale.
+    package func queueDepth(now: Instant, interval: Nanoseconds) -> Double {
+        guard let age = age(now: now), age <= Self.staleAfter(interval),
+            waiting > Self.waitingIgnored
+        else { return 0 }
+        return waiting
+    }
+
+    static func staleAfter(_ interval: Nanoseconds) -> Nanoseconds {
+        max(interval * staleAfterIntervals, staleAfterMin)
+    }
+
+    private var median: Double {
+        switch sampleCount {
+        case 0: 0
+        case 1: samples[0]
+        case 2: min(samples[0], samples[1])
+        default:
+            max(min(samples[0], samples[1]), min(max(samples[0], samples[1]), samples[2]))
+        }
+    }
+
+    /// 2^(−overdue/half-life), straight between the powers: no transcendental function needed.
+    private static func fade(_ overdue: Nanoseconds) -> Double {
+        let lives = Double(overdue.count) / Double(halfLife.count)
+        guard lives < 60 else { return 0 }
+        let whole = Int(lives)
+        return (1 - (lives - Double(whole)) / 2) / Double(UInt64(1) << UInt64(whole))
+    }
+}

@@ -1,0 +1,72 @@
+import SluiceReactor
+import SluiceTime
+import Testing
+
+@Suite struct TimerWheelTests {
+    private func token(_ n: Int) -> Token {
+        Token(kind: .timer, slot: UInt32(n), generation: 1)
+    }
+
+    @Test func `no timer fires early, and each fires within a tick of its deadline`() {
+        var random = SystemRandomNumberGenerator()
+        let start = Instant(nanoseconds: 1_000_000_007)
+        var wheel = TimerWheel(now: start)
+        var deadlines: [Instant] = []
+        for n in 0..<2_000 {
+            let deadline = start + .microseconds(.random(in: -10...20_000_000, using: &random))
+            deadlines.append(deadline)
+            _ = wheel.schedule(token(n), at: deadline)
+        }
+        var fired = Set<UInt32>()
+        var now = start
+        while fired.count < 2_000, now < start + .seconds(30) {
+            now = now + .microseconds(700)
+            while let expired = wheel.popExpired(now: now) {
+                let deadline = deadlines[Int(expired.slot)]
+                #expect(deadline <= now)
+                #expect(now - max(deadline, start) <= TimerWheel.tick * 2 + .milliseconds(1))
+                #expect(fired.insert(expired.slot).inserted)
+            }
+        }
+        let left = wheel.count
+        #expect(fired.count == 2_000 && left == 0)
+    }
+
+    @Test func `a cancelled timer never fires and its place is reused`() {
+        let start = Instant(nanoseconds: 5_000_000_000)
+        var wheel = TimerWheel(now: start)
+        var ids = (0..<100).map { wheel.schedule(token($0), at: start + .milliseconds(50)) }
+        for i in stride(from: 0, to: 100, by: 2) { wheel.cancel(&ids[i]) }
+        var fired: [UInt32] = []
+        while let expired = wheel.popExpired(now: start + .seconds(60)) {
+            fired.append(expired.slot)
+        }
+        #expect(Set(fired) == Set(stride(from: UInt32(1), to: 100, by: 2)))
+        let (left, again) = (wheel.count, wheel.schedule(token(7), at: start))
+        #expect(left == 0 && again < 100)
+    }
+
+    @Test func `cancelling inside a burst of firing timers is safe`() {
+        let start = Instant(nanoseconds: 1)
+        var wheel = TimerWheel(now: start)
+        var ids = (0..<10).map { wheel.schedule(token($0), at: start + .milliseconds(8)) }
+        var fired = 0
+        while let expired = wheel.popExpired(now: start + .seconds(1)) {
+            fired += 1
+            ids[Int(expired.slot)] = TimerWheel.none
+            for other in 0..<10 where other % 2 == 0 { wheel.cancel(&ids[other]) }
+        }
+        let left = wheel.count
+        #expect(left == 0 && fired >= 5 && fired < 10)
+    }
+
+    @Test func `the wheel sleeps until the next occupied tick and no longer`() {
+        let start = Instant(nanoseconds: 8_000_000)
+        var wheel = TimerWheel(now: start)
+        let none = wheel.sleep(now: start)
+        #expect(none == nil)
+        _ = wheel.schedule(token(1), at: start + .milliseconds(100))
+        let sleep = wheel.sleep(now: start)
+        #expect(sleep == .milliseconds(100))
+    }
+}
