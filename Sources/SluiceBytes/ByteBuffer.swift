@@ -172,6 +172,20 @@
         }
     }
 
+    /// Replaces the unread bytes in `range` (offsets from the front) by a literal.
+    package mutating func replace(_ range: Range<Int>, with literal: StaticString) {
+        precondition(range.lowerBound >= 0 && range.upperBound <= count)
+        let n = literal.utf8CodeUnitCount
+        reserve(max(0, n - range.count))
+        guard let base = unsafe base else { return }
+        let tail = count - range.upperBound
+        let start = unsafe base + lower + range.lowerBound
+        // Safety: `reserve` left room for the growth; memmove allows overlap; the literal is immortal.
+        unsafe memmove(start + n, start + range.count, tail)
+        unsafe memcpy(start, literal.utf8Start, n)
+        upper += n - range.count
+    }
+
     /// Appends a number in decimal digits.
     @inlinable package mutating func appendDecimal(_ number: Int) {
         var magnitude = number.magnitude

@@ -19,7 +19,8 @@ extension Worker {
         switch consume verdict {
         case .dispatch(let permit): dispatch(e, permit)
         case .wait(let ticket): exchanges[e].ticket = ticket
-        case .shed(let reason, let retryAfter): refuse(e, Refusal(reason, retryAfter: retryAfter))
+        case .shed(let reason, let retryAfter):
+            refuse(e, Refusal(shed: reason, retryAfter: retryAfter))
         }
     }
 
@@ -40,7 +41,7 @@ extension Worker {
                     let token = Token(bits: bits)
                     if exchanges.holds(token) {
                         exchanges[token.slot].ticket = nil
-                        refuse(token.slot, Refusal(reason, retryAfter: retryAfter))
+                        refuse(token.slot, Refusal(shed: reason, retryAfter: retryAfter))
                     }
                 }
             }
@@ -54,6 +55,9 @@ extension Worker {
         let pool = exchanges[e].traffic
         shard.routed(pool: pool, reason: permit.reason.rawValue)
         exchanges[e].permit = consume permit
+        exchanges[e].lastReplica = replica
+        exchanges[e].excluded.insert(replica)
+        exchanges[e].attempts += 1
         if !exchanges[e].record.admitted.isSet { exchanges[e].record.admitted = now }
         exchanges[e].record.phase = .connecting
         exchanges[e].isRequestSent = false
@@ -110,7 +114,9 @@ extension Worker {
 
     /// An attempt has failed and its connection is gone: again, or an answer, or a cut.
     func attemptFailed(_ e: UInt32, _ failure: UpstreamFailure, bytesAcknowledged: Int? = nil) {
-        releasePermit(e, failure == .engineRefused ? .ignored : .failed)
+        // What a failed connect says of the replica was told when it was seen.
+        let isCounted = failure == .engineRefused || failure.isBeforeRequest
+        releasePermit(e, isCounted ? .ignored : .failed)
         if exchanges[e].isAnswerBegun {
             cut(e, failure.outcomeAfterAnswerBegan, failure.reason)
             return
@@ -190,6 +196,11 @@ extension Worker {
 
     /// Gives the replica's slot back, exactly once per dispatch.
     func releasePermit(_ e: UInt32, _ end: PermitEnd) {
+        if exchanges[e].isProgressCounted {
+            exchanges[e].isProgressCounted = false
+            shared.pools[exchanges[e].traffic].progress[index].streamEnded(
+                at: exchanges[e].lastReplica)
+        }
         guard let permit = exchanges[e].permit.take() else { return }
         turnWakes.formUnion(permit.release(end, now: now))
     }

@@ -118,6 +118,11 @@ extension Worker {
         upstreams[u].beginAnswer(
             of: &exchanges[e], responseHead.value, isHTTP11: exchanges[e].clientIsHTTP11,
             closes: &downstreams[d].closesAfterAnswer, into: &downstreams[d].output, pool)
+        if exchanges[e].isEventStream {
+            shared.pools[exchanges[e].traffic].progress[index].streamBegan(
+                at: exchanges[e].lastReplica, now: now)
+            exchanges[e].isProgressCounted = true
+        }
         if exchanges[e].isEventStream && settings.timeouts.headHoldMax > .zero {
             exchanges[e].isHeadHeld = true
             exchanges[e].holdDeadline = now + settings.timeouts.headHoldMax
@@ -130,8 +135,8 @@ extension Worker {
     private func observeEvents(_ e: UInt32) {
         let events = exchanges[e].newContentEvents
         let hadContent = exchanges[e].hasContent
-        shared.pools[exchanges[e].traffic].progress[index].chunk(
-            Int(exchanges[e].lastReplica.slot), at: now)
+        shared.pools[exchanges[e].traffic].progress[index].eventArrived(
+            from: exchanges[e].lastReplica, now: now)
         guard events > 0 else { return }
         exchanges[e].newContentEvents = 0
         if !hadContent {
@@ -150,10 +155,14 @@ extension Worker {
             downstreams[d].appendPayload(
                 payload.value.bytes, framing: exchanges[e].answerFraming, pool)
             payload.value.removeAll()
+        }
+        if exchanges[e].isHeadHeld {
+            // Comments alone are no event: the engine may still refuse or die.
+            let isFull = downstreams[d].output.count > Exchange.eventBytesMax
+            guard exchanges[e].sawEvent || isFull else { return }
             exchanges[e].isHeadHeld = false
             exchanges[e].holdDeadline = .never
         }
-        if exchanges[e].isHeadHeld { return }
         sendAnswer(e, d)
     }
 
@@ -232,6 +241,7 @@ extension Worker {
         exchanges[e].isUpstreamDone = true
         exchanges[e].upstreamDeadline = .never
         exchanges[e].holdDeadline = .never
+        exchanges[e].finishPayload(&payload.value)
         let lostItsEnd = exchanges[e].lacksTerminalEvent
         exchanges[e].upstream = noSlot
         if reusable && exchanges[e].upstreamKeepsAlive && exchanges[e].isRequestSent
@@ -242,8 +252,8 @@ extension Worker {
             close(upstream: u)
         }
         let isServerError = exchanges[e].record.upstreamStatus >= 500
-        releasePermit(e, isServerError || lostItsEnd ? .failed : .success)
-        exchanges[e].finishPayload(&payload.value)
+        // A well-formed 5xx says little about the replica: the request may be what is wrong.
+        releasePermit(e, lostItsEnd ? .failed : isServerError ? .ignored : .success)
         if lostItsEnd {
             sendPayload(e, d)
             if exchanges.isInUse(e), downstreams[d].exchange == e { cut(e, .truncated, .closedEarly) }
