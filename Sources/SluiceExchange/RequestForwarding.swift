@@ -54,11 +54,11 @@ package enum RequestForwarding {
     /// - Parameters:
     ///   - kept: what ``keep(_:_:client:trusts:isTLS:in:targetCount:authorizationCount:fieldsCount:)``
     ///     left, in its order.
-    ///   - authorization: the replica's own; nil lets the client's through.
+    ///   - authorization: the replica's own; empty lets the client's through.
     ///   - bodyCount: bytes of the body; nil for a request without one.
     package static func appendHead(
         method: Method, kept: Span<UInt8>, targetCount: Int, authorizationCount: Int,
-        fieldsCount: Int, authority: Span<UInt8>, authorization: Span<UInt8>?,
+        fieldsCount: Int, authority: Span<UInt8>, authorization: Span<UInt8>,
         requestID: InlineText<128>, suffix: UInt64, bodyCount: Int?, into output: inout ByteBuffer
     ) {
         output.append(method.name)
@@ -68,7 +68,7 @@ package enum RequestForwarding {
         output.append(authority)
         output.append("\r\nx-request-id: ")
         RequestIdentity.append(requestID, suffix: suffix, to: &output)
-        if let authorization {
+        if !authorization.isEmpty {
             output.append("\r\nauthorization: ")
             output.append(authorization)
         } else if authorizationCount > 0 {

@@ -27,7 +27,7 @@ package struct ResponseHead: ~Copyable {
 }
 
 /// Why a response cannot be read; always the upstream's doing. The caller answers 502 or cuts.
-package enum ResponseError: Error, CaseIterable, Sendable {
+package enum ResponseError: UInt8, Error, CaseIterable, Sendable {
     case badStatusLine, badVersion, badStatus
     case headTooLarge, tooManyFields, fieldNameTooLong
     case bareLineFeed, bareCarriageReturn, obsoleteFold, missingColon, emptyName, badNameByte

@@ -19,7 +19,7 @@ extension UpstreamConnection {
     mutating func parseHead(into head: inout ResponseHead, _ method: Method)
         -> HeadStep<ResponseError>
     {
-        parser.parse(input.bytes, into: &head, requestMethod: method)
+        parser.parse(input, into: &head, requestMethod: method)
     }
 
     /// Puts the client's head into its buffer and readies the exchange for the body.
@@ -135,22 +135,26 @@ extension Exchange {
 
 extension DownstreamConnection {
     /// Adds a piece of the answer's body, framed.
-    mutating func appendPayload(_ bytes: Span<UInt8>, framing: AnswerFraming, _ pool: BufferPool) {
-        guard !bytes.isEmpty else { return }
+    mutating func appendPayload(
+        _ payload: borrowing ByteBuffer, framing: AnswerFraming, _ pool: BufferPool
+    ) {
+        guard !payload.isEmpty else { return }
         pool.provide(&output)
         switch framing {
         case .none: break
-        case .length, .untilClose: output.append(bytes)
+        case .length, .untilClose: output.append(payload.bytes)
         case .chunked:
-            HeadWriter.appendChunkSize(bytes.count, into: &output)
-            output.append(bytes)
+            HeadWriter.appendChunkSize(payload.count, into: &output)
+            output.append(payload.bytes)
             output.append("\r\n")
         }
     }
 
     /// Adds the last piece and the body's proper end.
-    mutating func appendEnd(_ bytes: Span<UInt8>, framing: AnswerFraming, _ pool: BufferPool) {
-        appendPayload(bytes, framing: framing, pool)
+    mutating func appendEnd(
+        _ payload: borrowing ByteBuffer, framing: AnswerFraming, _ pool: BufferPool
+    ) {
+        appendPayload(payload, framing: framing, pool)
         switch framing {
         case .none, .length, .untilClose: break
         case .chunked:

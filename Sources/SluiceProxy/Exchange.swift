@@ -112,35 +112,30 @@ struct Exchange: ~Copyable {
     mutating func composeRequest(
         for endpoint: ReplicaEndpoint, suffix: UInt64, into output: inout ByteBuffer
     ) {
-        let isPost = method == .post
-        let key = endpoint.authorization
-        let kept = request.bytes
-        if let key {
-            RequestForwarding.appendHead(
-                method: method, kept: kept, targetCount: targetCount,
-                authorizationCount: authorizationCount, fieldsCount: fieldsCount,
-                authority: endpoint.authority.span, authorization: key.span,
-                requestID: record.requestID, suffix: suffix,
-                bodyCount: isPost || hasBody ? bodyCount : nil, into: &output)
-        } else {
-            RequestForwarding.appendHead(
-                method: method, kept: kept, targetCount: targetCount,
-                authorizationCount: authorizationCount, fieldsCount: fieldsCount,
-                authority: endpoint.authority.span, authorization: nil,
-                requestID: record.requestID, suffix: suffix,
-                bodyCount: isPost || hasBody ? bodyCount : nil, into: &output)
-        }
+        let bodyCount = bodyCount
+        appendHead(for: endpoint, suffix: suffix, into: &output)
         if bodyCount > 0, bodyCount <= output.room {
-            output.append(kept, bodyStart..<kept.count)
+            output.append(request.bytes.extracting(bodyStart..<request.count))
             bodySent = bodyCount
         }
     }
 
+    private func appendHead(
+        for endpoint: ReplicaEndpoint, suffix: UInt64, into output: inout ByteBuffer
+    ) {
+        let authority = endpoint.authority
+        let key = endpoint.authorization ?? []
+        RequestForwarding.appendHead(
+            method: method, kept: request.bytes, targetCount: targetCount,
+            authorizationCount: authorizationCount, fieldsCount: fieldsCount,
+            authority: authority.span, authorization: key.span, requestID: record.requestID,
+            suffix: suffix, bodyCount: method == .post || hasBody ? bodyCount : nil, into: &output)
+    }
+
     /// Writes what is left of the request to its connection; false when that is broken.
     mutating func send(on connection: inout UpstreamConnection, _ pool: BufferPool) -> Bool {
-        let bytes = request.bytes
-        return connection.send(
-            body: bytes.extracting(bodyStart..<bytes.count), bodySent: &bodySent, pool)
+        let bodyStart = bodyStart
+        return connection.send(request, bodyStart: bodyStart, bodySent: &bodySent, pool)
     }
 
     /// The facts that the retry rule wants.

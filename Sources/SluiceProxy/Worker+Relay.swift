@@ -51,7 +51,7 @@ extension Worker {
             switch upstreams[u].parseHead(into: &responseHead.value, exchanges[e].method) {
             case .needMore: return
             case .failed(let error):
-                shard.parseError(.upstream, error.label)
+                shard.parseError(.upstream, error: error.index)
                 upstreamBroken(u, .malformed)
                 return
             case .complete:
@@ -88,7 +88,7 @@ extension Worker {
         case .firstEventIsError:
             errorBeforeContent(u, e)
         case .malformed(let error):
-            shard.parseError(.upstream, error.label)
+            shard.parseError(.upstream, error: error.responseIndex)
             sendPayload(e, d)
             if exchanges.isInUse(e), exchanges[e].upstream == u { upstreamBroken(u, .malformed) }
         }
@@ -103,8 +103,8 @@ extension Worker {
         exchanges[e].record.upstreamStatus = UInt16(status)
         exchanges[e].isHeadParsed = true
         shard.upstreamAnswered(
-            replica: exchanges[e].record.replicaIndex, status: status,
-            latency: now - exchanges[e].record.sent)
+            replica: exchanges[e].record.replicaIndex, status: UInt16(status),
+            after: now - exchanges[e].record.sent)
         learnKeepAlive(upstreams[u].replica, seconds: responseHead.value.keepAliveTimeoutSeconds)
         if status == 503 && exchanges[e].mayRetryRefusal {
             upstreamBroken(u, .engineRefused)
@@ -146,14 +146,14 @@ extension Worker {
         }
         exchanges[e].record.contentEvents &+= UInt32(truncatingIfNeeded: events)
         exchanges[e].pendingContentEvents &+= events
-        shard.contentEvents(model: exchanges[e].record.modelIndex, events)
+        for _ in 0..<events { shard.contentEvent(model: exchanges[e].record.modelIndex) }
     }
 
     /// Frames the payload and sends it, unless the head still waits for its first event.
     private func sendPayload(_ e: UInt32, _ d: UInt32) {
         if !payload.value.isEmpty {
             downstreams[d].appendPayload(
-                payload.value.bytes, framing: exchanges[e].answerFraming, pool)
+                payload.value, framing: exchanges[e].answerFraming, pool)
             payload.value.removeAll()
         }
         if exchanges[e].isHeadHeld {
@@ -260,7 +260,7 @@ extension Worker {
             return
         }
         downstreams[d].appendEnd(
-            payload.value.bytes, framing: exchanges[e].answerFraming, pool)
+            payload.value, framing: exchanges[e].answerFraming, pool)
         payload.value.removeAll()
         exchanges[e].isHeadHeld = false
         if downstreams[d].output.isEmpty {

@@ -92,7 +92,7 @@ extension Worker {
         case .whole: requestComplete(e)
         case .tooLarge: refuseUnread(e, .bodyTooLarge(bytesMax: bodyMax))
         case .malformed(let error):
-            shard.parseError(.downstream, error.label)
+            shard.parseError(.downstream, error: error.requestIndex)
             var refusal = Refusal(error.status, .badFraming, error.reason.description)
             refusal.closes = true
             refuse(e, refusal)
@@ -122,13 +122,13 @@ extension Worker {
         downstreams[d].stage = .responding
         now = MonotonicClock.now()
         exchanges[e].record.received = now
-        exchanges[e].record.bytesIn = UInt64(exchanges[e].bodyCount)
+        exchanges[e].record.bytesIn = UInt64(max(0, exchanges[e].bodyCount))
         let route = exchanges[e].record.route
-        if let answer = shared.ownAnswer(route, directory: directory) {
+        if let answer = ownAnswer(route) {
             answerOurselves(e, answer)
             return
         }
-        switch exchanges[e].judgeBody(directory: directory, edits: shared.usageModes) {
+        switch exchanges[e].judgeBody(directory: directory, settings: settings) {
         case .refuse(let refusal):
             refuse(e, refusal)
             return
