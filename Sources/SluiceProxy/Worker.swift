@@ -299,4 +299,14 @@ final class Worker {
         timers.value.cancel(&sweepTimer)
         log.flush()
     }
+
+    /// What should have been given back and was not, or nil; for the end of a run.
+    func leaks() -> String? {
+        let left = [
+            ("downstream connections", downstreams.count), ("upstream connections", upstreams.count),
+            ("exchanges", exchanges.count), ("buffers", pool.blocksOut),
+            ("timers", timers.value.count),
+        ].filter { $0.1 != 0 }
+        return left.isEmpty ? nil : left.map { "\($0.1) \($0.0) left" }.joined(separator: ", ")
+    }
 }
