@@ -11,6 +11,8 @@ package struct SystemError: Error, CustomStringConvertible, Equatable {
         self.code = code
     }
 
+    /// ECONNREFUSED.
+    package var isRefused: Bool { code == ECONNREFUSED }
     /// EADDRINUSE.
     package var isAddressInUse: Bool { code == EADDRINUSE }
 
