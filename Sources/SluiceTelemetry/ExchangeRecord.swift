@@ -154,16 +154,19 @@ package enum Stage: UInt8, CaseIterable, Sendable {
 // be far enough apart to need them.
 extension ExchangeRecord {
     /// Time from the first byte of the head to the last of the body.
+    @inline(__always)
     package var receiveTime: Nanoseconds? {
         Self.span(from: started, to: received)
     }
 
     /// Time from the last request byte to the end.
+    @inline(__always)
     package var duration: Nanoseconds? {
         Self.span(from: received, to: ended)
     }
 
     /// Client-visible time to first token, `t7 − t1`; nil for what is no event stream.
+    @inline(__always)
     package var timeToFirstToken: Nanoseconds? {
         isStream ? Self.span(from: received, to: firstContentWritten) : nil
     }
@@ -179,6 +182,7 @@ extension ExchangeRecord {
     ///
     /// Nil below two tokens. `isUsage` says whether the tokens come from `usage`, or are content
     /// events.
+    @inline(__always)
     package var timePerOutputToken: (time: Nanoseconds, isUsage: Bool)? {
         let first = firstContentWritten.nanoseconds
         let last = lastContentWritten.nanoseconds
@@ -198,6 +202,7 @@ extension ExchangeRecord {
     package func time(in stage: Stage) -> Nanoseconds { stageTimes[Int(stage.rawValue)] }
 
     /// The times of all stages, in the order of ``Stage``'s cases.
+    @inline(__always)
     package var stageTimes: InlineArray<4, Nanoseconds> {
         @inline(__always)
         func held(_ clock: Instant, from start: Int64, by next: Int64) -> Int64 {

@@ -44,12 +44,12 @@ extension MetricShard {
         moved(&record)
         let phase = record.endPhase
         if !record.isCounted { count(through: phase, &record) }
-        countOutcome(record, phase)
-        observeTimes(record)
-        observeVolume(record)
+        countOutcome(&record, phase)
+        observeTimes(&record)
+        observeVolume(&record)
     }
 
-    private func countOutcome(_ record: borrowing ExchangeRecord, _ phase: Phase) {
+    private func countOutcome(_ record: inout ExchangeRecord, _ phase: Phase) {
         var labels = FinishedLabels(record, phase: phase)
         let key = labels.key
         labels.route = .unknown
@@ -74,7 +74,7 @@ extension MetricShard {
         }
     }
 
-    private func observeTimes(_ record: borrowing ExchangeRecord) {
+    private func observeTimes(_ record: inout ExchangeRecord) {
         let model = record.modelIndex
         let classIndex = UInt16(record.classIndex & 15)
         if let time = record.receiveTime {
@@ -108,7 +108,7 @@ extension MetricShard {
         }
     }
 
-    private func observeVolume(_ record: borrowing ExchangeRecord) {
+    private func observeVolume(_ record: inout ExchangeRecord) {
         let model = record.modelIndex
         if record.bytesIn > 0 { observe(SeriesKey(.bodyBytes), .bytes, record.bytesIn) }
         if record.blocked.count > 0 { observe(SeriesKey(.blocked), .short, record.blocked) }
