@@ -193,6 +193,24 @@ import Testing
         #expect(snapshot.value(.contentEvents, ["other"]) == 1)
     }
 
+    @Test func `a shard finds the same buckets as the scale it shows`() {
+        let scales = BucketScales()
+        let shard = MetricShard(scales: scales)
+        var expected = HistogramValue(scales.token)
+        var edges = [Int64.max, 1 << 62, 1, 0]
+        for index in 0..<scales.token.count {
+            let bound = Int64((scales.token.bound(index) * 1e9).rounded())
+            edges += [bound - 1, bound, bound + 1]
+        }
+        for edge in edges {
+            shard.observeGap(model: 0, Nanoseconds(edge))
+            expected.observe(Nanoseconds(edge))
+        }
+        let shown = Self.snapshot(shard).histogram(.interTokenLatency, ["llama"])
+        #expect(shown?.counts == expected.counts)
+        #expect(shown?.sum == expected.sum)
+    }
+
     @Test func `shards are merged`() {
         let a = MetricShard()
         let b = MetricShard()
