@@ -90,6 +90,9 @@ let package = Package(
             resources: [.copy("Fixtures")]),
         tests("SluiceBytesTests", ["SluiceBytes"]),
         tests(
+            "SluiceVLLMTests", ["SluiceBytes", "SluiceTelemetry", "SluiceVLLM"],
+            resources: [.copy("Fixtures")]),
+        tests(
             "VLLMSimulatorTests", ["SluiceBytes", "SluiceTime", "VLLMSimulator"],
             resources: [.copy("Fixtures")]),
         tests("SluiceReactorTests", ["SluiceBytes", "SluiceReactor", "SluiceTime"]),
