@@ -14,7 +14,7 @@ package struct ServerRequest: Sendable {
     package var body: [UInt8]
 
     /// The value of the first field of this name, which is given in lower case.
-    package subscript(field: String) -> String? {
+    package subscript(field field: String) -> String? {
         fields.first { $0.name == field }?.value
     }
 

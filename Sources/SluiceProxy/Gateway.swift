@@ -46,8 +46,12 @@ package final class Gateway {
     private let control: ControlLoop
     package let logger: Logger
 
-    /// Resolves names, opens every listener: what can fail fails here.
-    package init(settings: GatewaySettings, logger: Logger) throws(GatewayError) {
+    /// Opens the admin and status listeners: what can fail fails here.
+    ///
+    /// - Parameter configuration: the text of `/config`.
+    package init(settings: GatewaySettings, configuration: String = "", logger: Logger)
+        throws(GatewayError)
+    {
         self.logger = logger
         workerCount = settings.workers ?? min(WorkerThread.cpuCount, ControlGroup.cpuMax() ?? .max)
         guard let address = SocketAddress(settings.listen) else {
@@ -63,7 +67,8 @@ package final class Gateway {
         } catch {
             throw .system(error)
         }
-        control = try ControlLoop(shared: shared, signals: signals)
+        control = try ControlLoop(
+            shared: shared, signals: signals, configuration: configuration)
     }
 
     /// Serves until a signal has ended it.

@@ -136,12 +136,18 @@ final class Heartbeats: Sendable {
 
     private final class Turn: Sendable {
         let at: Atomic<Int64>
+        let isAwake = Atomic<Bool>(false)
         init(_ now: Instant) { at = Atomic(now.nanoseconds) }
     }
 
     init(workers: Int, now: Instant) { turns = (0..<workers).map { _ in Turn(now) } }
 
+    /// Whether the worker is between waking and sleeping: only then can it be stuck.
+    func isWorking(_ worker: Int) -> Bool { turns[worker].isAwake.load(ordering: .relaxed) }
+    func sleeps(worker: Int) { turns[worker].isAwake.store(false, ordering: .relaxed) }
+
     func turned(worker: Int, at now: Instant) {
+        turns[worker].isAwake.store(true, ordering: .relaxed)
         turns[worker].at.store(now.nanoseconds, ordering: .relaxed)
     }
 

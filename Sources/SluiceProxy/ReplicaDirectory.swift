@@ -77,6 +77,8 @@ struct ReplicaDirectory: Sendable {
         models.values.map { String(decoding: $0.name, as: UTF8.self) }.sorted()
     }
 
+    mutating func removeModels() { models = [:] }
+
     mutating func add(model name: String, pool: Int, label: UInt16) {
         let bytes = Array(name.utf8)
         let hash = Self.hash(bytes.span)

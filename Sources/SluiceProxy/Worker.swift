@@ -107,6 +107,7 @@ final class Worker {
     func run() {
         while true {
             let timeout = ready.isEmpty ? sleepTime() : .zero
+            shared.heartbeats.sleeps(worker: index)
             let count = poller.wait(timeout: timeout)
             now = MonotonicClock.now()
             let started = now
