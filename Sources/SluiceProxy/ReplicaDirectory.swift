@@ -69,6 +69,9 @@ struct ReplicaDirectory: Sendable {
         return entry
     }
 
+    /// The label of requests that name no model, where there is one pool.
+    var soleModelLabel: UInt16 { models.count == 1 ? models.values.first?.label ?? ModelTable.other : ModelTable.other }
+
     /// All names that clients may ask for, sorted.
     var modelNames: [String] {
         models.values.map { String(decoding: $0.name, as: UTF8.self) }.sorted()

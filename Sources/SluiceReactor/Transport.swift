@@ -113,6 +113,22 @@ package struct Transport: ~Copyable {
         return failure == EAGAIN || failure == EINTR ? .wrote(0) : .failed(failure)
     }
 
+    /// Writes the unread bytes of a buffer and drops what the socket took.
+    @inline(__always) package mutating func write(from buffer: inout ByteBuffer) -> WriteResult {
+        let result = write(buffer.bytes)
+        if case .wrote(let count) = result { buffer.consume(count) }
+        return result
+    }
+
+    /// Writes a buffer's unread bytes and then those of `body` from `offset` on.
+    package mutating func write(
+        _ buffer: borrowing ByteBuffer, _ body: borrowing ByteBuffer, from offset: Int
+    ) -> WriteResult {
+        let rest = body.bytes.extracting(offset..<body.count)
+        if buffer.isEmpty { return write(rest) }
+        return rest.isEmpty ? write(buffer.bytes) : write(buffer.bytes, rest)
+    }
+
     /// Writes two pieces with one system call. Source: writev(2).
     package mutating func write(_ first: Span<UInt8>, _ second: Span<UInt8>) -> WriteResult {
         if tls != nil {
