@@ -77,6 +77,8 @@ import Testing
             Self.usage(#"{"usage":{"prompt_tokens_details":{}},"z":{"a":{"cached_tokens":1}}}"#)
                 == TokenUsage())
         #expect(Self.usage(#"{"usage":null}"#) == TokenUsage())
+        let twice = #"{"usage":{"prompt_tokens":1},"usage":[7],"usage":{"a":[{"b":8}]}}"#
+        #expect(Self.usage(twice) == Self.tokens(1, -1))
     }
 
     @Test func `escaped keys are the keys they spell, and the last of two counts`() {

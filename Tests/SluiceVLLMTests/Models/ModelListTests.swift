@@ -4,15 +4,15 @@ import SluiceVLLM
 import Testing
 
 @Suite struct ModelListTests {
-    static func parse(_ text: String) throws(ModelListError) -> ModelList {
-        try ModelList(Array(text.utf8).span)
-    }
+    static func parse(_ bytes: [UInt8]) throws -> ModelList { try ModelList(bytes.span) }
+
+    static func parse(_ text: String) throws -> ModelList { try parse(Array(text.utf8)) }
 
     static func error(_ text: String) -> ModelListError? {
-        do throws(ModelListError) {
+        do {
             _ = try parse(text)
             return nil
-        } catch { return error }
+        } catch { return error as? ModelListError }
     }
 
     static func written(_ models: [Model]) -> [UInt8] {
@@ -22,7 +22,7 @@ import Testing
     }
 
     @Test func `a real answer is read whole`() throws {
-        let list = try ModelList(try VLLMFixture.body("models.http").span)
+        let list = try Self.parse(try VLLMFixture.body("models.http"))
         let tiny = Model(
             id: "tiny", root: "/models/tiny-llama", maxModelLength: 2_048, created: 1_795_227_579,
             ownedBy: "vllm")
@@ -35,7 +35,7 @@ import Testing
             Model(id: "base", root: "/m", maxModelLength: 8, created: 1, ownedBy: "vllm"),
             Model(id: "sql", parent: "base", root: "/lora/sql", created: 2, ownedBy: "vllm"),
         ]
-        let again = try ModelList(Self.written(models).span)
+        let again = try Self.parse(Self.written(models))
         #expect(again.models == models)
     }
 
@@ -56,7 +56,7 @@ import Testing
         let models = [Model(id: name, parent: name, root: name, created: 0, ownedBy: name)]
         let bytes = Self.written(models)
         #expect(bytes.allSatisfy { $0 >= 0x20 })
-        #expect(try ModelList(bytes.span).models == models)
+        #expect(try Self.parse(bytes).models == models)
     }
 
     @Test func `entries without a usable name are counted, not kept`() throws {
