@@ -11,6 +11,8 @@ import SluiceProxy
             switch a {
             case "--listen": settings.listen = args.next()!
             case "--replica": pool.replicas.append(ReplicaSettings(url: args.next()!))
+            case "--admin": settings.admin = args.next()!
+            case "--status": settings.status = args.next()!
             case "--workers": settings.workers = Int(args.next()!)
             case "--access-log": settings.accessLog = .file(args.next()!)
             default: break

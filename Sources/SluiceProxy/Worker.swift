@@ -59,6 +59,7 @@ final class Worker {
     var acceptTimer = TimerWheel.none
     var acceptPausedSince = Instant.unset
     var isDraining = false
+    var isListenerClosed = false
     var isStopping = false
     var turnWakes = WakeSet()
 
@@ -119,6 +120,8 @@ final class Worker {
             if count > 0 {
                 shard.loopTurn(worker: UInt8(index), MonotonicClock.now() - started)
             }
+            // Drained: the last client has gone by itself.
+            if isListenerClosed && !isStopping && downstreams.count == 0 { stop() }
             if isStopping && downstreams.count == 0 && upstreams.count == 0 { return }
         }
     }
@@ -280,6 +283,7 @@ final class Worker {
         // Connections that the kernel has completed are still ours: closing now would reset them.
         acceptConnections()
         listener = nil
+        isListenerClosed = true
         timers.value.cancel(&acceptTimer)
         for slot in downstreams.slotsInUse() where downstreams[slot].exchange == noSlot {
             if downstreams[slot].stage == .receivingHead && downstreams[slot].input.isEmpty {
@@ -299,6 +303,8 @@ final class Worker {
         for key in idle.keys { dropIdle(of: key) }
         timers.value.cancel(&sweepTimer)
         log.flush()
+        // The dead are buried at the end of a turn; make sure that there is one.
+        mailbox.wake()
     }
 
     /// What should have been given back and was not, or nil; for the end of a run.

@@ -200,7 +200,8 @@ final class ReplicaAgent {
             bytesMax: ModelList.bytesMax, onBody: { buffer, range in body.feed(buffer, range) }
         ) { [weak self] result in
             guard let self, !isEnded else { return }
-            if case .success(200) = result, let list = try? ModelList(body.bytes.span) {
+            let bytes = body.bytes
+            if case .success(200) = result, let list = try? ModelList(bytes.span) {
                 models = list.models
                 hasToldModels = true
                 registry.modelsChanged()
@@ -223,7 +224,8 @@ final class ReplicaAgent {
             bytesMax: VersionReply.bytesMax, onBody: { buffer, range in body.feed(buffer, range) }
         ) { [weak self] result in
             guard let self, case .success(200) = result else { return }
-            version = VersionReply(body.bytes.span)?.version
+            let bytes = body.bytes
+            version = VersionReply(bytes.span)?.version
         }
     }
 }

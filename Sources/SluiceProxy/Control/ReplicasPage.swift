@@ -1,5 +1,6 @@
 import SluiceBytes
 import SluiceTelemetry
+import SluiceTime
 import SluiceTraffic
 import SluiceVLLM
 
@@ -26,8 +27,8 @@ enum ReplicasPage {
                     ("since_seconds", number((now - row.since).seconds)),
                     ("in_flight", "\(row.inflight)"),
                     ("others", number(row.others)),
-                    ("queue_depth", number(row.waiting)),
-                    ("running", number(row.running)),
+                    ("queue_depth", number(row.signalAge == nil ? nil : row.waiting)),
+                    ("running", number(row.signalAge == nil ? nil : row.running)),
                     ("kv_usage_ratio", number(row.kvUsage)),
                     ("signal_age_seconds", number(row.signalAge?.seconds)),
                     ("signal_stale", row.isStale ? "true" : "false"),
