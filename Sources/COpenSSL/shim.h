@@ -167,11 +167,12 @@ static inline int sluice_tls_write_joined(SSL *ssl, const void *first, size_t fi
     return sluice_tls_write(ssl, joined, a + b, count);
 }
 
-/// Sends close_notify if it can be sent now.
-static inline void sluice_tls_close_notify(SSL *ssl) {
+/// SSL_shutdown: sends close_notify; negative when the socket did not take it.
+static inline int sluice_tls_close_notify(SSL *ssl) {
     sluice_tls_prepare();
-    (void)SSL_shutdown(ssl);
+    int result = SSL_shutdown(ssl);
     ERR_clear_error();
+    return result;
 }
 
 /// Bytes written to the socket so far, handshake and record overhead included.

@@ -138,7 +138,8 @@ extension TLSError.HandshakeProblem {
         case .plainHTTP: "it speaks plain HTTP; this port takes https:// only"
         case .notTLS:
             isServer
-                ? "what it sent is not TLS" : "what it answered is not TLS; is it an http:// server?"
+                ? "what it sent is not TLS"
+                : "what it answered is not TLS; is it an http:// server?"
         case .noCommonVersion: "no common version; TLS 1.2 is the oldest accepted"
         case .noCommonCipher: "no common cipher suite"
         case .noCommonProtocol: "no common protocol; http/1.1 is the only one"

@@ -23,8 +23,9 @@ final class TLSFailure: Sendable {
     }
 
     /// Of a session that has not finished its handshake.
-    init(handshake ssl: OpaquePointer, _ outcome: Int32, _ entry: TLSErrorQueue.Entry, _ code: Int32)
-    {
+    init(
+        handshake ssl: OpaquePointer, _ outcome: Int32, _ entry: TLSErrorQueue.Entry, _ code: Int32
+    ) {
         let host = unsafe Self.expectedHost(ssl)
         if outcome == SSL_ERROR_SYSCALL && code != 0 {
             self.code = code
@@ -48,8 +49,10 @@ final class TLSFailure: Sendable {
         // 253 bytes is the longest name: RFC 1035 §3.1.
         var name = [CChar](repeating: 0, count: 256)
         unsafe sluice_tls_expected_host(ssl, &name, name.count)
-        return String(
+        let text = String(
             decoding: name.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
+        // OpenSSL writes ::2 as 0:0:0:0:0:0:0:2.
+        return SocketAddress(host: text, port: 0)?.host ?? text
     }
 }
 

@@ -18,6 +18,7 @@ import SluiceBytes
     private var hasFinishedHandshake = false
     /// The last read stopped because OpenSSL has to write first.
     private(set) var readWaitsForWrite = false
+    private var hasSentClose = false
 
     /// A session on a connected, or connecting, socket.
     ///
@@ -169,11 +170,14 @@ import SluiceBytes
         return unsafe sluice_tls_peek(ssl) == SSL_ERROR_WANT_READ
     }
 
-    /// Says that nothing more will be written, if the socket takes it now.
-    func closeNotify() {
-        // SSL_shutdown(3): not after a fatal error, and it cannot be in the middle of a handshake.
-        guard failure == nil, isHandshakeDone else { return }
-        unsafe sluice_tls_close_notify(ssl)
+    /// Says that nothing more will be written; true once the socket has taken that.
+    mutating func closeNotify() -> Bool {
+        if hasSentClose { return true }
+        // SSL_shutdown(3): not after a fatal error, and it cannot be in the middle of a handshake. A
+        // second call after it was sent would read, and take what belongs to `read`.
+        guard failure == nil, isHandshakeDone else { return false }
+        hasSentClose = unsafe sluice_tls_close_notify(ssl) >= 0
+        return hasSentClose
     }
 
     /// Bytes given to the socket so far: handshake, alerts and record overhead included.
@@ -266,9 +270,12 @@ extension Transport {
         }
     }
 
-    /// Ends what we write with a TLS close_notify, if the socket takes it now; nothing on a plain
-    /// connection. For every orderly close: without it the peer must take what it got for cut short.
-    package mutating func closeNotify() { tls?.closeNotify() }
+    /// Ends what we write with a TLS close_notify; nothing on a plain connection. For every orderly
+    /// close, once all is written: without it the peer must take what it got for cut short.
+    ///
+    /// - Returns: false when it could not be sent: the socket is full (call again at a writable
+    ///   edge, or give up), the handshake is not finished, or the connection is broken.
+    @discardableResult package mutating func closeNotify() -> Bool { tls?.closeNotify() ?? true }
 
     @inline(never) mutating func readTLS(into buffer: inout ByteBuffer, limit: Int) -> ReadResult {
         tls?.read(into: &buffer, limit: limit) ?? .failed(ENOTCONN)
