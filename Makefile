@@ -18,11 +18,11 @@ BENCH ?=
 CFLAGS_BENCH := -O2 -Wall -Wextra -Werror
 
 .PHONY: help run demo build test lint format unit clients sanitizers summary bench \
-	bench-tools instructions test-vllm clean setup-run setup-test setup-count setup-bench
+	bench-tools instructions test-vllm container-check clean setup-run setup-test setup-count setup-bench
 .NOTPARALLEL:
 
 help: ## lists the targets
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
 
 run: setup-run build ## builds, then starts three simulated replicas, the gateway and a gentle load
 	@exec .build/release/sluice demo
@@ -69,8 +69,11 @@ test-vllm: ## runs two real vLLM replicas on CPU and the client suite against th
 	@$(MAKE) --no-print-directory build
 	@scripts/test-vllm.sh
 
+container-check: setup-run ## the container image's content in a debootstrap root (as root)
+	@deploy/container/check.sh
+
 clean: ## removes everything that was built
-	@rm -rf .build .build-tsan .build-asan .venv
+	@rm -rf .build .build-tsan .build-asan .build-static .venv
 
 setup-run:
 	@scripts/setup.sh run

@@ -5,7 +5,7 @@ cd "$(dirname "$0")/.."
 
 swift format lint --strict --parallel -r --configuration .swift-format Sources Tests Package.swift
 if command -v shellcheck >/dev/null; then
-  shellcheck .ci/run scripts/*.sh bench/*.sh
+  shellcheck .ci/run scripts/*.sh bench/*.sh deploy/*/*.sh
 elif [ "${CI:-}" = true ]; then
   echo "lint: shellcheck is missing" >&2
   exit 1
