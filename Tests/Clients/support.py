@@ -7,10 +7,12 @@ import pathlib
 import queue
 import re
 import signal
+import socket
 import subprocess
 import threading
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -141,6 +143,17 @@ def get(url, body=None, headers=None, timeout=PATIENCE):
 def post(url, value, headers=None, timeout=PATIENCE):
     body = value if isinstance(value, bytes) else json.dumps(value).encode()
     return get(url, body, {"Content-Type": "application/json", **(headers or {})}, timeout)
+
+
+def send(url, value):
+    """Sends a request and reads nothing: the connection, to be closed by the caller."""
+    where = urllib.parse.urlsplit(url)
+    body = json.dumps(value).encode()
+    connection = socket.create_connection((where.hostname, where.port), PATIENCE)
+    connection.sendall(
+        f"POST {where.path} HTTP/1.1\r\nHost: {where.netloc}\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body)
+    return connection
 
 
 def samples(url, name):

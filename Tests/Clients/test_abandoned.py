@@ -1,9 +1,5 @@
 """A client that leaves frees its slot at the gateway and at the replica."""
 
-import json
-import socket
-import urllib.parse
-
 import pytest
 
 import support
@@ -41,11 +37,8 @@ def test_a_stream_closed_after_three_events_is_aborted_upstream(fleet, client):
 
 @pytest.mark.parametrize("stream", [False, True])
 def test_a_request_abandoned_before_its_answer_is_aborted_upstream(fleet, stream):
-    where = urllib.parse.urlsplit(fleet.url)
-    body = json.dumps(support.chat_body(stream=stream, tokens=TOKENS)).encode()
-    with socket.create_connection((where.hostname, where.port), support.PATIENCE) as connection:
-        connection.sendall(
-            b"POST /v1/chat/completions HTTP/1.1\r\nHost: " + where.netloc.encode()
-            + b"\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
-        support.until(lambda: sum(map(support.running, fleet.replicas)) == 1, what="a running request")
+    body = support.chat_body(stream=stream, tokens=TOKENS)
+    with support.send(fleet.url + "/v1/chat/completions", body):
+        support.until(lambda: sum(map(support.running, fleet.replicas)) == 1,
+                      what="a running request")
     assert_freed_within_a_second(fleet)
