@@ -14,11 +14,13 @@ SANITIZER_FILTER ?=
 TEST_FILTER ?=
 # Arguments of `make bench`, for example BENCH=--quick
 BENCH ?=
+# Arguments of `make soak`, for example SOAK='--minutes 60'
+SOAK ?=
 
 CFLAGS_BENCH := -O2 -Wall -Wextra -Werror
 
 .PHONY: help run demo build test lint format unit clients sanitizers summary bench \
-	bench-tools instructions test-vllm container-check clean setup-run setup-test setup-count setup-bench
+	bench-tools soak instructions test-vllm container-check clean setup-run setup-test setup-count setup-bench
 .NOTPARALLEL:
 
 help: ## lists the targets
@@ -54,6 +56,9 @@ summary:
 
 bench: setup-bench build bench-tools ## compares with nginx and HAProxy, writes docs/benchmarks.md
 	@python3 bench/run.py $(BENCH)
+
+soak: setup-bench build bench-tools ## long mixed load with faults, looks for leaks (SOAK=--minutes N)
+	@python3 bench/soak.py $(SOAK)
 
 instructions: setup-count build bench-tools ## user-mode instructions per request and event, with limits
 	@bench/instructions.sh

@@ -109,7 +109,7 @@ install() {
   done
   say "installing: ${packages[*]}"
   update_lists
-  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${packages[@]}" ||
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq -o Dpkg::Use-Pty=0 --no-install-recommends "${packages[@]}" ||
     fail "apt-get could not install: ${packages[*]}"
   # Debian starts servers when it installs them; the benchmark starts its own.
   if [ ${#servers[@]} -gt 0 ] && [ -d /run/systemd/system ]; then

@@ -88,8 +88,8 @@ class Program:
 class Simulator(Program):
     """A simulated replica on a port of the kernel's choosing."""
 
-    def __init__(self, *flags, model=MODEL):
-        super().__init__([VLLM_SIM, "--listen", "127.0.0.1:0", "--model", model, *flags],
+    def __init__(self, *flags, model=MODEL, listen="127.0.0.1:0"):
+        super().__init__([VLLM_SIM, "--listen", listen, "--model", model, *flags],
                          r"vllm-sim ready on http://")
         self.url = re.search(r"http://[\d.]+:\d+", self.ready_line).group(0)
 
