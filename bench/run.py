@@ -251,7 +251,7 @@ class Run:
             before = resident_bytes(pid)
             row["stream_rss"] = self.stream_memory(port, pid, before)
         with self.proxied(proxy, "--events", "2000", "--batch", str(a.batch)) as (port, pid):
-            out = load("streams", port, pid, connections=50, warmup_ms=500, duration_ms=self.window)
+            out = load("streams", port, pid, connections=300, warmup_ms=500, duration_ms=self.window)
             row["flooded_cpu"] = out["cpu_seconds"] / out["events"] * 1e6
         with self.proxied(proxy) as (port, pid):
             before = resident_bytes(pid)
@@ -347,13 +347,14 @@ def main():
     parser.add_argument("--duration", type=float, default=4, help="seconds of each window")
     parser.add_argument("--batch", type=int, default=1, help="events per write when flooding")
     parser.add_argument("--idle", type=int, default=10_000, help="idle connections to hold")
-    parser.add_argument("--quick", action="store_true", help="one short repetition, about 60 s")
+    parser.add_argument("--quick", action="store_true", help="one short repetition, about 60 s; does not write the page")
     parser.add_argument("--json", type=pathlib.Path, default=TOOLS / "results.json")
     parser.add_argument("--page", type=pathlib.Path, default=ROOT / "docs/benchmarks.md")
     parser.add_argument("--no-page", action="store_true", help="leave the page as it is")
     arguments = parser.parse_args()
     if arguments.quick:
-        arguments.repetitions, arguments.duration = 1, 1.5
+        # Too short to be published.
+        arguments.repetitions, arguments.duration, arguments.no_page = 1, 1.5, True
     if (os.cpu_count() or 1) < 2:
         raise SystemExit("bench: two cores are needed: one for the proxy, one for the load")
     known = {"nginx", "haproxy", "sluice"}
@@ -385,11 +386,12 @@ def main():
             f"{host['cpu']}, {host['cores']} cores, {host['system']}, Linux {host['kernel']}; "
             f"{versions_text}; {datetime.date.today().isoformat()}.",
             "",
-            f"Median of {arguments.repetitions} interleaved repetitions (smallest–largest). "
+            f"Median of {arguments.repetitions} interleaved repetitions (smallest–largest); the last "
+            "column is the median of each repetition's ratio. "
             "Each proxy alone on one core, one worker, HTTP/1.1 keep-alive on both sides, no "
             "buffering, access log to a file; load and upstreams on the other core. Small request: "
             "POST chat, 400 B in, 600 B out, 64 connections. Paced: one 220-byte event per stream "
-            "every 50 ms. Flooded: 50 streams as fast as they are read. Latency is added to that of "
+            "every 50 ms. Flooded: 300 streams in turn, an event each, as fast as they are read. Latency is added to that of "
             f"the upstream without a proxy, at {rate:,} requests/s, half of what the slowest can.",
             "", table(rows, arguments.proxies)]))
         print(f"written: {arguments.page}")

@@ -176,16 +176,19 @@ static void put_event(struct conn *c) {
     c->sent_events++;
 }
 
-/* Floods, one write per batch, until the socket is full or the stream has ended; gives way
- * to the other streams after 16 writes. */
+/* One write of a flooded stream, then the other streams' turn: as an engine does, whose
+ * every step has an event for each running request. Many writes in a row to one stream would
+ * instead measure how the scheduler cuts time: from one run to the next the same proxy would
+ * read 1 event at a time or 10. */
 static int flood(struct conn *c) {
-    for (int turn = 0; turn < 16; turn++) {
-        if (flush_out(c) < 0) return -1;
-        if (c->blocked || !c->streaming) return 0;
-        for (int i = 0; i < batch && c->streaming; i++) put_event(c);
-        if (flush_out(c) < 0) return -1;
+    if (flush_out(c) < 0) return -1;
+    if (c->blocked || !c->streaming) return 0;
+    for (int i = 0; i < batch && c->streaming; i++) put_event(c);
+    if (flush_out(c) < 0) return -1;
+    if (!c->blocked && c->streaming && c->due_slot < 0) {
+        c->due = now_ns();
+        heap_push(c);
     }
-    if (!c->blocked && c->streaming) { c->due = now_ns(); if (c->due_slot < 0) heap_push(c); }
     return 0;
 }
 
@@ -414,7 +417,7 @@ int main(int argc, char **argv) {
             int gone = 0;
             if (events[i].events & (EPOLLIN | EPOLLHUP | EPOLLERR)) gone = readable(c) < 0;
             if (!gone && c->blocked && (events[i].events & EPOLLOUT)) {
-                if (c->streaming && !interval_ns) gone = flood(c) < 0;
+                if (c->streaming && !interval_ns && c->due_slot < 0) gone = flood(c) < 0;
                 else gone = flush_out(c) < 0;
             }
             if (gone) drop(c);
