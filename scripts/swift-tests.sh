@@ -35,9 +35,13 @@ esac
 # An interactive backtrace would wait for a key that nobody presses.
 export SWIFT_BACKTRACE=${SWIFT_BACKTRACE:-enable=yes,interactive=no,color=no}
 
+# A test that hangs must not hang CI. Not at a terminal: timeout would take Ctrl-C away.
+runner=(swift test)
+if [ "${CI:-}" = true ]; then runner=(timeout --kill-after=10 "${TEST_TIME_LIMIT:-1200}" swift test); fi
+
 began=$SECONDS
 status=0
-swift test "${flags[@]}" >"$log" 2>&1 || status=$?
+"${runner[@]}" "${flags[@]}" >"$log" 2>&1 || status=$?
 if [ $status -ne 0 ]; then
   grep -vE '^(◇|✔|\[[0-9]+/[0-9]+\])' "$log" | tail -n 400 || true
   echo "swift-tests: the $kind run failed ($status); all of it is in $log" >&2
