@@ -89,6 +89,12 @@ let package = Package(
             "SluiceTelemetryTests", ["SluiceBytes", "SluiceTelemetry", "SluiceTime"],
             resources: [.copy("Fixtures")]),
         tests("SluiceBytesTests", ["SluiceBytes"]),
+        tests(
+            "SluiceVLLMTests", ["SluiceBytes", "SluiceTelemetry", "SluiceVLLM"],
+            resources: [.copy("Fixtures")]),
+        tests(
+            "VLLMSimulatorTests", ["SluiceBytes", "SluiceTime", "VLLMSimulator"],
+            resources: [.copy("Fixtures")]),
         tests("SluiceReactorTests", ["SluiceBytes", "SluiceReactor", "SluiceTime"]),
         tests("SluiceConfigTests", ["SluiceConfig", "SluiceExchange", "SluiceTime"]),
         tests("SluiceTrafficTests", ["SluiceTraffic", "SluiceTime"]),

@@ -10,10 +10,10 @@
 /// A queue of bytes in one contiguous piece of memory: appended at the end, consumed at the front.
 ///
 /// An empty buffer holds no memory, so that an idle connection costs only its slot.
-@safe package struct ByteBuffer: ~Copyable {
+@usableFromInline @safe package struct ByteBuffer: ~Copyable {
     @usableFromInline var base: UnsafeMutablePointer<UInt8>?
     /// Bytes of memory behind `base`.
-    package private(set) var capacity: Int
+    @usableFromInline package var capacity: Int
     /// Offset of the first unread byte.
     @usableFromInline var lower: Int
     /// Offset just past the last byte written.
@@ -172,6 +172,20 @@
         }
     }
 
+    /// Replaces the unread bytes in `range` (offsets from the front) by a literal.
+    package mutating func replace(_ range: Range<Int>, with literal: StaticString) {
+        precondition(range.lowerBound >= 0 && range.upperBound <= count)
+        let n = literal.utf8CodeUnitCount
+        reserve(max(0, n - range.count))
+        guard let base = unsafe base else { return }
+        let tail = count - range.upperBound
+        let start = unsafe base + lower + range.lowerBound
+        // Safety: `reserve` left room for the growth; memmove allows overlap; the literal is immortal.
+        unsafe memmove(start + n, start + range.count, tail)
+        unsafe memcpy(start, literal.utf8Start, n)
+        upper += n - range.count
+    }
+
     /// Appends a number in decimal digits.
     @inlinable package mutating func appendDecimal(_ number: Int) {
         var magnitude = number.magnitude
@@ -209,6 +223,11 @@
     /// Copies all unread bytes into an array; for cold paths and tests.
     package func array() -> [UInt8] {
         unsafe bytes.withUnsafeBufferPointer { unsafe Array($0) }
+    }
+
+    /// Copies the part `range` of the unread bytes into an array; for cold paths.
+    package func array(_ range: Range<Int>) -> [UInt8] {
+        unsafe bytes.extracting(range).withUnsafeBufferPointer { unsafe Array($0) }
     }
 
     /// The unread bytes as text, invalid UTF-8 repaired; for cold paths and tests.

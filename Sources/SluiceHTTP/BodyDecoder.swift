@@ -1,7 +1,7 @@
 import SluiceBytes
 
 /// Why a body cannot be read.
-package enum BodyError: Error, CaseIterable, Sendable {
+package enum BodyError: UInt8, Error, CaseIterable, Sendable {
     case badChunkSize, chunkSizeTooLarge, badChunkExtension, extensionsTooLarge
     case badChunkEnd, bareLineFeed, badTrailer, trailerTooLarge
 

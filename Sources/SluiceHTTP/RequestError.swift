@@ -1,5 +1,5 @@
 /// Why a request cannot be read; always the client's doing. The caller answers and closes.
-package enum RequestError: Error, CaseIterable, Sendable {
+package enum RequestError: UInt8, Error, CaseIterable, Sendable {
     case badRequestLine, badMethod, methodTooLong, connectRefused, traceRefused
     case badTarget, targetTooLong, authorityMismatch
     case badVersion, versionNotSupported

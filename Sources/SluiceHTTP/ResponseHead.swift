@@ -22,12 +22,14 @@ package struct ResponseHead: ~Copyable {
     package init() {}
 
     package var fieldCount: Int { fields.count }
+    /// The `index`-th line; `0 <= index < fieldCount`.
+    package func field(_ index: Int) -> FieldLine { fields[index] }
     /// The first line of a known field.
     package func first(_ field: KnownField) -> FieldLine? { fields.first(field) }
 }
 
 /// Why a response cannot be read; always the upstream's doing. The caller answers 502 or cuts.
-package enum ResponseError: Error, CaseIterable, Sendable {
+package enum ResponseError: UInt8, Error, CaseIterable, Sendable {
     case badStatusLine, badVersion, badStatus
     case headTooLarge, tooManyFields, fieldNameTooLong
     case bareLineFeed, bareCarriageReturn, obsoleteFold, missingColon, emptyName, badNameByte

@@ -1,6 +1,8 @@
 import ArgumentParser
 import SluiceConfig
+import Logging
 import SluiceExchange
+import SluiceProxy
 
 /// `sluice serve`: the gateway.
 struct ServeCommand: ParsableCommand {
@@ -29,11 +31,23 @@ struct ServeCommand: ParsableCommand {
     func run() throws {
         let configuration = try loadConfiguration(options.flags)
         for warning in configuration.warnings { printError("warning: \(warning)\n") }
-        try run(settings: configuration.settings)
+        try Self.serve(configuration.settings) { printReadyLine($0, isTLS: $1) }
     }
 
     /// Serves until a signal ends it.
-    func run(settings: GatewaySettings) throws {
-        throw NotBuiltYet(command: "serve")
+    static func serve(
+        _ settings: GatewaySettings,
+        onReady: @escaping @Sendable (GatewayAddresses, Bool) -> Void
+    ) throws {
+        do throws(GatewayError) {
+            let gateway = try Gateway(
+                settings: settings, configuration: Configuration.render(settings),
+                logger: Logger(label: "sluice"))
+            let isTLS = settings.tls != nil
+            try gateway.run { onReady($0, isTLS) }
+        } catch {
+            printError("sluice: \(error)\n")
+            throw configurationExitCode
+        }
     }
 }

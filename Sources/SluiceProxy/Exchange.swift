@@ -1,6 +1,7 @@
 import SluiceBytes
 import SluiceExchange
 import SluiceHTTP
+import SluiceReactor
 import SluiceTelemetry
 import SluiceTime
 import SluiceTraffic
@@ -10,37 +11,44 @@ import SluiceVLLM
 
 /// One request and its response.
 struct Exchange: ~Copyable {
-    /// How the answer's body is framed for the client.
-    enum AnswerFraming {
-        case none
-        case length
-        case chunked
-        /// An HTTP/1.0 client: the end of the connection is the end of the body.
-        case untilClose
-    }
+    /// Interim answers (1xx) of a replica at most.
+    static let interimAnswersMax = 16
+    /// Bytes of one event held until it is whole; a longer one passes in parts.
+    static let eventBytesMax = 65_536
 
     var record = ExchangeRecord()
     let downstream: UInt32
     var upstream = noSlot
     var permit: Permit?
     var ticket: QueueTicket?
-    var traffic = -1
+    /// Index of the pool; meaningful once the request is judged.
+    var traffic = 0
 
     // The request, kept until the answer begins so that it can be sent again:
     // target, client's authorization, other fields, body – one after the other.
+    var method = Method.other
+    var clientIsHTTP11 = true
+    var hasBody = false
     var request = ByteBuffer()
     var targetCount = 0
     var authorizationCount = 0
     var fieldsCount = 0
     var bodyDecoder: BodyDecoder
     var peek: RequestPeek
+    /// Bytes of the shared budget that the request holds.
     var reservedBytes = 0
     /// Bytes of the body written to the upstream in this attempt.
     var bodySent = 0
     var isRequestSent = false
     var arrival = Arrival()
+
+    // Attempts.
+    var lastReplica = ReplicaID(slot: .max, generation: .max)
     var excluded = ReplicaIDs()
-    /// The failure that a corroboration of the replica's death would allow to retry.
+    var attempts = 0
+    var repeats = 0
+    var deaths = 0
+    /// The failure that the confirmed death of the replica would allow to retry.
     var awaitingCorroboration: UpstreamFailure?
 
     // The answer.
@@ -51,25 +59,37 @@ struct Exchange: ~Copyable {
     /// The head waits in the client's output buffer for the first event.
     var isHeadHeld = false
     var answerBody = BodyDecoder(framing: .none)
+    var upstreamKeepsAlive = false
+    var interimAnswers = 0
     var isEventStream = false
+    /// ``ReplicaProgress`` counts the stream.
+    var isProgressCounted = false
     var stripsUsage = false
+    var readsUsage = false
     var scanner = EventStreamScanner()
     var classifier: EventClassifier
-    var usagePeek: UsagePeek?
+    var usagePeek = UsagePeek()
     /// The part of an event that has come so far; events pass whole.
     var partialEvent = ByteBuffer()
+    var sawEvent = false
     var sawTerminalEvent = false
     var sawErrorEvent = false
+    var hasContent = false
+    var newContentEvents = 0
+    var pendingContentEvents = 0
+    /// Reading the upstream waits for a slow client.
+    var isPaused = false
     /// The upstream's part is over and the permit given back.
     var isUpstreamDone = false
-    /// Output bytes up to which the first content event must be written for `t7`; 0: not yet.
-    var firstContentMark: UInt64 = 0
+    /// Of an answer of our own.
+    var ownOutcome: Outcome?
     var upstreamDeadline = Deadline.never
     var holdDeadline = Deadline.never
 
     init(downstream: UInt32, route: Route, framing: BodyFraming) {
         self.downstream = downstream
         bodyDecoder = BodyDecoder(framing: framing)
+        hasBody = framing != .none
         peek = RequestPeek(route: route)
         classifier = EventClassifier(route: route)
     }
@@ -77,4 +97,107 @@ struct Exchange: ~Copyable {
     /// Offset of the body in `request`.
     var bodyStart: Int { targetCount + authorizationCount + fieldsCount }
     var bodyCount: Int { request.count - bodyStart }
+
+    /// FNV-1a of the body: how poison is recognised.
+    var bodyHash: UInt64 {
+        let bytes = request.bytes
+        var hash: UInt64 = 0xCBF2_9CE4_8422_2325
+        for i in bodyStart..<bytes.count { hash = (hash ^ UInt64(bytes[i])) &* 0x0000_0100_0000_01B3 }
+        return hash
+    }
+
+    // MARK: Attempts
+
+    /// Writes the head for one replica, and the body with it where both fit a block.
+    mutating func composeRequest(
+        for endpoint: ReplicaEndpoint, suffix: UInt64, into output: inout ByteBuffer
+    ) {
+        let bodyCount = bodyCount
+        appendHead(for: endpoint, suffix: suffix, into: &output)
+        if bodyCount > 0, bodyCount <= output.room {
+            output.append(request.bytes.extracting(bodyStart..<request.count))
+            bodySent = bodyCount
+        }
+    }
+
+    private func appendHead(
+        for endpoint: ReplicaEndpoint, suffix: UInt64, into output: inout ByteBuffer
+    ) {
+        let authority = endpoint.authority
+        let key = endpoint.authorization ?? []
+        RequestForwarding.appendHead(
+            method: method, kept: request.bytes, targetCount: targetCount,
+            authorizationCount: authorizationCount, fieldsCount: fieldsCount,
+            authority: authority.span, authorization: key.span, requestID: record.requestID,
+            suffix: suffix, bodyCount: method == .post || hasBody ? bodyCount : nil, into: &output)
+    }
+
+    /// Writes what is left of the request to its connection; false when that is broken.
+    mutating func send(on connection: inout UpstreamConnection, _ pool: BufferPool) -> Bool {
+        let bodyStart = bodyStart
+        return connection.send(request, bodyStart: bodyStart, bodySent: &bodySent, pool)
+    }
+
+    /// The facts that the retry rule wants.
+    func retryCase(_ failure: UpstreamFailure, bytesAcknowledged: Int?) -> RetryCase {
+        let kind: RepeatKind =
+            switch method {
+            case .get, .head: .reading
+            case .post:
+                record.route.isRepeatable || record.route == .responses && !peek.stores
+                    ? .inference : .never
+            case .put, .delete, .patch, .options, .connect, .trace, .other: .never
+            }
+        return RetryCase(
+            kind: kind, failure: failure.attempt, bytesAcked: bytesAcknowledged,
+            attempts: attempts, repeats: repeats, deaths: deaths, hasAnswered: isAnswerBegun)
+    }
+
+    /// Whether a 503 of the engine's own queue limit may go elsewhere: nothing has been written.
+    var mayRetryRefusal: Bool { !isAnswerBegun && record.route.isRepeatable }
+
+    /// Forgets an attempt's answer.
+    mutating func resetAnswer() {
+        isHeadParsed = false
+        isHeadHeld = false
+        isRequestSent = false
+        bodySent = 0
+        interimAnswers = 0
+        upstreamDeadline = .never
+        holdDeadline = .never
+        scanner = EventStreamScanner()
+        classifier = EventClassifier(route: record.route)
+        usagePeek = UsagePeek()
+        partialEvent.removeAll()
+        isEventStream = false
+        sawEvent = false
+    }
+
+    // MARK: The answer
+
+    /// What the exchange has come to when the last byte has gone out.
+    var finalOutcome: Outcome {
+        if let ownOutcome { return ownOutcome }
+        if sawErrorEvent { return .streamError }
+        switch record.upstreamStatus {
+        case 500...599: return .upstreamFailed
+        case 400...499: return .upstreamClientError
+        default: return .ok
+        }
+    }
+
+    /// The stream ended politely without its terminal event: it was cut, and must look so.
+    var lacksTerminalEvent: Bool {
+        isEventStream && !sawTerminalEvent && !sawErrorEvent && classifier.needsTerminalEvent
+            && record.upstreamStatus == 200
+    }
+
+    /// Copies token counts into the record.
+    mutating func takeUsage() {
+        guard readsUsage else { return }
+        let usage = isEventStream ? classifier.usage : usagePeek.usage
+        if usage.prompt >= 0 { record.promptTokens = usage.prompt }
+        if usage.completion >= 0 { record.generationTokens = usage.completion }
+        if usage.cached >= 0 { record.cachedTokens = usage.cached }
+    }
 }

@@ -18,11 +18,13 @@ final class GatewayShared: Sendable {
     /// Immutable lists of things that are shared by their own rules.
     let mailboxes: [Mailbox<WorkerMessage>]
     let shards: [MetricShard]
-    let logBuffers: [AccessLogBuffer]
+    /// One per worker; empty where no log is written.
+    let outboxes: [AccessLogOutbox]
     let heartbeats: Heartbeats
     /// Atomic.
     let bodies: MemoryBudget
     let connections = Atomic<Int>(0)
+    private let readiness = Atomic<Bool>(false)
     let control: Mailbox<ControlMessage>
     let logger: Logger
     private let directory: Mutex<ReplicaDirectory>
@@ -30,11 +32,11 @@ final class GatewayShared: Sendable {
 
     init(
         settings: GatewaySettings, workers: Int, directory: ReplicaDirectory,
-        logBuffers: [AccessLogBuffer], logger: Logger
+        logger: Logger
     ) throws(SystemError) {
         self.settings = settings
         self.logger = logger
-        self.logBuffers = logBuffers
+        outboxes = settings.accessLog == .off ? [] : (0..<workers).map { _ in AccessLogOutbox() }
         self.directory = Mutex(directory)
         pools = settings.pools.map { pool in
             var limits = AdmissionLimits()
@@ -62,6 +64,10 @@ final class GatewayShared: Sendable {
         bodies = MemoryBudget(bytesMax: settings.limits.bodiesBytesMax ?? MemoryBudget.defaultMax())
         trusted = settings.trustedProxies.compactMap(AddressBlock.init)
     }
+
+    /// What `/readyz` and the data listener's `/health` say; set by the control thread.
+    func isReady() -> Bool { readiness.load(ordering: .relaxed) }
+    func setReady(_ isReady: Bool) { readiness.store(isReady, ordering: .relaxed) }
 
     // MARK: The directory
 
@@ -108,7 +114,7 @@ final class GatewayShared: Sendable {
     }
 
     func observeUnauthorized(_ pool: Int, _ replica: ReplicaID) {
-        wake(pools[pool].observe(replica, .unauthorized, now: MonotonicClock.now()), except: nil)
+        wake(pools[pool].observe(replica, .probe(.unauthorized), now: MonotonicClock.now()), except: nil)
     }
 
     /// Whether forwarding headers of this peer are believed.
@@ -130,12 +136,18 @@ final class Heartbeats: Sendable {
 
     private final class Turn: Sendable {
         let at: Atomic<Int64>
+        let isAwake = Atomic<Bool>(false)
         init(_ now: Instant) { at = Atomic(now.nanoseconds) }
     }
 
     init(workers: Int, now: Instant) { turns = (0..<workers).map { _ in Turn(now) } }
 
+    /// Whether the worker is between waking and sleeping: only then can it be stuck.
+    func isWorking(_ worker: Int) -> Bool { turns[worker].isAwake.load(ordering: .relaxed) }
+    func sleeps(worker: Int) { turns[worker].isAwake.store(false, ordering: .relaxed) }
+
     func turned(worker: Int, at now: Instant) {
+        turns[worker].isAwake.store(true, ordering: .relaxed)
         turns[worker].at.store(now.nanoseconds, ordering: .relaxed)
     }
 

@@ -69,10 +69,15 @@ struct ReplicaDirectory: Sendable {
         return entry
     }
 
+    /// The label of requests that name no model, where there is one pool.
+    var soleModelLabel: UInt16 { models.count == 1 ? models.values.first?.label ?? ModelTable.other : ModelTable.other }
+
     /// All names that clients may ask for, sorted.
     var modelNames: [String] {
         models.values.map { String(decoding: $0.name, as: UTF8.self) }.sorted()
     }
+
+    mutating func removeModels() { models = [:] }
 
     mutating func add(model name: String, pool: Int, label: UInt16) {
         let bytes = Array(name.utf8)

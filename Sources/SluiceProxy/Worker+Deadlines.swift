@@ -131,7 +131,7 @@ extension Worker {
                 exchanges[e].hasContent || exchanges[e].isAnswerBegun
                     ? .idleTimeout : .firstContentTimeout
             }
-        shard.upstreamTimedOut(replica: exchanges[e].record.replicaIndex, reason: failure.reason)
+        shard.upstreamTimeout(replica: exchanges[e].record.replicaIndex, failure.stage)
         upstreamBroken(u, failure)
         return true
     }

@@ -19,7 +19,8 @@ extension Worker {
         switch consume verdict {
         case .dispatch(let permit): dispatch(e, permit)
         case .wait(let ticket): exchanges[e].ticket = ticket
-        case .shed(let reason, let retryAfter): refuse(e, Refusal(reason, retryAfter: retryAfter))
+        case .shed(let reason, let retryAfter):
+            refuse(e, Refusal(shed: reason, retryAfter: retryAfter))
         }
     }
 
@@ -40,7 +41,7 @@ extension Worker {
                     let token = Token(bits: bits)
                     if exchanges.holds(token) {
                         exchanges[token.slot].ticket = nil
-                        refuse(token.slot, Refusal(reason, retryAfter: retryAfter))
+                        refuse(token.slot, Refusal(shed: reason, retryAfter: retryAfter))
                     }
                 }
             }
@@ -52,10 +53,14 @@ extension Worker {
     private func dispatch(_ e: UInt32, _ permit: consuming Permit) {
         let replica = permit.replica
         let pool = exchanges[e].traffic
-        shard.routed(pool: pool, reason: permit.reason.rawValue)
+        let reason = permit.reason
         exchanges[e].permit = consume permit
+        exchanges[e].lastReplica = replica
+        exchanges[e].excluded.insert(replica)
+        exchanges[e].attempts += 1
         if !exchanges[e].record.admitted.isSet { exchanges[e].record.admitted = now }
         exchanges[e].record.phase = .connecting
+        shard.moved(&exchanges[e].record)
         exchanges[e].isRequestSent = false
         exchanges[e].bodySent = 0
         let key = ReplicaKey(
@@ -71,6 +76,7 @@ extension Worker {
         }
         let suffix = RequestIdentity.attemptSuffix(random: random.value.next())
         exchanges[e].record.attempted(replica: endpoint.recordIndex, suffix: suffix)
+        shard.routed(replica: endpoint.recordIndex, reason: reason.rawValue)
         guard let u = takeIdle(key) ?? connect(to: endpoint, key, for: e) else {
             attemptFailed(e, .connectFailed)
             return
@@ -104,13 +110,16 @@ extension Worker {
         exchanges[e].isRequestSent = true
         exchanges[e].record.sent = now
         exchanges[e].record.phase = .relaying
+        shard.moved(&exchanges[e].record)
         exchanges[e].upstreamDeadline = now + settings.timeouts.firstContent
         if settings.timeouts.firstContent < settings.timeouts.connect { armExchange(e) }
     }
 
     /// An attempt has failed and its connection is gone: again, or an answer, or a cut.
     func attemptFailed(_ e: UInt32, _ failure: UpstreamFailure, bytesAcknowledged: Int? = nil) {
-        releasePermit(e, failure == .engineRefused ? .ignored : .failed)
+        // What a failed connect says of the replica was told when it was seen.
+        let isCounted = failure == .engineRefused || failure.isBeforeRequest
+        releasePermit(e, isCounted ? .ignored : .failed)
         if exchanges[e].isAnswerBegun {
             cut(e, failure.outcomeAfterAnswerBegan, failure.reason)
             return
@@ -168,19 +177,18 @@ extension Worker {
     private func again(_ e: UInt32, _ failure: UpstreamFailure, excluding: ReplicaIDs) {
         exchanges[e].record.retries &+= 1
         exchanges[e].resetAnswer()
-        shard.retried(reason: failure.reason, succeeded: true)
+        shard.retried(failure.reason, .ok)
         askToEnter(e, retrying: excluding)
     }
 
     private func giveUp(_ e: UInt32, _ failure: UpstreamFailure, _ why: RetryRefusal) {
         var refusal = failure.refusal
+        shard.retried(failure.reason, .refused)
         switch why {
         case .poison:
             shared.pools[exchanges[e].traffic].rememberPoison(exchanges[e].bodyHash, now: now)
             shard.poisoned()
-            refusal = Refusal(
-                502, .poison, "Two model servers died while they worked on this request.")
-            refusal.shouldRetry = false
+            refusal = .poison
         case .answerBegun, .retriesOff, .attemptsSpent, .budgetSpent, .timedOut, .notRepeatable,
             .deathNotCorroborated:
             break
@@ -190,6 +198,11 @@ extension Worker {
 
     /// Gives the replica's slot back, exactly once per dispatch.
     func releasePermit(_ e: UInt32, _ end: PermitEnd) {
+        if exchanges[e].isProgressCounted {
+            exchanges[e].isProgressCounted = false
+            shared.pools[exchanges[e].traffic].progress[index].streamEnded(
+                at: exchanges[e].lastReplica)
+        }
         guard let permit = exchanges[e].permit.take() else { return }
         turnWakes.formUnion(permit.release(end, now: now))
     }

@@ -17,7 +17,7 @@ extension Worker {
         pool.provide(&downstreams[d].output)
         if refusal.closes { downstreams[d].closesAfterAnswer = true }
         refusal.append(
-            requestID: exchanges[e].record.requestID.bytes,
+            requestID: exchanges[e].record.requestID,
             isHead: exchanges[e].record.method == .head,
             closes: downstreams[d].closesAfterAnswer || isDraining, to: &downstreams[d].output)
         answerWith(e, d, status: refusal.status, refusal.outcome, refusal.reason)
@@ -28,7 +28,7 @@ extension Worker {
         let d = exchanges[e].downstream
         pool.provide(&downstreams[d].output)
         answer.append(
-            requestID: exchanges[e].record.requestID.bytes,
+            requestID: exchanges[e].record.requestID,
             isHead: exchanges[e].record.method == .head,
             closes: downstreams[d].closesAfterAnswer || isDraining, to: &downstreams[d].output)
         answerWith(e, d, status: answer.status, .ok, .none)
@@ -109,7 +109,7 @@ extension Worker {
         }
         exchanges[e].takeUsage()
         shard.finished(&exchanges[e].record)
-        log.write(exchanges[e].record)
+        log.write(exchanges[e].record, now: now)
         releaseRequest(e)
         pool.release(&exchanges[e].partialEvent)
         _ = exchanges.remove(e)

@@ -51,7 +51,7 @@ extension Worker {
             switch upstreams[u].parseHead(into: &responseHead.value, exchanges[e].method) {
             case .needMore: return
             case .failed(let error):
-                shard.parseError(.upstream, error.label)
+                shard.parseError(.upstream, error: error.index)
                 upstreamBroken(u, .malformed)
                 return
             case .complete:
@@ -88,7 +88,7 @@ extension Worker {
         case .firstEventIsError:
             errorBeforeContent(u, e)
         case .malformed(let error):
-            shard.parseError(.upstream, error.label)
+            shard.parseError(.upstream, error: error.responseIndex)
             sendPayload(e, d)
             if exchanges.isInUse(e), exchanges[e].upstream == u { upstreamBroken(u, .malformed) }
         }
@@ -103,8 +103,8 @@ extension Worker {
         exchanges[e].record.upstreamStatus = UInt16(status)
         exchanges[e].isHeadParsed = true
         shard.upstreamAnswered(
-            replica: exchanges[e].record.replicaIndex, status: status,
-            latency: now - exchanges[e].record.sent)
+            replica: exchanges[e].record.replicaIndex, status: UInt16(status),
+            after: now - exchanges[e].record.sent)
         learnKeepAlive(upstreams[u].replica, seconds: responseHead.value.keepAliveTimeoutSeconds)
         if status == 503 && exchanges[e].mayRetryRefusal {
             upstreamBroken(u, .engineRefused)
@@ -118,6 +118,11 @@ extension Worker {
         upstreams[u].beginAnswer(
             of: &exchanges[e], responseHead.value, isHTTP11: exchanges[e].clientIsHTTP11,
             closes: &downstreams[d].closesAfterAnswer, into: &downstreams[d].output, pool)
+        if exchanges[e].isEventStream {
+            shared.pools[exchanges[e].traffic].progress[index].streamBegan(
+                at: exchanges[e].lastReplica, now: now)
+            exchanges[e].isProgressCounted = true
+        }
         if exchanges[e].isEventStream && settings.timeouts.headHoldMax > .zero {
             exchanges[e].isHeadHeld = true
             exchanges[e].holdDeadline = now + settings.timeouts.headHoldMax
@@ -130,8 +135,8 @@ extension Worker {
     private func observeEvents(_ e: UInt32) {
         let events = exchanges[e].newContentEvents
         let hadContent = exchanges[e].hasContent
-        shared.pools[exchanges[e].traffic].progress[index].chunk(
-            Int(exchanges[e].lastReplica.slot), at: now)
+        shared.pools[exchanges[e].traffic].progress[index].eventArrived(
+            from: exchanges[e].lastReplica, now: now)
         guard events > 0 else { return }
         exchanges[e].newContentEvents = 0
         if !hadContent {
@@ -141,19 +146,23 @@ extension Worker {
         }
         exchanges[e].record.contentEvents &+= UInt32(truncatingIfNeeded: events)
         exchanges[e].pendingContentEvents &+= events
-        shard.contentEvents(model: exchanges[e].record.modelIndex, events)
+        for _ in 0..<events { shard.contentEvent(model: exchanges[e].record.modelIndex) }
     }
 
     /// Frames the payload and sends it, unless the head still waits for its first event.
     private func sendPayload(_ e: UInt32, _ d: UInt32) {
         if !payload.value.isEmpty {
             downstreams[d].appendPayload(
-                payload.value.bytes, framing: exchanges[e].answerFraming, pool)
+                payload.value, framing: exchanges[e].answerFraming, pool)
             payload.value.removeAll()
+        }
+        if exchanges[e].isHeadHeld {
+            // Comments alone are no event: the engine may still refuse or die.
+            let isFull = downstreams[d].output.count > Exchange.eventBytesMax
+            guard exchanges[e].sawEvent || isFull else { return }
             exchanges[e].isHeadHeld = false
             exchanges[e].holdDeadline = .never
         }
-        if exchanges[e].isHeadHeld { return }
         sendAnswer(e, d)
     }
 
@@ -232,6 +241,7 @@ extension Worker {
         exchanges[e].isUpstreamDone = true
         exchanges[e].upstreamDeadline = .never
         exchanges[e].holdDeadline = .never
+        exchanges[e].finishPayload(&payload.value)
         let lostItsEnd = exchanges[e].lacksTerminalEvent
         exchanges[e].upstream = noSlot
         if reusable && exchanges[e].upstreamKeepsAlive && exchanges[e].isRequestSent
@@ -242,15 +252,15 @@ extension Worker {
             close(upstream: u)
         }
         let isServerError = exchanges[e].record.upstreamStatus >= 500
-        releasePermit(e, isServerError || lostItsEnd ? .failed : .success)
-        exchanges[e].finishPayload(&payload.value)
+        // A well-formed 5xx says little about the replica: the request may be what is wrong.
+        releasePermit(e, lostItsEnd ? .failed : isServerError ? .ignored : .success)
         if lostItsEnd {
             sendPayload(e, d)
             if exchanges.isInUse(e), downstreams[d].exchange == e { cut(e, .truncated, .closedEarly) }
             return
         }
         downstreams[d].appendEnd(
-            payload.value.bytes, framing: exchanges[e].answerFraming, pool)
+            payload.value, framing: exchanges[e].answerFraming, pool)
         payload.value.removeAll()
         exchanges[e].isHeadHeld = false
         if downstreams[d].output.isEmpty {

@@ -45,7 +45,7 @@ final class Worker {
     let payload: Pinned<ByteBuffer>
     let random: Pinned<Xoshiro>
     let shard: MetricShard
-    let log: AccessLogBuffer
+    let log: AccessLogWriter
     let headLimits: HeadLimits
     var listener: ListenerSocket?
     var directory: ReplicaDirectory
@@ -59,6 +59,7 @@ final class Worker {
     var acceptTimer = TimerWheel.none
     var acceptPausedSince = Instant.unset
     var isDraining = false
+    var isListenerClosed = false
     var isStopping = false
     var turnWakes = WakeSet()
 
@@ -85,13 +86,14 @@ final class Worker {
         payload = Pinned(ByteBuffer(minimumCapacity: 2 * BufferPool.blockBytes))
         random = Pinned(Xoshiro(seed: UInt64.random(in: .min ... .max)))
         shard = shared.shards[index]
-        log = shared.logBuffers[index]
         var limits = HeadLimits()
         limits.headBytesMax = settings.limits.headBytesMax
         limits.fieldsMax = settings.limits.fieldsMax
         limits.targetBytesMax = settings.limits.targetBytesMax
         headLimits = limits
         directory = shared.currentDirectory()
+        log = AccessLogWriter(
+            shared.outboxes.isEmpty ? nil : shared.outboxes[index], names: directory.names)
         try poller.add(
             mailbox.descriptor, .read, Token(kind: .mailbox, slot: 0, generation: 0))
         try poller.add(listener.descriptor, .read, Self.listenerToken)
@@ -105,17 +107,30 @@ final class Worker {
     /// Serves until told to stop and everything has been given back.
     func run() {
         while true {
-            let timeout = ready.isEmpty ? timers.value.sleep(now: now) : .zero
+            let timeout = ready.isEmpty ? sleepTime() : .zero
+            shared.heartbeats.sleeps(worker: index)
             let count = poller.wait(timeout: timeout)
-            let before = now
             now = MonotonicClock.now()
+            let started = now
             shared.heartbeats.turned(worker: index, at: now)
             for i in 0..<count { handle(poller.event(i)) }
             while let token = timers.value.popExpired(now: now) { timerFired(token) }
             goOnWithReady()
-            finishTurn(started: before)
+            finishTurn()
+            if count > 0 {
+                shard.loopTurn(worker: UInt8(index), MonotonicClock.now() - started)
+            }
+            // Drained: the last client has gone by itself.
+            if isListenerClosed && !isStopping && downstreams.count == 0 { stop() }
             if isStopping && downstreams.count == 0 && upstreams.count == 0 { return }
         }
+    }
+
+    /// Until the next timer, or until the log's lines must be handed over.
+    private func sleepTime() -> Nanoseconds? {
+        let sleep = timers.value.sleep(now: now)
+        guard log.due < .never else { return sleep }
+        return min(sleep ?? .seconds(1), max(.zero, log.due - now))
     }
 
     private func handle(_ event: PollEvent) {
@@ -145,7 +160,7 @@ final class Worker {
     }
 
     /// What is done once per turn: grants of permits given back, wake-ups, the log, the dead.
-    private func finishTurn(started: Instant) {
+    private func finishTurn() {
         if !turnWakes.isEmpty {
             let wakes = turnWakes
             turnWakes = WakeSet()
@@ -164,7 +179,6 @@ final class Worker {
             }
         }
         graveyard.removeAll(keepingCapacity: true)
-        shard.setConnections(downstream: downstreams.count, upstream: upstreams.count)
     }
 
     private func bury(downstream slot: UInt32) {
@@ -197,6 +211,7 @@ final class Worker {
     /// Replaces the directory and closes idle connections to replicas that are gone.
     func adoptDirectory() {
         directory = shared.currentDirectory()
+        log.adopt(directory.names)
         for key in idle.keys where directory.endpoint(key) == nil { dropIdle(of: key) }
     }
 
@@ -234,7 +249,7 @@ final class Worker {
         let slot = downstreams.insert(
             DownstreamConnection(transport: transport, peer: peer, limits: headLimits))
         let token = downstreams.token(.downstream, slot)
-        shard.connectionOpened(.downstream)
+        shard.connection(.downstream, .ok)
         guard (try? poller.add(descriptor, .stream, token)) != nil else {
             close(downstream: slot)
             return
@@ -257,7 +272,7 @@ final class Worker {
 
     func resumeAccepting() {
         acceptTimer = TimerWheel.none
-        shard.acceptPaused(for: now - acceptPausedSince)
+        shard.acceptPaused(now - acceptPausedSince)
         guard let descriptor = listener?.descriptor else { return }
         poller.modify(descriptor, .read, Self.listenerToken)
     }
@@ -268,6 +283,7 @@ final class Worker {
         // Connections that the kernel has completed are still ours: closing now would reset them.
         acceptConnections()
         listener = nil
+        isListenerClosed = true
         timers.value.cancel(&acceptTimer)
         for slot in downstreams.slotsInUse() where downstreams[slot].exchange == noSlot {
             if downstreams[slot].stage == .receivingHead && downstreams[slot].input.isEmpty {
@@ -287,5 +303,17 @@ final class Worker {
         for key in idle.keys { dropIdle(of: key) }
         timers.value.cancel(&sweepTimer)
         log.flush()
+        // The dead are buried at the end of a turn; make sure that there is one.
+        mailbox.wake()
+    }
+
+    /// What should have been given back and was not, or nil; for the end of a run.
+    func leaks() -> String? {
+        let left = [
+            ("downstream connections", downstreams.count), ("upstream connections", upstreams.count),
+            ("exchanges", exchanges.count), ("buffers", pool.blocksOut),
+            ("timers", timers.value.count),
+        ].filter { $0.1 != 0 }
+        return left.isEmpty ? nil : left.map { "\($0.1) \($0.0) left" }.joined(separator: ", ")
     }
 }

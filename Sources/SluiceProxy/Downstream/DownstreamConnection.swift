@@ -1,6 +1,7 @@
 import SluiceBytes
 import SluiceHTTP
 import SluiceReactor
+import SluiceTelemetry
 import SluiceTime
 
 // Owned by one worker; lives in its slot table until the end of the loop turn in which it closed.
@@ -31,6 +32,8 @@ struct DownstreamConnection: ~Copyable {
 
     var transport: Transport
     let peer: SocketAddress
+    /// The peer's address as records keep it.
+    let client: InlineText<46>
     /// Bytes read and not yet used.
     var input = ByteBuffer()
     /// Bytes of answers not yet taken by the socket.
@@ -63,6 +66,7 @@ struct DownstreamConnection: ~Copyable {
     init(transport: consuming Transport, peer: SocketAddress, limits: HeadLimits) {
         self.transport = transport
         self.peer = peer
+        client = InlineText(peer.host)
         parser = RequestParser(limits: limits)
     }
 
@@ -77,9 +81,8 @@ struct DownstreamConnection: ~Copyable {
     /// Writes `output`; what the socket does not take stays. False when the connection is broken.
     mutating func flush(_ pool: BufferPool, now: Instant) -> Bool {
         guard !output.isEmpty else { return true }
-        switch transport.write(output.bytes) {
+        switch transport.write(from: &output) {
         case .wrote(let count):
-            output.consume(count)
             if output.isEmpty {
                 pool.release(&output)
                 isBlocked = false

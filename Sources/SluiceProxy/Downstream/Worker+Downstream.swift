@@ -110,7 +110,6 @@ extension Worker {
         guard exchanges.isInUse(e) else { return }
         if !downstreams[d].isBlocked {
             exchanges[e].record.blocked += now - since
-            shard.observeBlocked(now - since)
         }
         written(e)
     }
@@ -157,7 +156,7 @@ extension Worker {
 
     /// Answers a request that could not be read; nothing of it reaches anybody.
     private func refuseUnparsed(_ d: UInt32, _ error: RequestError) {
-        shard.parseError(.downstream, error.label)
+        shard.parseError(.downstream, error: error.index)
         let e = exchanges.insert(Exchange(downstream: d, route: .unknown, framing: .none))
         downstreams[d].exchange = e
         openRecord(e, d)
@@ -170,7 +169,7 @@ extension Worker {
 extension DownstreamConnection {
     /// Parses the head at the front of the input.
     mutating func parseHead(into head: inout RequestHead) -> HeadStep<RequestError> {
-        parser.parse(input.bytes, into: &head)
+        parser.parse(input, into: &head)
     }
 }
 

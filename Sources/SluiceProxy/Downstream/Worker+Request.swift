@@ -21,9 +21,12 @@ extension Worker {
         downstreams[d].closesAfterAnswer = !requestHead.value.keepAlive || isDraining
 
         let method = requestHead.value.method
-        let verdict = match.verdict(for: method, allowsAdmin: settings.allowsAdminRoutes)
-        switch verdict {
+        exchanges[e].method = method
+        exchanges[e].clientIsHTTP11 = requestHead.value.version == .http11
+        let headCount = requestHead.value.byteCount
+        switch match.verdict(for: method, allowsAdmin: settings.allowsAdminRoutes) {
         case .refuse(var refusal):
+            downstreams[d].consumeInput(headCount, pool)
             refusal.closes = framing != .none
             refuse(e, refusal)
             return
@@ -50,7 +53,6 @@ extension Worker {
             requestHead.value, in: &exchanges[e], trusts: shared.trusts(downstreams[d].peer),
             isTLS: settings.tls != nil)
         let expectsContinue = requestHead.value.expectsContinue
-        let headCount = requestHead.value.byteCount
         downstreams[d].consumeInput(headCount, pool)
         switch framing {
         case .none: requestComplete(e)
@@ -92,7 +94,7 @@ extension Worker {
         case .whole: requestComplete(e)
         case .tooLarge: refuseUnread(e, .bodyTooLarge(bytesMax: bodyMax))
         case .malformed(let error):
-            shard.parseError(.downstream, error.label)
+            shard.parseError(.downstream, error: error.requestIndex)
             var refusal = Refusal(error.status, .badFraming, error.reason.description)
             refusal.closes = true
             refuse(e, refusal)
@@ -122,13 +124,13 @@ extension Worker {
         downstreams[d].stage = .responding
         now = MonotonicClock.now()
         exchanges[e].record.received = now
-        exchanges[e].record.bytesIn = UInt64(exchanges[e].bodyCount)
+        exchanges[e].record.bytesIn = UInt64(max(0, exchanges[e].bodyCount))
         let route = exchanges[e].record.route
-        if let answer = shared.ownAnswer(route, directory: directory) {
+        if let answer = ownAnswer(route) {
             answerOurselves(e, answer)
             return
         }
-        switch exchanges[e].judgeBody(directory: directory, edits: shared.usageModes) {
+        switch exchanges[e].judgeBody(directory: directory, settings: settings) {
         case .refuse(let refusal):
             refuse(e, refusal)
             return

@@ -69,28 +69,24 @@ struct UpstreamConnection: ~Copyable {
         if input.isEmpty { pool.release(&input) }
     }
 
-    /// Writes `output` and then `body` from where it stopped.
+    /// Writes `output` and then the request's body from where it stopped.
     ///
-    /// - Parameter bodySent: bytes of `body` written so far; moved forward.
+    /// - Parameter bodySent: bytes of the body written so far; moved forward.
     /// - Returns: false when the connection is broken.
-    mutating func send(body: Span<UInt8>, bodySent: inout Int, _ pool: BufferPool) -> Bool {
-        let rest = body.extracting(bodySent..<body.count)
+    mutating func send(
+        _ request: borrowing ByteBuffer, bodyStart: Int, bodySent: inout Int, _ pool: BufferPool
+    ) -> Bool {
         let headCount = output.count
-        if headCount == 0 && rest.isEmpty { return true }
-        let result: WriteResult
-        if rest.isEmpty {
-            result = transport.write(output.bytes)
-        } else if headCount == 0 {
-            result = transport.write(rest)
-        } else {
-            result = transport.write(output.bytes, rest)
+        let offset = bodyStart + bodySent
+        if headCount == 0 && offset == request.count { return true }
+        guard case .wrote(let count) = transport.write(output, request, from: offset) else {
+            return false
         }
-        guard case .wrote(let count) = result else { return false }
         bytesWritten &+= UInt64(count)
         let ofHead = min(count, headCount)
         output.consume(ofHead)
         bodySent += count - ofHead
-        isBlocked = !output.isEmpty || bodySent < body.count
+        isBlocked = !output.isEmpty || bodyStart + bodySent < request.count
         if output.isEmpty { pool.release(&output) }
         return true
     }

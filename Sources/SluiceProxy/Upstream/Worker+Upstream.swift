@@ -16,7 +16,7 @@ extension Worker {
         let u = upstreams.insert(
             UpstreamConnection(
                 transport: transport, replica: key, exchange: e, limits: headLimits))
-        shard.connectionOpened(.upstream)
+        shard.connection(.upstream, .ok)
         if !startTLSIfConfigured(upstream: u, endpoint)
             || (try? poller.add(descriptor, .stream, upstreams.token(.upstream, u))) == nil
         {
@@ -69,13 +69,12 @@ extension Worker {
         let e = upstreams[u].exchange
         let acknowledged = upstreams[u].bytesAcknowledgedOfRequest()
         if upstreams[u].isReused, acknowledged == 0 {
-            shard.staleKeepAlive(replica: exchanges[e].record.replicaIndex)
+            shard.staleKeepalive(replica: exchanges[e].record.replicaIndex)
         }
         exchanges[e].upstream = noSlot
         close(upstream: u)
-        shard.upstreamFailed(
-            replica: exchanges[e].record.replicaIndex, reason: failure.reason)
         if failure.isBeforeRequest {
+            shard.connectError(replica: exchanges[e].record.replicaIndex, failure.reason)
             shared.observeConnectFailure(exchanges[e].traffic, exchanges[e].lastReplica, failure)
         }
         attemptFailed(e, failure, bytesAcknowledged: acknowledged)

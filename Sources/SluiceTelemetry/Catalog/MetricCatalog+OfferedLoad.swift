@@ -121,7 +121,7 @@ extension MetricCatalog {
         (
             .promptTokensCached,
             MetricRow(
-                "sluice_prompt_tokens_cached_total", .counter, .tokens, ["model_name"], .sum,
+                "sluice_prompt_tokens_cached_total", .counter, .none, ["model_name"], .sum,
                 help: "Prompt tokens that usage says came from the replica's cache.")
         ),
         (

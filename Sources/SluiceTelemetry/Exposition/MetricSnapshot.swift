@@ -109,7 +109,10 @@ package struct MetricSnapshot {
             assert(row.type == .histogram)
             lines = histogram.counts.count + 2
         }
-        guard seriesCount + lines <= seriesMax else {
+        // What says that series are missing is never missing itself.
+        let isExempt =
+            metric == .metricsSeries || metric == .metricsSeriesMax || metric == .metricsLost
+        guard isExempt || seriesCount + lines <= seriesMax else {
             seriesDropped &+= UInt64(lines)
             return
         }

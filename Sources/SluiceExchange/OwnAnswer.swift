@@ -1,0 +1,36 @@
+import SluiceBytes
+import SluiceTelemetry
+
+/// A page that the gateway answers by itself.
+package struct OwnAnswer: Sendable {
+    package let status: Int
+    package let contentType: StaticString
+    package let body: [UInt8]
+
+    package init(status: Int, contentType: StaticString, body: [UInt8]) {
+        self.status = status
+        self.contentType = contentType
+        self.body = body
+    }
+
+    /// Appends the whole answer.
+    package func append(
+        requestID: InlineText<128>, isHead: Bool, closes: Bool, to output: inout ByteBuffer
+    ) {
+        output.append("HTTP/1.1 ")
+        output.appendDecimal(status)
+        output.append(" ")
+        output.append(StatusReason.phrase(status))
+        if !body.isEmpty {
+            output.append("\r\ncontent-type: ")
+            output.append(contentType)
+        }
+        output.append("\r\ncontent-length: ")
+        output.appendDecimal(body.count)
+        output.append("\r\nx-request-id: ")
+        output.append(requestID.bytes)
+        if closes { output.append("\r\nconnection: close") }
+        output.append("\r\n\r\n")
+        if !isHead { output.append(body.span) }
+    }
+}

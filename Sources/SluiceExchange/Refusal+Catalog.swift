@@ -1,0 +1,107 @@
+import SluiceTelemetry
+import SluiceTime
+import SluiceTraffic
+import SluiceVLLM
+
+/// Every refusal that is not an upstream's failure, worded once.
+extension Refusal {
+    /// What the gate said.
+    package init(shed reason: ShedReason, retryAfter: Nanoseconds?) {
+        let (why, message): (Reason, String) =
+            switch reason {
+            case .full: (.full, "Too many requests are waiting; retry later.")
+            case .expired: (.expired, "The request waited too long for a model server; retry later.")
+            case .deadline: (.deadline, "The request's own deadline passed while it waited.")
+            case .noReplica: (.noReplica, "No model server can take requests now; retry later.")
+            case .draining: (.draining, "This gateway is shutting down; retry.")
+            }
+        self.init(reason.status, why, message)
+        if let retryAfter {
+            let seconds = (retryAfter.count + 999_999_999) / 1_000_000_000
+            retryAfterSeconds = Int(min(max(seconds, 1), 60))
+        }
+        if reason == .deadline { shouldRetry = false }
+    }
+
+    /// A body beyond the limit; it is not read.
+    package static func bodyTooLarge(bytesMax: Int) -> Refusal {
+        Refusal(413, .bodyTooLarge, "The request body is larger than \(bytesMax) bytes.")
+    }
+
+    /// No room for another body in memory.
+    package static var gatewayMemory: Refusal {
+        var refusal = Refusal(503, .gatewayMemory, "The gateway holds as much as it may; retry later.")
+        refusal.retryAfterSeconds = 1
+        return refusal
+    }
+
+    /// The client did not deliver its request.
+    package static func requestTimeout(_ message: String) -> Refusal {
+        var refusal = Refusal(408, .requestTimeout, message)
+        refusal.closes = true
+        return refusal
+    }
+
+    package static var unknownRoute: Refusal {
+        Refusal(404, .unknownRoute, "There is no such route here.")
+    }
+
+    package static var routeDenied: Refusal {
+        Refusal(404, .routeDenied, "This route is not served to clients.")
+    }
+
+    package static func methodNotAllowed(allow: StaticString) -> Refusal {
+        var refusal = Refusal(405, .methodNotAllowed, "This route is served for \(allow) only.")
+        refusal.allow = StaticStringBox(allow)
+        return refusal
+    }
+
+    /// The body is not what the route takes.
+    package init(_ error: PeekError) {
+        self.init(400, .badBody, error.reason)
+        if let key = error.key { param = key.name.description }
+    }
+
+    package static var missingModel: Refusal {
+        var refusal = Refusal(400, .missingModel, "The request names no model, and there are several.")
+        refusal.param = "model"
+        return refusal
+    }
+
+    package static func unknownModel(_ name: String, known: [String]) -> Refusal {
+        let list = known.prefix(32).map { "`\($0)`" }.joined(separator: ", ")
+        var refusal = Refusal(
+            404, .unknownModel,
+            "The model `\(name.prefix(64))` does not exist. Known models: \(list).",
+            type: "NotFoundError")
+        refusal.param = "model"
+        return refusal
+    }
+
+    /// The model may be one of a replica that has not spoken yet: a 404 would hide the outage.
+    package static var modelsNotKnownYet: Refusal {
+        var refusal = Refusal(
+            503, .noReplica, "Not every model server has told its models yet; retry later.")
+        refusal.retryAfterSeconds = 2
+        return refusal
+    }
+
+    package static var deadline: Refusal {
+        var refusal = Refusal(504, .deadline, "The request's own deadline has passed.")
+        refusal.shouldRetry = false
+        return refusal
+    }
+
+    package static var poison: Refusal {
+        var refusal = Refusal(
+            502, .poison, "Two model servers died while they worked on this request.")
+        refusal.shouldRetry = false
+        return refusal
+    }
+
+    package static var unknownResponse: Refusal {
+        Refusal(
+            404, .unknownRoute,
+            "No model server known to this gateway has made a response of this id.")
+    }
+}

@@ -1,0 +1,165 @@
+import SluiceBytes
+import SluiceHTTP
+import SluiceTelemetry
+
+/// What of a client's head goes to a replica, and what is written in its place.
+package enum RequestForwarding {
+    /// Ours or of one connection: never passed on. `Accept-Encoding` too, for a compressed stream
+    /// blinds the scanner; the forwarding fields are made anew.
+    private static let dropped = KnownFieldSet(
+        .host, .contentLength, .expect, .acceptEncoding, .authorization, .xRequestID, .forwarded,
+        .xForwardedFor, .xForwardedProto, .xForwardedHost, .xForwardedPort, .xRealIP, .via, .sluice,
+        .endpointLoadMetricsFormat)
+
+    /// Keeps what every attempt will send of a head: target, authorization, fields.
+    ///
+    /// - Parameters:
+    ///   - client: the peer's address, the last entry of `X-Forwarded-For`.
+    ///   - trusts: whether the peer's own forwarding fields are believed.
+    package static func keep(
+        _ head: borrowing RequestHead, _ bytes: Span<UInt8>, client: InlineText<46>, trusts: Bool,
+        isTLS: Bool, in request: inout ByteBuffer, targetCount: inout Int,
+        authorizationCount: inout Int, fieldsCount: inout Int
+    ) {
+        request.append(bytes, head.target)
+        targetCount = request.count
+        if let authorization = head.first(.authorization) {
+            request.append(bytes, authorization.value)
+        }
+        authorizationCount = request.count - targetCount
+        let start = request.count
+        HeadWriter.appendFields(of: head, bytes, dropping: dropped, into: &request)
+        request.append("x-forwarded-for: ")
+        if trusts, let earlier = head.first(.xForwardedFor) {
+            request.append(bytes, earlier.value)
+            request.append(", ")
+        }
+        request.append(client.bytes)
+        request.append("\r\nx-forwarded-proto: ")
+        if trusts, let proto = head.first(.xForwardedProto) {
+            request.append(bytes, proto.value)
+        } else {
+            request.append(isTLS ? "https" : "http")
+        }
+        if let host = head.host {
+            request.append("\r\nx-forwarded-host: ")
+            request.append(bytes, host)
+        }
+        request.append("\r\nvia: 1.1 sluice\r\n")
+        fieldsCount = request.count - start
+    }
+
+    /// Writes the head of one attempt.
+    ///
+    /// - Parameters:
+    ///   - kept: what ``keep(_:_:client:trusts:isTLS:in:targetCount:authorizationCount:fieldsCount:)``
+    ///     left, in its order.
+    ///   - authorization: the replica's own; empty lets the client's through.
+    ///   - bodyCount: bytes of the body; nil for a request without one.
+    package static func appendHead(
+        method: Method, kept: Span<UInt8>, targetCount: Int, authorizationCount: Int,
+        fieldsCount: Int, authority: Span<UInt8>, authorization: Span<UInt8>,
+        requestID: InlineText<128>, suffix: UInt64, bodyCount: Int?, into output: inout ByteBuffer
+    ) {
+        output.append(method.name)
+        output.append(" ")
+        output.append(kept, 0..<targetCount)
+        output.append(" HTTP/1.1\r\nhost: ")
+        output.append(authority)
+        output.append("\r\nx-request-id: ")
+        RequestIdentity.append(requestID, suffix: suffix, to: &output)
+        if !authorization.isEmpty {
+            output.append("\r\nauthorization: ")
+            output.append(authorization)
+        } else if authorizationCount > 0 {
+            output.append("\r\nauthorization: ")
+            output.append(kept, targetCount..<targetCount + authorizationCount)
+        }
+        if let bodyCount {
+            output.append("\r\ncontent-length: ")
+            output.appendDecimal(bodyCount)
+        }
+        output.append("\r\n")
+        let start = targetCount + authorizationCount
+        output.append(kept, start..<start + fieldsCount)
+        output.append("\r\n")
+    }
+}
+
+/// How an answer's body is framed for the client.
+package enum AnswerFraming: Sendable {
+    case none
+    case length
+    case chunked
+    /// An HTTP/1.0 client: the end of the connection is the end of the body.
+    case untilClose
+}
+
+/// What of a replica's head goes to the client.
+package enum ResponseForwarding {
+    private static let dropped = KnownFieldSet(
+        .contentLength, .xRequestID, .via, .sluice, .endpointLoadMetrics)
+
+    /// Writes the client's head of a replica's answer.
+    ///
+    /// - Returns: how the body that follows is framed.
+    package static func appendHead(
+        of head: borrowing ResponseHead, _ bytes: Span<UInt8>, requestID: InlineText<128>,
+        isHead: Bool, isHTTP11: Bool, closes: inout Bool, into output: inout ByteBuffer
+    ) -> AnswerFraming {
+        output.append("HTTP/1.1 ")
+        output.appendDecimal(head.status)
+        output.append(" ")
+        output.append(StatusReason.phrase(head.status))
+        output.append("\r\n")
+        var dropping = dropped
+        if head.isEventStream {
+            dropping.formUnion(KnownFieldSet(.cacheControl, .xAccelBuffering))
+        }
+        HeadWriter.appendFields(of: head, bytes, dropping: dropping, into: &output)
+        if head.isEventStream {
+            output.append("cache-control: no-cache\r\nx-accel-buffering: no\r\n")
+        }
+        output.append("x-request-id: ")
+        output.append(requestID.bytes)
+        output.append("\r\nvia: 1.1 sluice\r\n")
+        let framing = frame(head, bytes, isHead: isHead, isHTTP11: isHTTP11, into: &output)
+        if framing == .untilClose { closes = true }
+        if closes {
+            output.append("connection: close\r\n")
+        } else if !isHTTP11 {
+            output.append("connection: keep-alive\r\n")
+        }
+        output.append("\r\n")
+        return framing
+    }
+
+    private static func frame(
+        _ head: borrowing ResponseHead, _ bytes: Span<UInt8>, isHead: Bool, isHTTP11: Bool,
+        into output: inout ByteBuffer
+    ) -> AnswerFraming {
+        switch head.framing {
+        case .length(let count):
+            output.append("content-length: ")
+            output.appendDecimal(count)
+            output.append("\r\n")
+            return .length
+        case .none:
+            if isHead || head.status == 304 {
+                // What a GET would have said; there is no body to disagree with it.
+                if let length = head.first(.contentLength) {
+                    output.append("content-length: ")
+                    output.append(bytes, length.value)
+                    output.append("\r\n")
+                }
+            } else if head.status != 204 {
+                output.append("content-length: 0\r\n")
+            }
+            return .none
+        case .chunked, .untilClose:
+            guard isHTTP11 else { return .untilClose }
+            output.append("transfer-encoding: chunked\r\n")
+            return .chunked
+        }
+    }
+}

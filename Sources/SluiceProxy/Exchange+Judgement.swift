@@ -1,0 +1,95 @@
+import SluiceBytes
+import SluiceExchange
+import SluiceHTTP
+import SluiceTelemetry
+import SluiceTime
+import SluiceTraffic
+import SluiceVLLM
+
+/// What a route and a method come to.
+enum RouteVerdict {
+    case forward
+    /// Answered by the gateway.
+    case answer
+    case refuse(Refusal)
+}
+
+extension RouteMatch {
+    func verdict(for method: Method, allowsAdmin: Bool) -> RouteVerdict {
+        switch route {
+        case .unknown: return .refuse(.unknownRoute)
+        case .admin: return allowsAdmin ? .forward : .refuse(.routeDenied)
+        case .chatCompletions, .completions, .responses, .responsesByID, .embeddings, .messages,
+            .rerank, .score, .audioTranscriptions, .audioTranslations, .tokenize, .detokenize,
+            .pooling, .classify, .models, .health:
+            break
+        }
+        let wantsPost = wantsPost ?? (method == .post)
+        let isAllowed = wantsPost ? method == .post : method == .get || method == .head
+        guard isAllowed else {
+            return .refuse(.methodNotAllowed(allow: wantsPost ? "POST" : "GET, HEAD"))
+        }
+        return route == .models || route == .health ? .answer : .forward
+    }
+}
+
+/// Where a whole request goes.
+enum BodyVerdict {
+    case pool(Int, model: UInt16)
+    case refuse(Refusal)
+}
+
+extension Exchange {
+    /// Judges the body, finds the pool, and edits the body where usage is to be asked for.
+    mutating func judgeBody(directory: borrowing ReplicaDirectory, settings: borrowing GatewaySettings)
+        -> BodyVerdict
+    {
+        if hasBody || method == .post { peek.finish() }
+        if let error = peek.error { return .refuse(Refusal(error)) }
+        guard record.route != .responsesByID else { return .refuse(.unknownResponse) }
+        let verdict = findPool(directory: directory, pools: settings.pools.count)
+        guard case .pool(let index, _) = verdict else { return verdict }
+        arrival.bodyBytes = bodyCount
+        arrival.promptTokensEstimate =
+            peek.promptBytes / 4 &+ peek.promptTokens &+ peek.mediaParts &* 1_000
+        arrival.outputTokensMax = peek.outputTokensMax ?? 0
+        record.tokensMax = Int32(clamping: peek.outputTokensMax ?? -1)
+        record.isStream = peek.isStream
+        askForUsage(settings.pools[index].usage)
+        return verdict
+    }
+
+    private func findPool(directory: borrowing ReplicaDirectory, pools: Int) -> BodyVerdict {
+        if peek.model.isEmpty {
+            return pools == 1 ? .pool(0, model: directory.soleModelLabel) : .refuse(.missingModel)
+        }
+        if let entry = directory.model(peek.model.bytes), !peek.isModelCut {
+            return .pool(entry.pool, model: entry.label)
+        }
+        if directory.isComplete {
+            return .refuse(.unknownModel(peek.model.text, known: directory.modelNames))
+        }
+        // With one pool the replica itself says best what it serves.
+        return pools == 1 ? .pool(0, model: ModelTable.other) : .refuse(.modelsNotKnownYet)
+    }
+
+    private mutating func askForUsage(_ mode: UsageMode) {
+        switch mode {
+        case .off: return
+        case .observe: readsUsage = true
+        case .inject:
+            readsUsage = true
+            guard record.route.knowsStreamOptions, peek.isStream else { return }
+            if let edit = UsageInjection.edit(for: peek) {
+                apply(edit)
+                stripsUsage = true
+            }
+        }
+    }
+
+    /// Rewrites the body with one replacement.
+    private mutating func apply(_ edit: UsageInjection.Edit) {
+        let (from, to) = (bodyStart + edit.range.lowerBound, bodyStart + edit.range.upperBound)
+        request.replace(from..<to, with: edit.text)
+    }
+}

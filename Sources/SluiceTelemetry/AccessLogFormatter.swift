@@ -1,0 +1,328 @@
+import SluiceBytes
+import SluiceTime
+
+/// Writes exchange records as lines of the JSON access log, schema version 1 (METRICS.md).
+///
+/// Made anew when the name tables change: names are escaped once here, so that a line only copies
+/// them. Whatever a peer sent is escaped to printable ASCII: nobody can forge a line or move a
+/// terminal's cursor. Never contains prompts, answers or keys.
+package struct AccessLogFormatter: Sendable {
+    /// Bytes of a line at most, its end included: all texts escaped sixfold and all names cut.
+    package static let lineBytesMax = 16_384
+    /// Bytes of a configured or discovered name that are written.
+    static let nameBytesMax = 256
+
+    private let models: EscapedNames
+    private let classes: EscapedNames
+    private let tenants: EscapedNames
+    private let replicas: EscapedNames
+    /// The second whose text is kept in ``secondText``: consecutive lines mostly share it.
+    private var second: UInt64 = .max
+    /// `YYYY-MM-DDTHH:MM:SS.` of ``second``.
+    private var secondText = InlineText<20>()
+
+    /// A formatter that knows the names of `tables`.
+    package init(_ tables: NameTables) {
+        models = EscapedNames(tables.models.names)
+        classes = EscapedNames(tables.classes)
+        tenants = EscapedNames(tables.tenants)
+        replicas = EscapedNames(tables.replicas.map { $0?.name ?? "gone" })
+    }
+
+    /// Appends one line with its end.
+    package mutating func append(_ record: borrowing ExchangeRecord, into out: inout ByteBuffer) {
+        out.reserve(1_536)
+        out.append("{\"v\":1,\"time\":\"")
+        appendTime(record.startedUnixNanoseconds, into: &out)
+        let isPlainID = Self.isPlain(record.requestID.bytes)
+        Self.append(record.requestID.bytes, isPlain: isPlainID, into: &out)
+        appendAttemptIDs(record, isPlainID: isPlainID, into: &out)
+        if record.traceID.isEmpty {
+            out.append("],\"trace_id\":null,\"client\":\"")
+        } else {
+            out.append("],\"trace_id\":\"")
+            Self.appendEscaped(record.traceID.bytes, into: &out)
+            out.append("\",\"client\":\"")
+        }
+        Self.appendEscaped(record.client.bytes, into: &out)
+        out.append("\",\"method\":\"")
+        out.append(record.method.label)
+        out.append("\",\"path\":\"")
+        Self.appendEscaped(record.path.bytes, into: &out)
+        appendLabels(record, into: &out)
+        appendReplicas(record, into: &out)
+        Self.appendNumbers(record, into: &out)
+    }
+
+    private func appendAttemptIDs(
+        _ record: borrowing ExchangeRecord, isPlainID: Bool, into out: inout ByteBuffer
+    ) {
+        out.append("\",\"upstream_request_ids\":[")
+        for attempt in 0..<Int(record.attempts) {
+            out.append(attempt == 0 ? "\"" : ",\"")
+            Self.append(record.requestID.bytes, isPlain: isPlainID, into: &out)
+            var suffix = InlineArray<8, UInt8>(repeating: 0x2D)
+            var rest = record.attemptSuffixes[attempt]
+            for index in 1...6 {
+                let byte = UInt8(truncatingIfNeeded: rest)
+                // Base 32 characters; anything else is a caller's mistake and must not break JSON.
+                suffix[index] = Self.isPlain(byte) ? byte : 0x3F
+                rest >>= 8
+            }
+            suffix[7] = 0x22
+            out.append(suffix.span)
+        }
+    }
+
+    private func appendLabels(_ record: borrowing ExchangeRecord, into out: inout ByteBuffer) {
+        out.append("\",\"model_name\":\"")
+        models.append(Int(record.modelIndex), into: &out)
+        if record.tenantIndex < 0 {
+            out.append("\",\"tenant\":null,\"class\":\"")
+        } else {
+            out.append("\",\"tenant\":\"")
+            tenants.append(Int(record.tenantIndex), into: &out)
+            out.append("\",\"class\":\"")
+        }
+        classes.append(Int(record.classIndex), into: &out)
+        out.append(
+            record.isStream ? "\",\"stream\":true,\"status\":" : "\",\"stream\":false,\"status\":")
+        out.appendDecimal(Int(record.status))
+        out.append(",\"outcome\":\"")
+        out.append(record.outcome.label)
+        if record.reason == .none {
+            out.append("\",\"reason\":null,\"phase\":\"")
+        } else {
+            out.append("\",\"reason\":\"")
+            out.append(record.reason.label)
+            out.append("\",\"phase\":\"")
+        }
+        out.append(record.endPhase.label)
+    }
+
+    private func appendReplicas(_ record: borrowing ExchangeRecord, into out: inout ByteBuffer) {
+        if record.replicaIndex < 0 {
+            out.append("\",\"replica\":null,\"replicas_tried\":[")
+        } else {
+            out.append("\",\"replica\":\"")
+            replicas.append(Int(record.replicaIndex), into: &out)
+            out.append("\",\"replicas_tried\":[")
+        }
+        for attempt in 0..<Int(record.attempts) {
+            out.append(attempt == 0 ? "\"" : ",\"")
+            replicas.append(Int(record.replicasTried[attempt]), into: &out)
+            out.append(0x22)
+        }
+    }
+
+    private static func appendNumbers(
+        _ record: borrowing ExchangeRecord, into out: inout ByteBuffer
+    ) {
+        out.append("],\"bytes_in\":")
+        out.appendDecimal(Int(truncatingIfNeeded: record.bytesIn))
+        out.append(",\"bytes_out\":")
+        out.appendDecimal(Int(truncatingIfNeeded: record.bytesOut))
+        out.append(",\"receive_ms\":")
+        append(record.receiveTime, into: &out)
+        let isReceived = record.received.isSet
+        let stages = record.stageTimes
+        out.append(",\"queue_ms\":")
+        append(isReceived ? stages[0] : nil, into: &out)
+        let isAdmitted = record.admitted.isSet
+        let isSent = record.sent.isSet
+        let wasSent = isReceived && isAdmitted
+        out.append(",\"connect_ms\":")
+        append(wasSent ? stages[1] : nil, into: &out)
+        out.append(",\"engine_ms\":")
+        append(wasSent && isSent ? stages[2] : nil, into: &out)
+        out.append(",\"ttft_ms\":")
+        append(record.timeToFirstToken, into: &out)
+        out.append(",\"duration_ms\":")
+        append(record.duration, into: &out)
+        out.append(",\"predicted_wait_ms\":")
+        append(record.predictedWait.count < 0 ? nil : record.predictedWait, into: &out)
+        out.append(",\"prompt_tokens\":")
+        append(record.promptTokens, into: &out)
+        out.append(",\"generation_tokens\":")
+        append(record.generationTokens, into: &out)
+        out.append(",\"events\":")
+        out.appendDecimal(Int(record.contentEvents))
+        out.append(",\"blocked_ms\":")
+        append(record.blocked, into: &out)
+        out.append(",\"retries\":")
+        out.appendDecimal(Int(record.retries))
+        out.append("}\n")
+    }
+
+    // MARK: Parts
+
+    private static func append(_ tokens: Int32, into out: inout ByteBuffer) {
+        if tokens < 0 { out.append("null") } else { out.appendDecimal(Int(tokens)) }
+    }
+
+    /// Milliseconds with three digits after the point, or `null`.
+    ///
+    /// Written from its end into a local piece: one append instead of one per digit.
+    private static func append(_ time: Nanoseconds?, into out: inout ByteBuffer) {
+        guard let time else { return out.append("null") }
+        var rest = UInt64(max(0, time.count)) / 1_000
+        var text = InlineArray<24, UInt8>(repeating: 0x30)
+        var index = 24
+        repeat {
+            index &-= 1
+            if index == 20 {
+                text[index] = 0x2E
+                continue
+            }
+            let quotient = rest / 10
+            text[index] = UInt8(truncatingIfNeeded: rest &- quotient &* 10) | 0x30
+            rest = quotient
+        } while rest > 0 || index > 19
+        out.append(text.span, index..<24)
+    }
+
+    /// RFC 3339 in UTC with milliseconds, and the name of the field that follows.
+    private mutating func appendTime(_ unixNanoseconds: Int64, into out: inout ByteBuffer) {
+        let clock = UInt64(max(0, unixNanoseconds)) / 1_000_000
+        if clock / 1_000 != second {
+            second = clock / 1_000
+            secondText = Self.secondText(second)
+        }
+        out.append(secondText.bytes)
+        let rest = clock % 1_000
+        var text: InlineArray<18, UInt8> = [
+            0x30, 0x30, 0x30, 0x5A, 0x22, 0x2C, 0x22, 0x72, 0x65, 0x71, 0x75, 0x65, 0x73, 0x74,
+            0x5F, 0x69, 0x64, 0x22,
+        ]
+        text[0] |= UInt8(truncatingIfNeeded: rest / 100)
+        text[1] |= UInt8(truncatingIfNeeded: rest / 10 % 10)
+        text[2] |= UInt8(truncatingIfNeeded: rest % 10)
+        out.append(text.span)
+        out.append(":\"")
+    }
+
+    /// Source: Howard Hinnant, "chrono-compatible low-level date algorithms", civil_from_days.
+    private static func secondText(_ second: UInt64) -> InlineText<20> {
+        let shifted = second / 86_400 &+ 719_468
+        let time = second % 86_400
+        let era = shifted / 146_097
+        let dayOfEra = shifted % 146_097
+        let yearOfEra =
+            (dayOfEra &- dayOfEra / 1_460 &+ dayOfEra / 36_524 &- dayOfEra / 146_096) / 365
+        let dayOfYear = dayOfEra &- (365 &* yearOfEra &+ yearOfEra / 4 &- yearOfEra / 100)
+        let shiftedMonth = (5 &* dayOfYear &+ 2) / 153
+        let month = shiftedMonth < 10 ? shiftedMonth &+ 3 : shiftedMonth &- 9
+        let year = yearOfEra &+ era &* 400 &+ (month <= 2 ? 1 : 0)
+        var text = InlineText<20>()
+        func append(_ number: UInt64, _ end: UInt8) {
+            text.append(UInt8(truncatingIfNeeded: number / 10 % 10) | 0x30)
+            text.append(UInt8(truncatingIfNeeded: number % 10) | 0x30)
+            if end != 0 { text.append(end) }
+        }
+        append(year / 100, 0)
+        append(year, 0x2D)
+        append(month, 0x2D)
+        append(dayOfYear &- (153 &* shiftedMonth &+ 2) / 5 &+ 1, 0x54)
+        append(time / 3_600, 0x3A)
+        append(time / 60 % 60, 0x3A)
+        append(time % 60, 0x2E)
+        return text
+    }
+
+    /// Whether `byte` may stand in a JSON string as it is: printable ASCII but `"` and `\`.
+    @inline(__always)
+    private static func isPlain(_ byte: UInt8) -> Bool {
+        byte >= 0x20 && byte < 0x7F && byte != 0x22 && byte != 0x5C
+    }
+
+    /// Whether all of `bytes` may stand in a JSON string as they are; eight at a time.
+    private static func isPlain(_ bytes: Span<UInt8>) -> Bool {
+        var index = 0
+        while index &+ 8 <= bytes.count {
+            let word = bytes.word(at: index)
+            let quote = word ^ 0x2222_2222_2222_2222
+            let backslash = word ^ 0x5C5C_5C5C_5C5C_5C5C
+            // The high bit of a byte is set here if it is below 0x20, `"`, `\`, or above 0x7E; a
+            // borrow may set it wrongly, which only costs the slow path.
+            let odd =
+                (word &- 0x2020_2020_2020_2020) | (quote &- 0x0101_0101_0101_0101)
+                | (backslash &- 0x0101_0101_0101_0101) | (word &+ 0x0101_0101_0101_0101) | word
+            if odd & 0x8080_8080_8080_8080 != 0 { return false }
+            index &+= 8
+        }
+        while index < bytes.count {
+            if !isPlain(bytes[index]) { return false }
+            index &+= 1
+        }
+        return true
+    }
+
+    @inline(__always)
+    private static func append(_ bytes: Span<UInt8>, isPlain: Bool, into out: inout ByteBuffer) {
+        if isPlain { out.append(bytes) } else { appendSlowly(bytes, into: &out) }
+    }
+
+    /// Text from a peer as the inside of a JSON string in printable ASCII; a byte that is not is
+    /// written as the code point of the same number.
+    package static func appendEscaped(_ bytes: Span<UInt8>, into out: inout ByteBuffer) {
+        append(bytes, isPlain: isPlain(bytes), into: &out)
+    }
+
+    private static func appendSlowly(_ bytes: Span<UInt8>, into out: inout ByteBuffer) {
+        for index in 0..<bytes.count {
+            let byte = bytes[index]
+            if isPlain(byte) {
+                out.append(byte)
+            } else if byte == 0x22 || byte == 0x5C {
+                out.append(0x5C)
+                out.append(byte)
+            } else {
+                out.append("\\u00")
+                if byte < 0x10 { out.append(0x30) }
+                out.appendHex(Int(byte))
+            }
+        }
+    }
+}
+
+/// Names escaped for JSON, one after the other.
+struct EscapedNames: Sendable {
+    private let text: [UInt8]
+    /// Where each name ends; the first begins at 0.
+    private let ends: [Int]
+
+    init(_ names: [String]) {
+        var text: [UInt8] = []
+        var ends: [Int] = []
+        for name in names {
+            text += Self.escape(name)
+            ends.append(text.count)
+        }
+        self.text = text
+        self.ends = ends
+    }
+
+    /// Appends the name of `index`, `other` if there is none.
+    func append(_ index: Int, into out: inout ByteBuffer) {
+        guard index >= 0, index < ends.count else { return out.append("other") }
+        out.append(text.span, (index == 0 ? 0 : ends[index &- 1])..<ends[index])
+    }
+
+    /// Valid UTF-8 stays, except for what controls a terminal or ends a JSON string.
+    private static func escape(_ name: String) -> [UInt8] {
+        var text = ""
+        for scalar in name.unicodeScalars {
+            if text.utf8.count >= AccessLogFormatter.nameBytesMax { break }
+            switch scalar.value {
+            case 0x22, 0x5C:
+                text += "\\"
+                text.unicodeScalars.append(scalar)
+            case 0..<0x20, 0x7F..<0xA0, 0x2028, 0x2029:
+                let digits = String(scalar.value, radix: 16)
+                text += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
+            default: text.unicodeScalars.append(scalar)
+            }
+        }
+        return Array(text.utf8)
+    }
+}

@@ -1,0 +1,54 @@
+import SluiceTime
+
+/// What the engine remembers of one request.
+struct EngineSequence {
+    let request: EngineRequest
+    let arrival: Instant
+    /// When first admitted; unset while it waits for the first time.
+    var scheduled = Instant.unset
+    /// When its last token came out.
+    private(set) var firstToken = Instant.unset
+    private(set) var lastToken = Instant.unset
+    /// Tokens to compute before decoding: the prompt, and after a preemption its own output too.
+    var prefillTarget: Int
+    /// Tokens whose KV is computed (or was found in the prefix cache).
+    var computed = 0
+    /// Tokens of cache it holds.
+    var allocated = 0
+    /// Prompt tokens found in the prefix cache.
+    var cached = 0
+    /// Tokens that came out.
+    private(set) var generated = 0
+
+    init(request: EngineRequest, arrival: Instant) {
+        self.request = request
+        self.arrival = arrival
+        prefillTarget = request.promptTokens
+    }
+
+    /// Whether the prefill is done.
+    var isDecoding: Bool { computed >= prefillTarget }
+
+    /// Records that the sequence gave its next output at `at`.
+    mutating func emit(_ id: EngineRequestID, at: Instant) -> EngineEmission {
+        let isFirst = !firstToken.isSet
+        let gap = at - lastToken
+        if isFirst { firstToken = at }
+        lastToken = at
+        let tokens = request.outputTokens == 0 ? 0 : 1
+        generated += tokens
+        var finish: EngineFinish?
+        if generated >= request.outputTokens {
+            finish = EngineFinish(
+                reason: request.finishReason, promptTokens: request.promptTokens,
+                generatedTokens: generated, cachedTokens: cached, maxTokens: request.maxTokens,
+                choices: request.choices, arrival: arrival, scheduled: scheduled,
+                firstToken: firstToken, lastToken: at)
+        }
+        return EngineEmission(
+            id: id, at: at, tokens: tokens, tokensSoFar: generated,
+            timeToFirstToken: isFirst ? at - arrival : nil, gap: isFirst ? nil : gap,
+            finish: finish, promptTokens: isFirst ? request.promptTokens : 0,
+            cachedTokens: isFirst ? cached : 0)
+    }
+}

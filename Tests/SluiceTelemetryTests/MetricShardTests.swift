@@ -1,0 +1,329 @@
+import SluiceBytes
+import SluiceTelemetry
+import SluiceTime
+import Synchronization
+import Testing
+
+@Suite struct MetricShardTests {
+    /// Raised by one thread, seen by another.
+    final class Flag: Sendable {
+        let isSet = Atomic<Bool>(false)
+        let scrapes = Atomic<Int>(0)
+    }
+
+    static func names() -> NameTables {
+        var names = NameTables()
+        _ = names.models.intern("llama")
+        _ = names.models.intern("qwen")
+        names.classes = ["default", "batch"]
+        names.pools = ["main"]
+        names.tenants = ["acme"]
+        names.replicas = [
+            ReplicaName(pool: "main", name: "a:8000"), ReplicaName(pool: "main", name: "b:8000"),
+        ]
+        return names
+    }
+
+    static func snapshot(_ shards: MetricShard...) -> MetricSnapshot {
+        var snapshot = MetricSnapshot()
+        snapshot.add(shards, names: names())
+        return snapshot
+    }
+
+    static func stream() -> ExchangeRecord {
+        var record = ExchangeRecord()
+        record.started = Instant(nanoseconds: 1_000_000)
+        record.received = Instant(nanoseconds: 2_000_000)
+        record.modelIndex = 0
+        record.method = .post
+        record.route = .chatCompletions
+        record.isStream = true
+        return record
+    }
+
+    @Test func `an exchange is in flight from received to finished, in one phase`() {
+        let shard = MetricShard()
+        var record = Self.stream()
+        func inFlight() -> [Double?] {
+            let snapshot = Self.snapshot(shard)
+            return ["queued", "connecting", "relaying"].map {
+                snapshot.value(.requestsInFlight, ["llama", "default", $0])
+            }
+        }
+        shard.received(&record)
+        #expect(inFlight() == [1, 0, 0])
+        record.phase = .connecting
+        shard.moved(&record)
+        shard.moved(&record)
+        #expect(inFlight() == [0, 1, 0])
+        record.phase = .relaying
+        shard.moved(&record)
+        #expect(inFlight() == [0, 0, 1])
+        record.outcome = .ok
+        record.status = 200
+        shard.finished(&record)
+        #expect(inFlight() == [0, 0, 0])
+        let labels = ["llama", "chat_completions", "POST", "200", "ok", "default"]
+        #expect(Self.snapshot(shard).value(.requests, labels) == 1)
+    }
+
+    @Test func `skipped phases and early refusals keep received equal to finished`() {
+        let shard = MetricShard()
+        var refused = Self.stream()
+        refused.outcome = .clientError
+        refused.reason = .badRequest
+        refused.status = 400
+        shard.finished(&refused)
+        var skipped = Self.stream()
+        skipped.phase = .relaying
+        shard.received(&skipped)
+        skipped.phase = .finished
+        shard.finished(&skipped)
+        #expect(skipped.endPhase == .relaying)
+        let snapshot = Self.snapshot(shard)
+        #expect(snapshot.total(.requestsReceived) == 2)
+        #expect(snapshot.total(.requests) == 2)
+        #expect(snapshot.total(.requestsInFlight) == 0)
+    }
+
+    @Test(arguments: Outcome.allCases)
+    func `every outcome is counted exactly once, with one result`(outcome: Outcome) {
+        let shard = MetricShard()
+        var record = Self.stream()
+        shard.received(&record)
+        record.ended = Instant(nanoseconds: 9_000_000)
+        record.outcome = outcome
+        record.reason = .full
+        shard.finished(&record)
+        let snapshot = Self.snapshot(shard)
+        #expect(snapshot.total(.requests) == 1)
+        #expect(snapshot.total(.shed) == (outcome == .shed ? 1 : 0))
+        #expect(snapshot.total(.clientDisconnects) == (outcome == .clientGone ? 1 : 0))
+        let durations = ExchangeResult.allCases.filter {
+            let labels = ["llama", "default", "true", $0.label.description]
+            return snapshot.histogram(.requestDuration, labels) != nil
+        }
+        #expect(durations == [outcome.result])
+    }
+
+    @Test func `a delivered stream is in every latency family, and its stages sum to its TTFT`() {
+        let shard = MetricShard()
+        var record = Self.stream()
+        record.admitted = Instant(nanoseconds: 3_000_000)
+        record.sent = Instant(nanoseconds: 4_000_000)
+        record.firstContentArrived = Instant(nanoseconds: 54_000_000)
+        record.firstContentWritten = Instant(nanoseconds: 54_100_000)
+        record.lastContentWritten = Instant(nanoseconds: 154_100_000)
+        record.ended = Instant(nanoseconds: 155_000_000)
+        record.contentEvents = 11
+        record.generationTokens = 11
+        record.promptTokens = 7
+        record.replicaIndex = 1
+        record.tenantIndex = 0
+        record.clientRetryCount = 5
+        record.outcome = .ok
+        shard.received(&record)
+        shard.finished(&record)
+        let snapshot = Self.snapshot(shard)
+        #expect(snapshot.histogram(.timeToFirstToken, ["llama", "default"])?.sum == 52_100_000)
+        let wait = snapshot.histogram(.firstTokenWait, ["llama", "default", "delivered"])
+        #expect(wait?.sum == 52_100_000)
+        var stages: UInt64 = 0
+        for stage in Stage.allCases {
+            let part = snapshot.histogram(.ttftStage, ["llama", stage.label.description])
+            stages += part?.sum ?? 0
+        }
+        #expect(stages == 52_100_000)
+        #expect(snapshot.histogram(.timePerOutputToken, ["llama", "usage"])?.sum == 10_000_000)
+        let upstream = snapshot.histogram(.upstreamLatency, ["main", "b:8000", "first_token"])
+        #expect(upstream?.sum == 50_000_000)
+        #expect(snapshot.value(.generationTokens, ["llama"]) == 11)
+        #expect(snapshot.value(.tenantTokens, ["acme", "prompt"]) == 7)
+        #expect(snapshot.value(.clientRetries, ["llama", "3plus"]) == 1)
+        #expect(snapshot.histogram(.response, ["llama", "default"]) == nil)
+    }
+
+    @Test func `those who left before a first token are in the wait, not in the TTFT`() {
+        let shard = MetricShard()
+        var record = Self.stream()
+        record.ended = Instant(nanoseconds: 5_000_000)
+        record.outcome = .clientGone
+        record.clientGoneSeen = Instant(nanoseconds: 5_000_000)
+        record.upstreamClosed = Instant(nanoseconds: 5_200_000)
+        shard.finished(&record)
+        var expired = Self.stream()
+        expired.ended = Instant(nanoseconds: 5_000_000)
+        expired.outcome = .shed
+        expired.reason = .expired
+        shard.finished(&expired)
+        let snapshot = Self.snapshot(shard)
+        #expect(snapshot.histogram(.timeToFirstToken, ["llama", "default"]) == nil)
+        for result in ["abandoned", "expired"] {
+            let wait = snapshot.histogram(.firstTokenWait, ["llama", "default", result])
+            #expect(wait?.sum == 3_000_000)
+        }
+        #expect(snapshot.histogram(.abortPropagation)?.sum == 200_000)
+    }
+
+    @Test func `what is served without streaming has a response time`() {
+        let shard = MetricShard()
+        var record = Self.stream()
+        record.isStream = false
+        record.outcome = .ok
+        record.ended = Instant(nanoseconds: 12_000_000)
+        shard.finished(&record)
+        let refused = record
+        var second = refused
+        second.outcome = .shed
+        shard.finished(&second)
+        let response = Self.snapshot(shard).histogram(.response, ["llama", "default"])
+        #expect(response?.counts.reduce(0, +) == 1)
+        #expect(response?.sum == 10_000_000)
+    }
+
+    @Test func `gaps and events are counted by model, unknown models as other`() {
+        let shard = MetricShard()
+        shard.observeGap(model: 1, .milliseconds(12))
+        shard.observeGap(model: 1, Nanoseconds(-7))
+        shard.observeGap(model: 9_999, .milliseconds(12))
+        shard.contentEvent(model: 9_999)
+        let snapshot = Self.snapshot(shard)
+        #expect(snapshot.histogram(.interTokenLatency, ["qwen"])?.counts[0] == 1)
+        #expect(snapshot.histogram(.interTokenLatency, ["qwen"])?.counts[1] == 1)
+        #expect(snapshot.histogram(.interTokenLatency, ["other"])?.sum == 12_000_000)
+        #expect(snapshot.value(.contentEvents, ["other"]) == 1)
+    }
+
+    @Test func `a shard finds the same buckets as the scale it shows`() {
+        let scales = BucketScales()
+        let shard = MetricShard(scales: scales)
+        var expected = HistogramValue(scales.token)
+        var edges = [Int64.max, 1 << 62, 1, 0]
+        for index in 0..<scales.token.count {
+            let bound = Int64((scales.token.bound(index) * 1e9).rounded())
+            edges += [bound - 1, bound, bound + 1]
+        }
+        for edge in edges {
+            shard.observeGap(model: 0, Nanoseconds(edge))
+            expected.observe(Nanoseconds(edge))
+        }
+        let shown = Self.snapshot(shard).histogram(.interTokenLatency, ["llama"])
+        #expect(shown?.counts == expected.counts)
+        #expect(shown?.sum == expected.sum)
+    }
+
+    @Test func `shards are merged`() {
+        let a = MetricShard()
+        let b = MetricShard()
+        a.connection(.downstream, .ok)
+        b.connection(.downstream, .ok)
+        b.connection(.upstream, .refused)
+        b.loopTurn(worker: 1, .microseconds(80))
+        let snapshot = Self.snapshot(a, b)
+        #expect(snapshot.value(.connectionsTotal, ["downstream", "ok"]) == 2)
+        #expect(snapshot.value(.connectionsTotal, ["upstream", "refused"]) == 1)
+        #expect(snapshot.histogram(.eventLoopLag, ["1"])?.sum == 80_000)
+    }
+
+    @Test func `a replica long gone is not shown, and its index starts again at zero`() {
+        let shard = MetricShard()
+        shard.upstreamAnswered(replica: 0, status: 200, after: .milliseconds(5))
+        shard.upstreamAnswered(replica: 1, status: 503, after: .milliseconds(5))
+        shard.staleKeepalive(replica: 0)
+        shard.connectError(replica: -1, .reset)
+        var names = Self.names()
+        names.replicas[0] = nil
+        var gone = MetricSnapshot()
+        gone.add([shard], names: names)
+        #expect(gone.total(.upstreamRequests) == 1)
+        #expect(gone.total(.staleKeepalive) == 0)
+        shard.forget(replica: 0)
+        let reused = Self.snapshot(shard)
+        #expect(reused.value(.upstreamRequests, ["main", "a:8000", "200"]) == nil)
+        #expect(reused.value(.upstreamRequests, ["main", "b:8000", "503"]) == 1)
+    }
+
+    @Test
+    func `a peer cannot create series without bound, and nothing received is unaccounted for`() {
+        let shard = MetricShard()
+        var finished = 0.0
+        for code in UInt16(0)..<1_000 {
+            for method in RequestMethod.allCases {
+                var record = Self.stream()
+                record.modelIndex = code % 70
+                record.method = method
+                record.status = code
+                shard.received(&record)
+                record.outcome = code % 2 == 0 ? .ok : .shed
+                record.phase = code % 3 == 0 ? .relaying : .queued
+                record.ended = Instant(nanoseconds: 9_000_000)
+                if code % 10 != 0 {
+                    shard.finished(&record)
+                    finished += 1
+                }
+            }
+        }
+        for replica in Int32(0)..<100 { shard.staleKeepalive(replica: replica) }
+        #expect(shard.seriesCount > 4_096 && shard.seriesCount <= 7_168)
+        #expect(shard.lost > 0)
+        let snapshot = Self.snapshot(shard)
+        #expect(snapshot.total(.requestsReceived) == 10_000)
+        #expect(snapshot.total(.requests) == finished)
+        #expect(snapshot.total(.requestsInFlight) == 10_000 - finished)
+        #expect(snapshot.value(.metricsLost) == Double(shard.lost))
+    }
+
+    @Test func `received minus finished is in flight at every scrape while a worker counts`() async
+    {
+        let shard = MetricShard()
+        let done = Flag()
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask {
+                var open: [ExchangeRecord] = []
+                var state: UInt64 = 1
+                var turn = 0
+                // Counts on until it has been scraped often enough while it did.
+                while done.scrapes.load(ordering: .relaxed) < 200 {
+                    turn &+= 1
+                    state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+                    if open.count < 50, state >> 62 != 0 {
+                        var record = Self.stream()
+                        record.modelIndex = UInt16(turn % 2)
+                        record.classIndex = UInt8(turn % 2)
+                        shard.received(&record)
+                        open.append(record)
+                    }
+                    guard !open.isEmpty else { continue }
+                    let index = Int(state >> 33) % open.count
+                    switch open[index].phase {
+                    case .receiving, .queued:
+                        open[index].phase = state >> 60 & 1 == 0 ? .connecting : .relaying
+                        shard.moved(&open[index])
+                    case .connecting, .relaying, .finished:
+                        open[index].outcome = .ok
+                        shard.finished(&open[index])
+                        open.swapAt(index, open.count - 1)
+                        open.removeLast()
+                    }
+                }
+                for index in open.indices { shard.finished(&open[index]) }
+                done.isSet.store(true, ordering: .releasing)
+            }
+            group.addTask {
+                while true {
+                    let last = done.isSet.load(ordering: .acquiring)
+                    let snapshot = Self.snapshot(shard)
+                    let inFlight = snapshot.total(.requestsInFlight)
+                    let difference = snapshot.total(.requestsReceived) - snapshot.total(.requests)
+                    #expect(difference == inFlight)
+                    #expect(inFlight >= 0)
+                    done.scrapes.add(1, ordering: .relaxed)
+                    if last {
+                        #expect(inFlight == 0)
+                        break
+                    }
+                }
+            }
+        }
+    }
+}
