@@ -65,6 +65,7 @@ package struct Configuration: Sendable {
             context.error.finish()
             throw context.error
         }
+        inheritFiles(&draft.settings)
         return Configuration(settings: draft.settings, warnings: warnings(draft.settings))
     }
 
@@ -73,6 +74,26 @@ package struct Configuration: Sendable {
     /// Keys and passwords cannot appear: settings hold the names of their files only.
     package static func render(_ settings: GatewaySettings) -> String {
         showMapping(GatewayDraft(settings), SettingsKeys.top).json() + "\n"
+    }
+
+    /// Gives replicas that name no files of their own those of their pool; replicas found by
+    /// `replicaDNS` are made later, by the proxy, from the pool's.
+    private static func inheritFiles(_ settings: inout GatewaySettings) {
+        for pool in settings.pools.indices {
+            let (key, authority) = (settings.pools[pool].apiKeyFile, settings.pools[pool].caFile)
+            for index in settings.pools[pool].replicas.indices {
+                let replica = settings.pools[pool].replicas[index]
+                if replica.apiKeyFile == nil {
+                    settings.pools[pool].replicas[index].apiKeyFile = key
+                }
+                let isTLS = [replica.url, replica.metricsURL ?? ""].contains {
+                    $0.hasPrefix("https://")
+                }
+                if replica.caFile == nil, isTLS {
+                    settings.pools[pool].replicas[index].caFile = authority
+                }
+            }
+        }
     }
 
     private static func warnings(_ settings: GatewaySettings) -> [String] {

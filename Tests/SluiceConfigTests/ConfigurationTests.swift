@@ -93,7 +93,9 @@ import Testing
         replica.weight = 2.5
         replica.apiKeyFile = "\(files.path)/key"
         replica.caFile = "\(files.path)/c.pem"
-        pool.replicas = [replica, ReplicaSettings(url: "http://h:2")]
+        var plain = ReplicaSettings(url: "http://h:2")
+        plain.apiKeyFile = "\(files.path)/key"  // the pool's; its CA is of no use over http
+        pool.replicas = [replica, plain]
         pool.replicaDNS = "http://n:3"
         pool.dnsInterval = .seconds(1)
         pool.apiKeyFile = "\(files.path)/key"
