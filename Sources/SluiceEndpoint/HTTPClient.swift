@@ -25,6 +25,8 @@ package struct ClientRequest: Sendable {
     package var totalMax = Nanoseconds.seconds(5)
     package var connectMax = Nanoseconds.seconds(2)
     package var bodyBytesMax = 4 << 20
+    /// TLS with this context to a server of this name; nil is plain HTTP.
+    package var tls: (context: TLSClientContext, host: String)?
 
     package init(host: String) { self.host = host }
 }
@@ -66,6 +68,11 @@ package final class HTTPClient {
         }
         do throws(SystemError) {
             let connection = try ClientConnection(to: address, client: self)
+            guard connection.startTLS(request) else {
+                connection.close()
+                loop.after(.zero) { exchange.fail(.malformed("tls")) }
+                return exchange
+            }
             connection.begin(request, exchange)
         } catch {
             let failure: ClientFailure = error.isRefused ? .refused : .connect(error)
@@ -139,6 +146,11 @@ final class ClientConnection {
         watch = try loop.watch(descriptor, .stream) { [weak self] event in self?.ready(event) }
     }
 
+    func startTLS(_ request: ClientRequest) -> Bool {
+        guard let tls = request.tls else { return true }
+        return (try? transport?.startTLS(client: tls.context, host: tls.host)) != nil
+    }
+
     var isQuiet: Bool { transport?.isQuiet() ?? false }
 
     func begin(_ request: ClientRequest, _ exchange: ClientExchange) {
@@ -184,6 +196,13 @@ final class ClientConnection {
             guard event.isWritable || event.isClosing else { return }
             if let error = transport?.connectError() {
                 fail(error.isRefused ? .refused : .connect(error))
+                return
+            }
+            switch transport?.handshake() ?? .done {
+            case .done: break
+            case .wantsRead, .wantsWrite: return
+            case .failed(let error):
+                fail(.malformed("\(error)"))
                 return
             }
             isConnected = true

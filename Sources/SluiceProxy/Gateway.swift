@@ -11,6 +11,7 @@ package enum GatewayError: Error, CustomStringConvertible {
     case listen(key: String, address: String, SystemError)
     case badReplica(url: String, reason: String)
     case file(key: String, path: String, reason: String)
+    case tls(TLSError)
     case system(SystemError)
 
     package var description: String {
@@ -24,6 +25,7 @@ package enum GatewayError: Error, CustomStringConvertible {
                     ? "; another process has it (ss -ltnp tells which), or choose another port" : "")
         case .badReplica(let url, let reason): "replica '\(url)': \(reason)"
         case .file(let key, let path, let reason): "\(key): \(path): \(reason)"
+        case .tls(let error): "TLS: \(error)"
         case .system(let error): "cannot start: \(error)"
         }
     }
@@ -58,12 +60,24 @@ package final class Gateway {
             throw .badAddress(key: "listen", value: settings.listen)
         }
         listenAddress = address
+        var serverTLS: TLSServerContext?
+        if let files = settings.tls {
+            do throws(TLSError) {
+                serverTLS = try TLSServerContext(
+                    certificateFile: files.certificateFile, keyFile: files.keyFile)
+            } catch {
+                throw .tls(error)
+            }
+            let seconds = MonotonicClock.realtimeNanoseconds() / 1_000_000_000
+            if let warning = serverTLS?.warning(at: seconds) { logger.warning("\(warning)") }
+        }
         let signals: SignalSource
         do throws(SystemError) {
             signals = try SignalSource()
             shared = try GatewayShared(
                 settings: settings, workers: workerCount,
-                directory: ReplicaDirectory(pools: settings.pools.count), logger: logger)
+                directory: ReplicaDirectory(pools: settings.pools.count), serverTLS: serverTLS,
+                logger: logger)
         } catch {
             throw .system(error)
         }

@@ -26,14 +26,17 @@ final class GatewayShared: Sendable {
     let connections = Atomic<Int>(0)
     private let readiness = Atomic<Bool>(false)
     let control: Mailbox<ControlMessage>
+    /// Immutable; nil where the data listener is plain.
+    let serverTLS: TLSServerContext?
     let logger: Logger
     private let directory: Mutex<ReplicaDirectory>
     private let trusted: [AddressBlock]
 
     init(
         settings: GatewaySettings, workers: Int, directory: ReplicaDirectory,
-        logger: Logger
+        serverTLS: TLSServerContext?, logger: Logger
     ) throws(SystemError) {
+        self.serverTLS = serverTLS
         self.settings = settings
         self.logger = logger
         outboxes = settings.accessLog == .off ? [] : (0..<workers).map { _ in AccessLogOutbox() }

@@ -2,7 +2,7 @@ import SluiceExchange
 import SluiceReactor
 import SluiceTelemetry
 
-/// Pages of the data listener that need no replica, and the seams for TLS.
+/// Pages of the data listener that need no replica.
 extension Worker {
     /// The gateway's own answer for a route, or nil where a replica answers.
     func ownAnswer(_ route: Route) -> OwnAnswer? {
@@ -19,11 +19,4 @@ extension Worker {
             return nil
         }
     }
-
-    func startTLSIfConfigured(_ d: UInt32) {}
-    func startTLSIfConfigured(upstream u: UInt32, _ endpoint: ReplicaEndpoint) -> Bool {
-        !endpoint.isTLS
-    }
-    func continueHandshake(downstream d: UInt32) -> Bool { true }
-    func continueHandshake(upstream u: UInt32) -> Bool { true }
 }

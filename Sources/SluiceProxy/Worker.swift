@@ -254,9 +254,12 @@ final class Worker {
             close(downstream: slot)
             return
         }
-        startTLSIfConfigured(slot)
-        arm(slot, at: now + settings.timeouts.keepAliveIdle)
-        downstreams[slot].deadline = now + settings.timeouts.head
+        guard startTLS(downstream: slot) else {
+            close(downstream: slot)
+            return
+        }
+        setDeadline(slot, now + settings.timeouts.head)
+        if downstreams[slot].isHandshaking && !continueHandshake(downstream: slot) { return }
         // The request is often there already; the read costs nothing that the edge would not.
         downstreams[slot].isReadable = true
         advance(slot)

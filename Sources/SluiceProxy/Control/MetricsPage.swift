@@ -74,6 +74,9 @@ enum MetricsPage {
         snapshot.add(
             .connections, ["downstream"], Double(shared.connections.load(ordering: .relaxed)))
         snapshot.add(.connectionsMax, ["downstream"], Double(shared.settings.limits.connectionsMax))
+        if let tls = shared.serverTLS {
+            snapshot.add(.tlsCertificateExpiry, ["data"], Double(tls.expiry))
+        }
         snapshot.add(.buffersBytes, Double(shared.bodies.bytesUsed))
         snapshot.add(.buffersMaxBytes, Double(shared.bodies.bytesMax))
         let dropped = shared.outboxes.reduce(0) { $0 + $1.linesDropped }

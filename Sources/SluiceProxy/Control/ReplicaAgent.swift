@@ -85,6 +85,7 @@ final class ReplicaAgent {
         request.connectMax = min(limit, registry.shared.settings.timeouts.connect)
         request.bodyBytesMax = bytesMax
         request.fields = [("user-agent", "sluice")]
+        if url.isTLS, let context = endpoint.tls { request.tls = (context, url.host) }
         if let key = endpoint.authorization {
             request.fields.append(("authorization", String(decoding: key, as: UTF8.self)))
         }

@@ -23,6 +23,9 @@ final class ReplicaRegistry {
     private var resolver: Resolver?
     private var resolverWatch: EndpointLoop.Watch?
     private let keys: [[[UInt8]?]]
+    /// TLS of each configured replica, and of each pool's name.
+    private let contexts: [[TLSClientContext?]]
+    private let dnsContexts: [TLSClientContext?]
     private var transitions: [String: UInt64] = [:]
 
     /// Reads API key files and resolves the configured names once. - Throws: ``GatewayError``.
@@ -32,6 +35,7 @@ final class ReplicaRegistry {
         self.shard = shard
         client = HTTPClient(on: loop)
         keys = try Self.readKeys(shared.settings)
+        (contexts, dnsContexts) = try Self.makeContexts(shared.settings)
         names.pools = shared.settings.pools.map(\.name)
         names.routingReasons = RoutingReason.allCases.map { $0.label.description }
         names.nameParseErrors()
@@ -61,6 +65,28 @@ final class ReplicaRegistry {
             all.append(keys)
         }
         return all
+    }
+
+    private static func makeContexts(_ settings: GatewaySettings) throws(GatewayError) -> (
+        [[TLSClientContext?]], [TLSClientContext?]
+    ) {
+        var contexts: [[TLSClientContext?]] = []
+        var names: [TLSClientContext?] = []
+        do throws(TLSError) {
+            for pool in settings.pools {
+                var list: [TLSClientContext?] = []
+                for replica in pool.replicas {
+                    let isTLS = replica.url.hasPrefix("https:")
+                    list.append(isTLS ? try TLSClientContext(authorityFile: replica.caFile) : nil)
+                }
+                contexts.append(list)
+                let isTLS = pool.replicaDNS?.hasPrefix("https:") ?? false
+                names.append(isTLS ? try TLSClientContext() : nil)
+            }
+        } catch {
+            throw .tls(error)
+        }
+        return (contexts, names)
     }
 
     /// Every replica has been probed once.
@@ -155,6 +181,7 @@ final class ReplicaRegistry {
         let url: HTTPURL
         let metricsURL: HTTPURL
         let key: [UInt8]?
+        let tls: TLSClientContext?
     }
 
     private func wanted(_ index: Int) -> [Wanted] {
@@ -172,7 +199,7 @@ final class ReplicaRegistry {
                         weight: replica.weight),
                     address: address, url: url,
                     metricsURL: replica.metricsURL.flatMap(HTTPURL.init) ?? url,
-                    key: keys[index][number]))
+                    key: keys[index][number], tls: contexts[index][number]))
         }
         if let url = pool.replicaDNS.flatMap(HTTPURL.init) {
             let addresses = resolved[url.authority] ?? []
@@ -181,7 +208,8 @@ final class ReplicaRegistry {
                     Wanted(
                         descriptor: ReplicaDescriptor(
                             name: address.description, key: address.description),
-                        address: address, url: url, metricsURL: url, key: nil))
+                        address: address, url: url, metricsURL: url, key: nil,
+                        tls: dnsContexts[index]))
             }
         }
         return list
@@ -207,7 +235,7 @@ final class ReplicaRegistry {
                 let endpoint = ReplicaEndpoint(
                     address: want.address, url: want.url, metricsURL: want.metricsURL,
                     authorization: want.key, generation: id.generation,
-                    recordIndex: recordIndex(index, want.descriptor.name))
+                    recordIndex: recordIndex(index, want.descriptor.name), tls: want.tls)
                 let slot = Int(id.slot)
                 while directory.endpoints[index].count <= slot {
                     directory.endpoints[index].append(nil)
