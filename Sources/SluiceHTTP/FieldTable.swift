@@ -49,12 +49,14 @@ package struct FieldTable: ~Copyable {
     /// The `index`-th line; `0 <= index < count`.
     package subscript(index: Int) -> FieldLine {
         precondition(index < count)
-        return lines[index]
+        // Through a span: subscripting the array itself copies all of it (measured).
+        return lines.span[index]
     }
 
     /// The first line of a known field.
     package func first(_ field: KnownField) -> FieldLine? {
         guard present.contains(field) else { return nil }
+        let lines = lines.span
         for index in 0..<count where lines[index].known == field { return lines[index] }
         return nil
     }

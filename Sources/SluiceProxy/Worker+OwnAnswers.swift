@@ -12,7 +12,7 @@ extension Worker {
                 status: shared.isReady() ? 200 : 503, contentType: "text/plain", body: [])
         case .models:
             return OwnAnswer(
-                status: 200, contentType: "application/json", body: directory.modelsPage)
+                status: 200, contentType: "application/json", body: directory.value.modelsPage)
         case .chatCompletions, .completions, .responses, .responsesByID, .embeddings, .messages,
             .rerank, .score, .audioTranscriptions, .audioTranslations, .tokenize, .detokenize,
             .pooling, .classify, .admin, .unknown:

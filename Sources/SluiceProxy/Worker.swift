@@ -48,7 +48,8 @@ final class Worker {
     let log: AccessLogWriter
     let headLimits: HeadLimits
     var listener: ListenerSocket?
-    var directory: ReplicaDirectory
+    /// This worker's copy; read in place, for a copy of it retains a dozen things.
+    let directory: Pinned<ReplicaDirectory>
     /// Idle connections per replica.
     var idle: [ReplicaKey: UpstreamPool] = [:]
     var now: Instant
@@ -91,9 +92,10 @@ final class Worker {
         limits.fieldsMax = settings.limits.fieldsMax
         limits.targetBytesMax = settings.limits.targetBytesMax
         headLimits = limits
-        directory = shared.currentDirectory()
+        directory = Pinned(shared.currentDirectory())
         log = AccessLogWriter(
-            shared.outboxes.isEmpty ? nil : shared.outboxes[index], names: directory.names)
+            shared.outboxes.isEmpty ? nil : shared.outboxes[index],
+            names: directory.value.names)
         try poller.add(
             mailbox.descriptor, .read, Token(kind: .mailbox, slot: 0, generation: 0))
         try poller.add(listener.descriptor, .read, Self.listenerToken)
@@ -185,14 +187,14 @@ final class Worker {
         timers.value.cancel(&downstreams[slot].timer)
         pool.release(&downstreams[slot].input)
         pool.release(&downstreams[slot].output)
-        _ = downstreams.remove(slot)
+        downstreams.discard(slot)
         shared.connectionClosed()
     }
 
     private func bury(upstream slot: UInt32) {
         pool.release(&upstreams[slot].input)
         pool.release(&upstreams[slot].output)
-        _ = upstreams.remove(slot)
+        upstreams.discard(slot)
     }
 
     private func takeMail() {
@@ -210,9 +212,9 @@ final class Worker {
 
     /// Replaces the directory and closes idle connections to replicas that are gone.
     func adoptDirectory() {
-        directory = shared.currentDirectory()
-        log.adopt(directory.names)
-        for key in idle.keys where directory.endpoint(key) == nil { dropIdle(of: key) }
+        directory.value = shared.currentDirectory()
+        log.adopt(directory.value.names)
+        for key in idle.keys where directory.value.endpoint(key) == nil { dropIdle(of: key) }
     }
 
     // MARK: Accepting

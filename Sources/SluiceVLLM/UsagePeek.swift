@@ -6,7 +6,7 @@ import SluiceBytes
 /// deeper. Of a repeated member the last counts, as for Python. Names: `prompt_tokens` and
 /// `completion_tokens`, or `input_tokens` and `output_tokens` (`/v1/responses`, `/v1/messages`).
 /// A body that is not JSON (compressed, an error page) ends the search, not the exchange.
-package struct UsagePeek: Sendable {
+package struct UsagePeek: ~Copyable, Sendable {
     /// What has been found so far; whole once the body is.
     package private(set) var usage = TokenUsage()
 

@@ -105,7 +105,7 @@ package struct ModelList: Equatable, Sendable {
 }
 
 /// The reading of one answer.
-private struct ModelListReader {
+private struct ModelListReader: ~Copyable {
     var models: [Model] = []
     var skipped = 0
 
