@@ -108,11 +108,20 @@ package struct RequestParser: Sendable {
     }
 
     private static func method(_ bytes: Span<UInt8>, _ name: Range<Int>) -> Method {
-        for method in Method.allCases where method != .other && bytes.equals(method.name, in: name)
-        {
-            return method
-        }
-        return .other
+        let candidate: Method =
+            switch (name.count, bytes[name.lowerBound]) {
+            case (3, 0x47): .get
+            case (4, 0x48): .head
+            case (4, 0x50): .post
+            case (3, 0x50): .put
+            case (6, 0x44): .delete
+            case (5, 0x50): .patch
+            case (7, 0x4F): .options
+            case (7, 0x43): .connect
+            case (5, 0x54): .trace
+            default: .other
+            }
+        return candidate != .other && bytes.equals(candidate.name, in: name) ? candidate : .other
     }
 
     private func version(_ bytes: Span<UInt8>, _ start: Int, _ end: Int) throws(RequestError)
