@@ -74,10 +74,17 @@ let package = Package(
         module(
             "VLLMSimulator",
             ["SluiceBytes", "SluiceEndpoint", "SluiceHTTP", "SluiceReactor", "SluiceTime"]),
+        module(
+            "SluiceBench",
+            [
+                "SluiceBytes", "SluiceEndpoint", "SluiceHTTP", "SluiceReactor", "SluiceTelemetry",
+                "SluiceTime", "SluiceVLLM",
+            ]),
         .executableTarget(
             name: "SluiceMain",
             dependencies: [
-                "SluiceConfig", "SluiceProxy", "VLLMSimulator", argumentParser, logging,
+                "SluiceBench", "SluiceConfig", "SluiceProxy", "VLLMSimulator", argumentParser,
+                logging,
             ],
             swiftSettings: strict),
         .executableTarget(
@@ -97,6 +104,9 @@ let package = Package(
             resources: [.copy("Fixtures")]),
         tests("SluiceReactorTests", ["SluiceBytes", "SluiceReactor", "SluiceTime"]),
         tests("SluiceConfigTests", ["SluiceConfig", "SluiceExchange", "SluiceTime"]),
+        tests(
+            "SluiceBenchTests",
+            ["SluiceBench", "SluiceBytes", "SluiceReactor", "SluiceTime", "VLLMSimulator"]),
         tests("SluiceTrafficTests", ["SluiceTraffic", "SluiceTime"]),
     ],
     swiftLanguageModes: [.v6]

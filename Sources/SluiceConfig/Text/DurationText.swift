@@ -1,16 +1,20 @@
 import SluiceTime
 
 /// Spans of time as written: `500ms`, `2s`, `1m30s`, `1h`, `1.5s`; `0` needs no unit.
-enum DurationText {
+package enum DurationText {
     /// Units from large to small, in nanoseconds.
     private static let units: [(name: String, nanoseconds: Int64)] = [
         ("d", 86_400_000_000_000), ("h", 3_600_000_000_000), ("m", 60_000_000_000),
         ("s", 1_000_000_000), ("ms", 1_000_000), ("us", 1_000),
     ]
 
-    static let form = "a number with a unit, such as 500ms, 2s, 1m30s or 1h"
+    /// What is expected, for messages.
+    package static let form = "a number with a unit, such as 500ms, 2s, 1m30s or 1h"
     /// The same for JSON schema.
     static let pattern = #"^(0|([0-9]+(\.[0-9]{1,9})?(d|h|m|s|ms|us))+)$"#
+
+    /// The span a text stands for; nil where it is malformed.
+    package static func span(_ text: String) -> Nanoseconds? { try? parse(text) }
 
     /// Reads a span; each unit at most once, from large to small.
     static func parse(_ text: String) throws(ValueProblem) -> Nanoseconds {
@@ -55,7 +59,7 @@ enum DurationText {
     }
 
     /// The shortest exact spelling without days: `1m30s`, not `90s`; `24h`, not `1d`.
-    static func text(_ span: Nanoseconds) -> String {
+    package static func text(_ span: Nanoseconds) -> String {
         if span == .zero { return "0s" }
         var rest = span.count
         var text = ""
