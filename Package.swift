@@ -83,8 +83,9 @@ let package = Package(
         .executableTarget(
             name: "SluiceMain",
             dependencies: [
-                "SluiceBench", "SluiceConfig", "SluiceProxy", "VLLMSimulator", argumentParser,
-                logging,
+                "SluiceBench", "SluiceConfig", "SluiceEndpoint", "SluiceExchange", "SluiceHTTP",
+                "SluiceProxy", "SluiceReactor", "SluiceTime", "SluiceVLLM", "VLLMSimulator",
+                argumentParser, logging,
             ],
             swiftSettings: strict),
         .executableTarget(
@@ -106,7 +107,7 @@ let package = Package(
         tests("SluiceConfigTests", ["SluiceConfig", "SluiceExchange", "SluiceTime"]),
         tests(
             "SluiceBenchTests",
-            ["SluiceBench", "SluiceBytes", "SluiceReactor", "SluiceTime", "VLLMSimulator"]),
+            ["SluiceBench", "SluiceEndpoint", "SluiceReactor", "SluiceTime", "VLLMSimulator"]),
         tests("SluiceTrafficTests", ["SluiceTraffic", "SluiceTime"]),
     ],
     swiftLanguageModes: [.v6]
