@@ -77,7 +77,9 @@ let package = Package(
         .executableTarget(
             name: "SluiceMain",
             dependencies: [
-                "SluiceConfig", "SluiceProxy", "VLLMSimulator", argumentParser, logging,
+                "SluiceBytes", "SluiceConfig", "SluiceEndpoint", "SluiceExchange", "SluiceHTTP",
+                "SluiceProxy", "SluiceReactor", "SluiceTelemetry", "SluiceTime", "SluiceVLLM",
+                "VLLMSimulator", argumentParser, logging,
             ],
             swiftSettings: strict),
         .executableTarget(

@@ -84,7 +84,9 @@ package final class HTTPServer {
 
     private func accept() {
         for _ in 0..<64 {
-            guard listener != nil, connections.count < options.connectionsMax else { return pause() }
+            guard listener != nil, connections.count < options.connectionsMax else {
+                return pause()
+            }
             switch listener!.accept(userTimeout: options.writeStallMax) {
             case .connection(let transport, _):
                 guard let connection = ServerConnection(transport, server: self) else { continue }

@@ -70,7 +70,8 @@ final class Worker {
     static let acceptPause = Nanoseconds.milliseconds(100)
 
     /// - Throws: ``SystemError`` when descriptors run out.
-    init(index: Int, shared: GatewayShared, listener: consuming ListenerSocket) throws(SystemError) {
+    init(index: Int, shared: GatewayShared, listener: consuming ListenerSocket) throws(SystemError)
+    {
         self.index = index
         self.shared = shared
         settings = shared.settings
@@ -315,7 +316,8 @@ final class Worker {
     /// What should have been given back and was not, or nil; for the end of a run.
     func leaks() -> String? {
         let left = [
-            ("downstream connections", downstreams.count), ("upstream connections", upstreams.count),
+            ("downstream connections", downstreams.count),
+            ("upstream connections", upstreams.count),
             ("exchanges", exchanges.count), ("buffers", pool.blocksOut),
             ("timers", timers.value.count),
         ].filter { $0.1 != 0 }
