@@ -1,20 +1,30 @@
 import SluiceBytes
 
-/// The value of a `Content-Length` field.
-enum ContentLength {
-    /// Digits only, at least one; nil for anything else and for what does not fit 62 bits.
+/// What a `Content-Length` field says.
+enum ContentLength: Equatable {
+    case bytes(Int)
+    /// A length that an Int holds, but that no sum of lengths needs to be checked for: 10^18 and up.
+    case tooLarge
+    case malformed
+
+    /// Digits only, at least one, without leading zeros.
     ///
     /// `Int(_: String)` is not used: it accepts a leading `+`, which an upstream may read differently,
-    /// and two readings of one length are request smuggling. Source: RFC 9110 §8.6.
-    static func parse(_ bytes: Span<UInt8>, _ value: Range<Int>) -> Int? {
-        guard value.count >= 1, value.count <= 18 else { return nil }
-        var count = 0
+    /// and two readings of one length are request smuggling; so are leading zeros where somebody
+    /// reads octal. Source: RFC 9110 §8.6.
+    static func parse(_ bytes: Span<UInt8>, _ value: Range<Int>) -> ContentLength {
+        let digits = value.count
+        guard digits >= 1, digits <= 19 else { return .malformed }
+        guard digits == 1 || bytes[value.lowerBound] != 0x30 else { return .malformed }
+        // Nineteen digits stay below 2^64.
+        var count: UInt64 = 0
         for index in value {
             let digit = bytes[index] &- 0x30
-            guard digit < 10 else { return nil }
-            count = count &* 10 &+ Int(digit)
+            guard digit < 10 else { return .malformed }
+            count = count &* 10 &+ UInt64(digit)
         }
-        return count
+        if digits < 19 { return .bytes(Int(truncatingIfNeeded: count)) }
+        return count <= UInt64(Int.max) ? .tooLarge : .malformed
     }
 }
 
@@ -85,7 +95,17 @@ struct ConnectionOptions {
     init(_ fields: borrowing FieldTable, _ bytes: Span<UInt8>) {
         guard fields.present.contains(.connection) else { return }
         for index in 0..<fields.count where fields[index].known == .connection {
-            var list = TokenList(fields[index].value)
+            let value = fields[index].value
+            // The two values that nearly every such field has.
+            if bytes.equalsIgnoringCase("keep-alive", in: value) {
+                keeps = true
+                continue
+            }
+            if bytes.equalsIgnoringCase("close", in: value) {
+                closes = true
+                continue
+            }
+            var list = TokenList(value)
             while let option = list.next(bytes) {
                 if bytes.equalsIgnoringCase("close", in: option) { closes = true }
                 if bytes.equalsIgnoringCase("keep-alive", in: option) { keeps = true }

@@ -34,6 +34,7 @@ package enum ResponseError: UInt8, Error, CaseIterable, Sendable {
     case spaceBeforeColon, badValueByte
     case badContentLength, repeatedContentLength, contentLengthWithTransferEncoding
     case badTransferEncoding, switchingProtocols
+    case tooManyConnectionOptions
 
     /// The metric label.
     package var label: StaticString {
@@ -57,6 +58,7 @@ package enum ResponseError: UInt8, Error, CaseIterable, Sendable {
         case .contentLengthWithTransferEncoding: "content_length_with_transfer_encoding"
         case .badTransferEncoding: "bad_transfer_encoding"
         case .switchingProtocols: "switching_protocols"
+        case .tooManyConnectionOptions: "too_many_connection_options"
         }
     }
 
@@ -73,6 +75,7 @@ package enum ResponseError: UInt8, Error, CaseIterable, Sendable {
             case .badValueByte: .badValueByte
             case .nameTooLong: .fieldNameTooLong
             case .tooMany: .tooManyFields
+            case .tooManyOptions: .tooManyConnectionOptions
             }
     }
 }
