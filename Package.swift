@@ -89,6 +89,7 @@ let package = Package(
             "SluiceTelemetryTests", ["SluiceBytes", "SluiceTelemetry", "SluiceTime"],
             resources: [.copy("Fixtures")]),
         tests("SluiceBytesTests", ["SluiceBytes"]),
+        tests("SluiceHTTPTests", ["SluiceBytes", "SluiceHTTP"], resources: [.copy("Fixtures")]),
         tests(
             "VLLMSimulatorTests", ["SluiceBytes", "SluiceTime", "VLLMSimulator"],
             resources: [.copy("Fixtures")]),
