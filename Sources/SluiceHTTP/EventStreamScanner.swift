@@ -33,6 +33,12 @@ package struct EventStreamScanner: Sendable {
                 // looking for one bound is cheaper than looking for two bytes.
                 offset = bytes.firstIndex(below: 0x0E, from: offset, to: end)
                 if offset == end { return .needMore }
+                if bytes[offset] == 0x0A, offset &+ 1 < end, bytes[offset &+ 1] == 0x0A {
+                    // The end of nearly every event.
+                    isLineEmpty = true
+                    hasBytes = false
+                    return .event(end: offset &+ 2)
+                }
             }
             let byte = bytes[offset]
             offset &+= 1

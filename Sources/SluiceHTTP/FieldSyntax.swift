@@ -38,10 +38,10 @@ enum TransferCoding {
         while let coding = list.next(bytes) {
             for index in coding where !Token.contains(bytes[index]) { return false }
             codings &+= 1
-            if codings > 1, bytes.equalsIgnoringCase("chunked", in: last) { return false }
+            if codings > 1, bytes.equalsName("chunked", in: last) { return false }
             last = coding
         }
-        return codings > 1 && bytes.equalsIgnoringCase("chunked", in: last)
+        return codings > 1 && bytes.equalsName("chunked", in: last)
     }
 }
 
@@ -60,6 +60,7 @@ enum HostSyntax {
             index &+= 1
         } else {
             let start = index
+            index = bytes.firstIndexOfOtherThanLetterOrHyphen(from: index, to: end)
             while index < end, isNameByte(bytes[index]) { index &+= 1 }
             guard index > start else { return false }
         }
@@ -77,43 +78,17 @@ enum HostSyntax {
         return port <= 65_535
     }
 
-    private static func isAddressByte(_ byte: UInt8) -> Bool {
-        byte &- 0x30 < 10 || (byte | 0x20) &- 0x61 < 6 || byte == 0x3A || byte == 0x2E
+    /// Hexadecimal digits, colon and point, as a bit set: see ``Token/contains(_:)``.
+    @inline(__always) private static func isAddressByte(_ byte: UInt8) -> Bool {
+        if byte >= 128 { return false }
+        let word: UInt64 = byte < 64 ? 0x07FF_4000_0000_0000 : 0x0000_007E_0000_007E
+        return word >> UInt64(byte & 63) & 1 == 1
     }
 
-    private static func isNameByte(_ byte: UInt8) -> Bool {
-        byte &- 0x30 < 10 || (byte | 0x20) &- 0x61 < 26 || byte == 0x2D || byte == 0x2E
-            || byte == 0x5F
-    }
-}
-
-/// What a head's `Connection` fields say. Source: RFC 9112 §9.3.
-struct ConnectionOptions {
-    private(set) var closes = false
-    private(set) var keeps = false
-
-    init(_ fields: borrowing FieldTable, _ bytes: Span<UInt8>) {
-        guard fields.present.contains(.connection) else { return }
-        for index in 0..<fields.count where fields[index].known == .connection {
-            let value = fields[index].value
-            // The two values that nearly every such field has.
-            if bytes.equalsIgnoringCase("keep-alive", in: value) {
-                keeps = true
-                continue
-            }
-            if bytes.equalsIgnoringCase("close", in: value) {
-                closes = true
-                continue
-            }
-            var list = TokenList(value)
-            while let option = list.next(bytes) {
-                if bytes.equalsIgnoringCase("close", in: option) { closes = true }
-                if bytes.equalsIgnoringCase("keep-alive", in: option) { keeps = true }
-            }
-        }
-    }
-
-    func keepsAlive(_ version: HTTPVersion) -> Bool {
-        !closes && (version == .http11 || keeps)
+    /// Letters, digits, hyphen, point and underscore.
+    @inline(__always) private static func isNameByte(_ byte: UInt8) -> Bool {
+        if byte >= 128 { return false }
+        let word: UInt64 = byte < 64 ? 0x03FF_6000_0000_0000 : 0x07FF_FFFE_87FF_FFFE
+        return word >> UInt64(byte & 63) & 1 == 1
     }
 }

@@ -14,16 +14,20 @@ package struct FieldLine: Sendable {
     /// writing it from its parts would make.
     package let isCanonical: Bool
 
-    init(name: Range<Int>, value: Range<Int>, known: KnownField, isCanonical: Bool) {
-        nameStart = UInt32(truncatingIfNeeded: name.lowerBound)
-        nameEnd = UInt32(truncatingIfNeeded: name.upperBound)
-        valueStart = UInt32(truncatingIfNeeded: value.lowerBound)
-        valueEnd = UInt32(truncatingIfNeeded: value.upperBound)
+    @inline(__always) init(
+        nameStart: Int, nameEnd: Int, valueStart: Int, valueEnd: Int, known: KnownField,
+        isCanonical: Bool
+    ) {
+        self.nameStart = UInt32(truncatingIfNeeded: nameStart)
+        self.nameEnd = UInt32(truncatingIfNeeded: nameEnd)
+        self.valueStart = UInt32(truncatingIfNeeded: valueStart)
+        self.valueEnd = UInt32(truncatingIfNeeded: valueEnd)
         self.known = known
         self.isCanonical = isCanonical
     }
 
-    static let empty = FieldLine(name: 0..<0, value: 0..<0, known: .other, isCanonical: false)
+    static let empty = FieldLine(
+        nameStart: 0, nameEnd: 0, valueStart: 0, valueEnd: 0, known: .other, isCanonical: false)
 
     /// Offsets of the name, which is a token.
     @inline(__always) package var name: Range<Int> { Int(nameStart)..<Int(nameEnd) }
@@ -45,14 +49,19 @@ package struct FieldTable: ~Copyable {
     /// Connection options at most in one head: each is compared with every field name.
     static let connectionOptionsMax = 32
 
-    private var lines = InlineArray<100, FieldLine>(repeating: .empty)
+    // Arrays of fixed size, made once. An InlineArray would be nearer, but reading an element of one
+    // through a borrow copies all of it (Swift 6.3: 6,000 of 10,000 instructions a head).
+    private var lines = [FieldLine](repeating: .empty, count: FieldTable.capacity)
     /// Index of the first line of each known field; says something only of those in `present`.
-    private var firsts = InlineArray<64, UInt8>(repeating: 0)
+    private var firsts = [UInt8](repeating: 0, count: 64)
     package private(set) var count = 0
     /// Known fields that occur at least once.
     package private(set) var present = KnownFieldSet()
     /// Known fields that occur more than once.
     package private(set) var repeated = KnownFieldSet()
+    /// `Connection` says `close`; says `keep-alive`.
+    private var closes = false
+    private var keeps = false
 
     init() {}
 
@@ -82,59 +91,87 @@ package struct FieldTable: ~Copyable {
     mutating func parse(
         _ bytes: Span<UInt8>, from offset: inout Int, to limit: Int, limits: HeadLimits
     ) throws(FieldError) -> Bool {
+        var (index, seen, again) = (count, present.rawValue, repeated.rawValue)
+        defer {
+            count = index
+            present = KnownFieldSet(rawValue: seen)
+            repeated = KnownFieldSet(rawValue: again)
+        }
+        return try Self.read(
+            bytes, from: &offset, to: limit, limits: limits, lines: &lines, firsts: &firsts,
+            count: &index, seen: &seen, again: &again)
+    }
+
+    /// The lines from `offset` to `limit`, into everything that is `inout`.
+    ///
+    /// Static, so that both arrays can be open at once: one uniqueness check a head, not two a line.
+    @inline(__always) private static func read(
+        _ bytes: Span<UInt8>, from offset: inout Int, to limit: Int, limits: HeadLimits,
+        lines: inout [FieldLine], firsts: inout [UInt8], count index: inout Int,
+        seen: inout UInt64, again: inout UInt64
+    ) throws(FieldError) -> Bool {
         let fieldsMax = min(limits.fieldsMax, Self.capacity)
+        var table = lines.mutableSpan
+        var firstLines = firsts.mutableSpan
         var start = offset
         while start < limit {
             if bytes[start] == 0x0D, start &+ 1 < limit, bytes[start &+ 1] == 0x0A {
                 offset = start &+ 2
                 return true
             }
-            let colon = nameEnd(bytes, from: start, to: limit)
-            guard colon > start, colon < limit, bytes[colon] == 0x3A else {
-                return try fail(badName(bytes, start, colon, limit), bytes, from: start, to: limit)
+            // A name that is known is a token; any other is looked at byte by byte up to the colon.
+            var colon = bytes.firstIndex(of: 0x3A, from: start, to: limit)
+            let known = KnownField.classify(bytes, start..<colon)
+            if known == .other || known == .sluice || colon == limit {
+                colon = Self.nameEnd(bytes, from: start, to: colon)
+                guard colon > start, colon < limit, bytes[colon] == 0x3A else {
+                    let error = Self.badName(bytes, start, colon, limit)
+                    return try Self.fail(error, bytes, from: start, to: limit)
+                }
             }
+            // One space and then text, as nearly everybody writes it; else any white space.
             var valueStart = colon &+ 1
-            while valueStart < limit, isBlank(bytes[valueStart]) { valueStart &+= 1 }
+            var isCanonical = false
+            if valueStart &+ 1 < limit, bytes[valueStart] == 0x20, bytes[valueStart &+ 1] > 0x20 {
+                valueStart &+= 1
+                isCanonical = true
+            } else {
+                while valueStart < limit, isBlank(bytes[valueStart]) { valueStart &+= 1 }
+            }
             var end = bytes.firstControl(from: valueStart, to: limit)
             while end < limit, bytes[end] == 0x09 {
                 end = bytes.firstControl(from: end &+ 1, to: limit)
             }
             guard end &+ 1 < limit, bytes[end] == 0x0D, bytes[end &+ 1] == 0x0A else {
-                return try fail(badValue(bytes, end, limit), bytes, from: start, to: limit)
+                let error = Self.badValue(bytes, end, limit)
+                return try Self.fail(error, bytes, from: start, to: limit)
             }
             if colon &- start > limits.fieldNameBytesMax { throw .nameTooLong }
-            if count >= fieldsMax { throw .tooMany }
+            if index >= fieldsMax { throw .tooMany }
             var valueEnd = end
             while valueEnd > valueStart, isBlank(bytes[valueEnd &- 1]) { valueEnd &-= 1 }
-            let isCanonical =
-                valueStart == colon &+ 2 && bytes[colon &+ 1] == 0x20 && valueEnd == end
-            record(bytes, start..<colon, valueStart..<valueEnd, isCanonical)
+            if known != .other {
+                let bit: UInt64 = 1 &<< UInt64(known.rawValue)
+                if seen & bit == 0 {
+                    firstLines[Int(known.rawValue)] = UInt8(truncatingIfNeeded: index)
+                }
+                again |= seen & bit
+                seen |= bit
+            }
+            table[index] = FieldLine(
+                nameStart: start, nameEnd: colon, valueStart: valueStart, valueEnd: valueEnd,
+                known: known, isCanonical: isCanonical && valueEnd == end)
+            index &+= 1
             start = end &+ 2
             offset = start
         }
         return false
     }
 
-    @inline(__always) private mutating func record(
-        _ bytes: Span<UInt8>, _ name: Range<Int>, _ value: Range<Int>, _ isCanonical: Bool
-    ) {
-        let known = KnownField.classify(bytes, name)
-        if known != .other {
-            let bit = KnownFieldSet(rawValue: 1 << UInt64(known.rawValue))
-            if present.contains(known) {
-                repeated.formUnion(bit)
-            } else {
-                present.formUnion(bit)
-                firsts[Int(known.rawValue)] = UInt8(truncatingIfNeeded: count)
-            }
-        }
-        lines[count] = FieldLine(name: name, value: value, known: known, isCanonical: isCanonical)
-        count &+= 1
-    }
-
     /// Offset of the first byte that is no `tchar`.
-    @inline(__always)
-    private func nameEnd(_ bytes: Span<UInt8>, from start: Int, to limit: Int) -> Int {
+    @inline(__always) private static func nameEnd(
+        _ bytes: Span<UInt8>, from start: Int, to limit: Int
+    ) -> Int {
         var end = bytes.firstIndexOfOtherThanLetterOrHyphen(from: start, to: limit)
         while end < limit, Token.contains(bytes[end]) { end &+= 1 }
         return end
@@ -142,7 +179,7 @@ package struct FieldTable: ~Copyable {
 
     /// A line cannot be read: fails if the line has ended, else more must come, since a line is judged
     /// only when it is whole.
-    @inline(never) private func fail(
+    @inline(never) private static func fail(
         _ error: FieldError, _ bytes: Span<UInt8>, from start: Int, to limit: Int
     ) throws(FieldError) -> Bool {
         if bytes.firstIndex(of: 0x0A, from: start, to: limit) == limit { return false }
@@ -150,7 +187,7 @@ package struct FieldTable: ~Copyable {
     }
 
     /// What is wrong with a line whose name stops at `end` without a colon, or is empty.
-    @inline(never) private func badName(
+    @inline(never) private static func badName(
         _ bytes: Span<UInt8>, _ start: Int, _ end: Int, _ limit: Int
     ) -> FieldError {
         guard end < limit else { return .missingColon }
@@ -170,7 +207,7 @@ package struct FieldTable: ~Copyable {
     }
 
     /// What is wrong with a value that stops at `end`.
-    @inline(never) private func badValue(_ bytes: Span<UInt8>, _ end: Int, _ limit: Int)
+    @inline(never) private static func badValue(_ bytes: Span<UInt8>, _ end: Int, _ limit: Int)
         -> FieldError
     {
         guard end < limit else { return .badValueByte }
@@ -181,23 +218,42 @@ package struct FieldTable: ~Copyable {
         }
     }
 
-    /// Marks the fields that `Connection` names: they end here. Source: RFC 9110 §7.6.1.
+    /// Reads the `Connection` fields and marks the fields they name: those end here.
+    ///
+    /// Source: RFC 9110 §7.6.1.
     mutating func nominate(_ bytes: Span<UInt8>) throws(FieldError) {
-        guard present.contains(.connection) else { return }
+        closes = false
+        keeps = false
+        guard let line = first(.connection) else { return }
+        if !repeated.contains(.connection) {
+            // What nearly every such field says; neither names a field that would be forwarded.
+            if bytes.equalsName("keep-alive", in: line.value) {
+                keeps = true
+                return
+            }
+            if bytes.equalsName("close", in: line.value) {
+                closes = true
+                return
+            }
+        }
         var options = 0
         for index in 0..<count where lines[index].known == .connection {
             var list = TokenList(lines[index].value)
             while let option = list.next(bytes) {
                 options &+= 1
                 if options > Self.connectionOptionsMax { throw .tooManyOptions }
-                for other in 0..<count
-                where lines[other].name.count == option.count
-                    && equalIgnoringCase(bytes, lines[other].name, option)
-                {
+                if bytes.equalsName("close", in: option) { closes = true }
+                if bytes.equalsName("keep-alive", in: option) { keeps = true }
+                for other in 0..<count where equalIgnoringCase(bytes, lines[other].name, option) {
                     lines[other].isNominated = true
                 }
             }
         }
+    }
+
+    /// Whether the connection goes on after this message. Source: RFC 9112 §9.3.
+    func keepsAlive(_ version: HTTPVersion) -> Bool {
+        !closes && (version == .http11 || keeps)
     }
 }
 

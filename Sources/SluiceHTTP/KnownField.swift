@@ -16,7 +16,7 @@ package enum KnownField: UInt8, CaseIterable, Sendable {
     /// Any field whose name begins with `x-sluice-`.
     case sluice
 
-    /// Classifies a field name, ignoring ASCII case; `name` must be a token.
+    /// Classifies a field name, ignoring ASCII case.
     ///
     /// By length, then by first letter: at most two names are compared, mostly one or none.
     @inline(__always)
@@ -27,146 +27,148 @@ package enum KnownField: UInt8, CaseIterable, Sendable {
         case 2:
             switch first {
             case 0x74:
-                if bytes.isToken("te", in: name) { return .te }
+                if bytes.equalsName("te", in: name) { return .te }
             default: return other(bytes, name, first)
             }
         case 3:
             switch first {
             case 0x76:
-                if bytes.isToken("via", in: name) { return .via }
+                if bytes.equalsName("via", in: name) { return .via }
             default: return other(bytes, name, first)
             }
         case 4:
             switch first {
             case 0x68:
-                if bytes.isToken("host", in: name) { return .host }
+                if bytes.equalsName("host", in: name) { return .host }
             case 0x64:
-                if bytes.isToken("date", in: name) { return .date }
+                if bytes.equalsName("date", in: name) { return .date }
             default: return other(bytes, name, first)
             }
         case 6:
             switch first {
             case 0x65:
-                if bytes.isToken("expect", in: name) { return .expect }
+                if bytes.equalsName("expect", in: name) { return .expect }
             case 0x73:
-                if bytes.isToken("server", in: name) { return .server }
+                if bytes.equalsName("server", in: name) { return .server }
             default: return other(bytes, name, first)
             }
         case 7:
             switch first {
             case 0x75:
-                if bytes.isToken("upgrade", in: name) { return .upgrade }
+                if bytes.equalsName("upgrade", in: name) { return .upgrade }
             case 0x74:
-                if bytes.isToken("trailer", in: name) { return .trailer }
+                if bytes.equalsName("trailer", in: name) { return .trailer }
             default: return other(bytes, name, first)
             }
         case 9:
             switch first {
             case 0x66:
-                if bytes.isToken("forwarded", in: name) { return .forwarded }
+                if bytes.equalsName("forwarded", in: name) { return .forwarded }
             case 0x78:
-                if bytes.isToken("x-real-ip", in: name) { return .xRealIP }
+                if bytes.equalsName("x-real-ip", in: name) { return .xRealIP }
             default: return other(bytes, name, first)
             }
         case 10:
             switch first {
             case 0x63:
-                if bytes.isToken("connection", in: name) { return .connection }
+                if bytes.equalsName("connection", in: name) { return .connection }
             case 0x6B:
-                if bytes.isToken("keep-alive", in: name) { return .keepAlive }
+                if bytes.equalsName("keep-alive", in: name) { return .keepAlive }
             case 0x74:
-                if bytes.isToken("tracestate", in: name) { return .tracestate }
+                if bytes.equalsName("tracestate", in: name) { return .tracestate }
             default: return other(bytes, name, first)
             }
         case 11:
             switch first {
             case 0x74:
-                if bytes.isToken("traceparent", in: name) { return .traceparent }
+                if bytes.equalsName("traceparent", in: name) { return .traceparent }
             case 0x72:
-                if bytes.isToken("retry-after", in: name) { return .retryAfter }
+                if bytes.equalsName("retry-after", in: name) { return .retryAfter }
             default: return other(bytes, name, first)
             }
         case 12:
             switch first {
             case 0x63:
-                if bytes.isToken("content-type", in: name) { return .contentType }
+                if bytes.equalsName("content-type", in: name) { return .contentType }
             case 0x78:
-                if bytes.isToken("x-request-id", in: name) { return .xRequestID }
+                if bytes.equalsName("x-request-id", in: name) { return .xRequestID }
             default: return other(bytes, name, first)
             }
         case 13:
             switch first {
             case 0x61:
-                if bytes.isToken("authorization", in: name) { return .authorization }
+                if bytes.equalsName("authorization", in: name) { return .authorization }
             case 0x63:
-                if bytes.isToken("cache-control", in: name) { return .cacheControl }
+                if bytes.equalsName("cache-control", in: name) { return .cacheControl }
             default: return other(bytes, name, first)
             }
         case 14:
             switch first {
             case 0x63:
-                if bytes.isToken("content-length", in: name) { return .contentLength }
+                if bytes.equalsName("content-length", in: name) { return .contentLength }
             case 0x68:
-                if bytes.isToken("http2-settings", in: name) { return .http2Settings }
+                if bytes.equalsName("http2-settings", in: name) { return .http2Settings }
             default: return other(bytes, name, first)
             }
         case 15:
             switch first {
             case 0x61:
-                if bytes.isToken("accept-encoding", in: name) { return .acceptEncoding }
+                if bytes.equalsName("accept-encoding", in: name) { return .acceptEncoding }
             case 0x78:
-                if bytes.isToken("x-forwarded-for", in: name) { return .xForwardedFor }
+                if bytes.equalsName("x-forwarded-for", in: name) { return .xForwardedFor }
             default: return other(bytes, name, first)
             }
         case 16:
             switch first {
             case 0x63:
-                if bytes.isToken("content-encoding", in: name) { return .contentEncoding }
+                if bytes.equalsName("content-encoding", in: name) { return .contentEncoding }
             case 0x70:
-                if bytes.isToken("proxy-connection", in: name) { return .proxyConnection }
+                if bytes.equalsName("proxy-connection", in: name) { return .proxyConnection }
             case 0x78:
-                if bytes.isToken("x-forwarded-host", in: name) { return .xForwardedHost }
-                if bytes.isToken("x-forwarded-port", in: name) { return .xForwardedPort }
+                if bytes.equalsName("x-forwarded-host", in: name) { return .xForwardedHost }
+                if bytes.equalsName("x-forwarded-port", in: name) { return .xForwardedPort }
             default: return other(bytes, name, first)
             }
         case 17:
             switch first {
             case 0x74:
-                if bytes.isToken("transfer-encoding", in: name) { return .transferEncoding }
+                if bytes.equalsName("transfer-encoding", in: name) { return .transferEncoding }
             case 0x78:
-                if bytes.isToken("x-forwarded-proto", in: name) { return .xForwardedProto }
-                if bytes.isToken("x-accel-buffering", in: name) { return .xAccelBuffering }
+                if bytes.equalsName("x-forwarded-proto", in: name) { return .xForwardedProto }
+                if bytes.equalsName("x-accel-buffering", in: name) { return .xAccelBuffering }
             default: return other(bytes, name, first)
             }
         case 18:
             switch first {
             case 0x70:
-                if bytes.isToken("proxy-authenticate", in: name) { return .proxyAuthenticate }
+                if bytes.equalsName("proxy-authenticate", in: name) { return .proxyAuthenticate }
             default: return other(bytes, name, first)
             }
         case 19:
             switch first {
             case 0x70:
-                if bytes.isToken("proxy-authorization", in: name) { return .proxyAuthorization }
+                if bytes.equalsName("proxy-authorization", in: name) { return .proxyAuthorization }
             default: return other(bytes, name, first)
             }
         case 20:
             switch first {
             case 0x78:
-                if bytes.isToken("x-request-timeout-ms", in: name) { return .xRequestTimeoutMs }
-                if bytes.isToken("x-data-parallel-rank", in: name) { return .dataParallelRank }
+                if bytes.equalsName("x-request-timeout-ms", in: name) { return .xRequestTimeoutMs }
+                if bytes.equalsName("x-data-parallel-rank", in: name) { return .dataParallelRank }
             default: return other(bytes, name, first)
             }
         case 21:
             switch first {
             case 0x65:
-                if bytes.isToken("endpoint-load-metrics", in: name) { return .endpointLoadMetrics }
+                if bytes.equalsName("endpoint-load-metrics", in: name) {
+                    return .endpointLoadMetrics
+                }
             default: return other(bytes, name, first)
             }
         case 23:
             switch first {
             case 0x78:
-                if bytes.isToken("x-stainless-retry-count", in: name) {
+                if bytes.equalsName("x-stainless-retry-count", in: name) {
                     return .xStainlessRetryCount
                 }
             default: return other(bytes, name, first)
@@ -174,7 +176,7 @@ package enum KnownField: UInt8, CaseIterable, Sendable {
         case 24:
             switch first {
             case 0x78:
-                if bytes.isToken("x-stainless-read-timeout", in: name) {
+                if bytes.equalsName("x-stainless-read-timeout", in: name) {
                     return .xStainlessReadTimeout
                 }
             default: return other(bytes, name, first)
@@ -182,7 +184,7 @@ package enum KnownField: UInt8, CaseIterable, Sendable {
         case 28:
             switch first {
             case 0x65:
-                if bytes.isToken("endpoint-load-metrics-format", in: name) {
+                if bytes.equalsName("endpoint-load-metrics-format", in: name) {
                     return .endpointLoadMetricsFormat
                 }
             default: return other(bytes, name, first)
@@ -190,7 +192,7 @@ package enum KnownField: UInt8, CaseIterable, Sendable {
         case 30:
             switch first {
             case 0x78:
-                if bytes.isToken("x-envoy-expected-rq-timeout-ms", in: name) {
+                if bytes.equalsName("x-envoy-expected-rq-timeout-ms", in: name) {
                     return .xEnvoyExpectedTimeoutMs
                 }
             default: return other(bytes, name, first)
@@ -207,7 +209,7 @@ package enum KnownField: UInt8, CaseIterable, Sendable {
     {
         guard first == 0x78, name.count > 9 else { return .other }
         let prefix = name.lowerBound..<name.lowerBound &+ 9
-        return bytes.isToken("x-sluice-", in: prefix) ? .sluice : .other
+        return bytes.equalsName("x-sluice-", in: prefix) ? .sluice : .other
     }
 }
 

@@ -30,5 +30,5 @@ package struct RequestHead: ~Copyable {
 
     package var fieldCount: Int { fields.count }
     /// The first line of a known field.
-    package func first(_ field: KnownField) -> FieldLine? { fields.first(field) }
+    @inline(__always) package func first(_ field: KnownField) -> FieldLine? { fields.first(field) }
 }

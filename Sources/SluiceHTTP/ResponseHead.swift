@@ -23,7 +23,7 @@ package struct ResponseHead: ~Copyable {
 
     package var fieldCount: Int { fields.count }
     /// The first line of a known field.
-    package func first(_ field: KnownField) -> FieldLine? { fields.first(field) }
+    @inline(__always) package func first(_ field: KnownField) -> FieldLine? { fields.first(field) }
 }
 
 /// Why a response cannot be read; always the upstream's doing. The caller answers 502 or cuts.

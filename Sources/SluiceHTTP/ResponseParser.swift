@@ -131,7 +131,7 @@ package struct ResponseParser: Sendable {
         if head.status == 101 { throw .switchingProtocols }
         try judgeFraming(bytes, &head, method)
         head.keepAlive =
-            ConnectionOptions(head.fields, bytes).keepsAlive(head.version)
+            head.fields.keepsAlive(head.version)
             && head.framing != .untilClose
         head.keepAliveTimeoutSeconds = head.first(.keepAlive).flatMap {
             Self.timeout(bytes, $0.value)
@@ -148,7 +148,7 @@ package struct ResponseParser: Sendable {
         var framing = BodyFraming.untilClose
         if let coding {
             if length != nil { throw .contentLengthWithTransferEncoding }
-            guard bytes.equalsIgnoringCase("chunked", in: coding.value), head.version == .http11,
+            guard bytes.equalsName("chunked", in: coding.value), head.version == .http11,
                 !head.fields.repeated.contains(.transferEncoding)
             else { throw .badTransferEncoding }
             framing = .chunked
@@ -169,7 +169,7 @@ package struct ResponseParser: Sendable {
         let end = bytes.firstIndex(of: 0x3B, from: value.lowerBound, to: value.upperBound)
         var stop = end
         while stop > value.lowerBound, isBlank(bytes[stop &- 1]) { stop &-= 1 }
-        return bytes.equalsIgnoringCase(name, in: value.lowerBound..<stop)
+        return bytes.equalsName(name, in: value.lowerBound..<stop)
     }
 
     /// The number in `timeout=5, max=100`. Source: RFC 2068 §19.7.1 (the field was never in a later one).
@@ -178,7 +178,7 @@ package struct ResponseParser: Sendable {
         while let parameter = list.next(bytes) {
             guard parameter.count > 8, parameter.count <= 12 else { continue }
             let digits = parameter.lowerBound &+ 8..<parameter.upperBound
-            guard bytes.equalsIgnoringCase("timeout=", in: parameter.lowerBound..<digits.lowerBound)
+            guard bytes.equalsName("timeout=", in: parameter.lowerBound..<digits.lowerBound)
             else { continue }
             guard case .bytes(let seconds) = ContentLength.parse(bytes, digits) else { return nil }
             return seconds
