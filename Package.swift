@@ -91,9 +91,13 @@ let package = Package(
         tests("SluiceBytesTests", ["SluiceBytes"]),
         tests("SluiceHTTPTests", ["SluiceBytes", "SluiceHTTP"], resources: [.copy("Fixtures")]),
         tests(
+            "SluiceVLLMTests", ["SluiceBytes", "SluiceTelemetry", "SluiceVLLM"],
+            resources: [.copy("Fixtures")]),
+        tests(
             "VLLMSimulatorTests", ["SluiceBytes", "SluiceTime", "VLLMSimulator"],
             resources: [.copy("Fixtures")]),
         tests("SluiceReactorTests", ["SluiceBytes", "SluiceReactor", "SluiceTime"]),
+        tests("SluiceConfigTests", ["SluiceConfig", "SluiceExchange", "SluiceTime"]),
         tests("SluiceTrafficTests", ["SluiceTraffic", "SluiceTime"]),
     ],
     swiftLanguageModes: [.v6]

@@ -10,10 +10,10 @@
 /// A queue of bytes in one contiguous piece of memory: appended at the end, consumed at the front.
 ///
 /// An empty buffer holds no memory, so that an idle connection costs only its slot.
-@safe package struct ByteBuffer: ~Copyable {
+@usableFromInline @safe package struct ByteBuffer: ~Copyable {
     @usableFromInline var base: UnsafeMutablePointer<UInt8>?
     /// Bytes of memory behind `base`.
-    package private(set) var capacity: Int
+    @usableFromInline package var capacity: Int
     /// Offset of the first unread byte.
     @usableFromInline var lower: Int
     /// Offset just past the last byte written.
@@ -223,6 +223,11 @@
     /// Copies all unread bytes into an array; for cold paths and tests.
     package func array() -> [UInt8] {
         unsafe bytes.withUnsafeBufferPointer { unsafe Array($0) }
+    }
+
+    /// Copies the part `range` of the unread bytes into an array; for cold paths.
+    package func array(_ range: Range<Int>) -> [UInt8] {
+        unsafe bytes.extracting(range).withUnsafeBufferPointer { unsafe Array($0) }
     }
 
     /// The unread bytes as text, invalid UTF-8 repaired; for cold paths and tests.

@@ -92,6 +92,10 @@ package struct PoolSettings: Sendable, Equatable {
     package var replicas: [ReplicaSettings] = []
     /// `http://name:port`: all addresses of the name are replicas.
     package var replicaDNS: String?
+    /// API key file of replicas that name none of their own, those found by `replicaDNS` included.
+    package var apiKeyFile: String?
+    /// CA file of replicas that name none of their own, those found by `replicaDNS` included.
+    package var caFile: String?
     /// Between two look-ups of `replicaDNS`: 1 … 3,600 s.
     package var dnsInterval = Nanoseconds.seconds(5)
     package var scrapeInterval = Nanoseconds.seconds(1)

@@ -41,24 +41,19 @@ package enum RequestIdentity {
 
     /// The six characters that make an attempt's id unique, packed little-endian.
     package static func attemptSuffix(random: UInt64) -> UInt64 {
+        // Crockford's alphabet, lower case: digits and the letters without i, l, o, u.
         var packed: UInt64 = 0
-        let alphabet: InlineArray<32, UInt8> = alphabetBytes
         for place in 0..<6 {
-            let index = Int(random >> UInt64(5 * place) & 31)
-            packed |= UInt64(alphabet[index]) << UInt64(8 * place)
+            let index = random >> UInt64(5 * place) & 31
+            var byte = 0x30 &+ index
+            if index >= 10 { byte = 0x57 &+ index }
+            if index >= 18 { byte &+= 1 }
+            if index >= 20 { byte &+= 1 }
+            if index >= 22 { byte &+= 1 }
+            if index >= 27 { byte &+= 1 }
+            packed |= byte << UInt64(8 * place)
         }
         return packed
-    }
-
-    private static var alphabetBytes: InlineArray<32, UInt8> {
-        InlineArray { index in UInt8(index < 10 ? 0x30 + index : letters(index)) }
-    }
-
-    /// a…z without i, l, o, u.
-    private static func letters(_ index: Int) -> Int {
-        let letter = 0x61 + index - 10
-        return letter + (index >= 18 ? 1 : 0) + (index >= 20 ? 1 : 0) + (index >= 22 ? 1 : 0)
-            + (index >= 27 ? 1 : 0)
     }
 
     /// Appends `<id>-<suffix>`: what vLLM takes as the engine's id (`chatcmpl-<id>`).

@@ -26,14 +26,17 @@ final class GatewayShared: Sendable {
     let connections = Atomic<Int>(0)
     private let readiness = Atomic<Bool>(false)
     let control: Mailbox<ControlMessage>
+    /// Immutable; nil where the data listener is plain.
+    let serverTLS: TLSServerContext?
     let logger: Logger
     private let directory: Mutex<ReplicaDirectory>
     private let trusted: [AddressBlock]
 
     init(
         settings: GatewaySettings, workers: Int, directory: ReplicaDirectory,
-        logger: Logger
+        serverTLS: TLSServerContext?, logger: Logger
     ) throws(SystemError) {
+        self.serverTLS = serverTLS
         self.settings = settings
         self.logger = logger
         outboxes = settings.accessLog == .off ? [] : (0..<workers).map { _ in AccessLogOutbox() }
@@ -136,12 +139,18 @@ final class Heartbeats: Sendable {
 
     private final class Turn: Sendable {
         let at: Atomic<Int64>
+        let isAwake = Atomic<Bool>(false)
         init(_ now: Instant) { at = Atomic(now.nanoseconds) }
     }
 
     init(workers: Int, now: Instant) { turns = (0..<workers).map { _ in Turn(now) } }
 
+    /// Whether the worker is between waking and sleeping: only then can it be stuck.
+    func isWorking(_ worker: Int) -> Bool { turns[worker].isAwake.load(ordering: .relaxed) }
+    func sleeps(worker: Int) { turns[worker].isAwake.store(false, ordering: .relaxed) }
+
     func turned(worker: Int, at now: Instant) {
+        turns[worker].isAwake.store(true, ordering: .relaxed)
         turns[worker].at.store(now.nanoseconds, ordering: .relaxed)
     }
 

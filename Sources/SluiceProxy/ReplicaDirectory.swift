@@ -14,13 +14,14 @@ final class ReplicaEndpoint: Sendable {
     let generation: UInt32
     /// Index into the name tables.
     let recordIndex: Int32
-    let isTLS: Bool
+    /// Nil for plain HTTP.
+    let tls: TLSClientContext?
     let metricsURL: HTTPURL
     let url: HTTPURL
 
     init(
         address: SocketAddress, url: HTTPURL, metricsURL: HTTPURL, authorization: [UInt8]?,
-        generation: UInt32, recordIndex: Int32
+        generation: UInt32, recordIndex: Int32, tls: TLSClientContext?
     ) {
         self.address = address
         self.url = url
@@ -30,7 +31,7 @@ final class ReplicaEndpoint: Sendable {
         self.authorization = authorization
         self.generation = generation
         self.recordIndex = recordIndex
-        isTLS = url.isTLS
+        self.tls = tls
     }
 }
 
@@ -76,6 +77,8 @@ struct ReplicaDirectory: Sendable {
     var modelNames: [String] {
         models.values.map { String(decoding: $0.name, as: UTF8.self) }.sorted()
     }
+
+    mutating func removeModels() { models = [:] }
 
     mutating func add(model name: String, pool: Int, label: UInt16) {
         let bytes = Array(name.utf8)

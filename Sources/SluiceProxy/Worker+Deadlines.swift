@@ -68,6 +68,7 @@ extension Worker {
         switch downstreams[d].stage {
         case .receivingHead where !downstreams[d].headStarted.isSet, .lingering, .closed,
             .responding:
+            downstreams[d].transport.closeNotify()
             close(downstream: d)
         case .receivingHead:
             let e = exchanges.insert(Exchange(downstream: d, route: .unknown, framing: .none))

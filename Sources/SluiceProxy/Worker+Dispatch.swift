@@ -65,10 +65,10 @@ extension Worker {
         exchanges[e].bodySent = 0
         let key = ReplicaKey(
             pool: pool, slot: Int(replica.slot), generation: replica.generation)
-        var endpoint = directory.endpoint(key)
+        var endpoint = directory.value.endpoint(key)
         if endpoint == nil {
             adoptDirectory()
-            endpoint = directory.endpoint(key)
+            endpoint = directory.value.endpoint(key)
         }
         guard let endpoint else {
             attemptFailed(e, .connectFailed)

@@ -112,7 +112,7 @@ extension Worker {
         log.write(exchanges[e].record, now: now)
         releaseRequest(e)
         pool.release(&exchanges[e].partialEvent)
-        _ = exchanges.remove(e)
+        exchanges.discard(e)
         nextRequest(d)
     }
 

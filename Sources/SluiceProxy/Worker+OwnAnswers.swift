@@ -2,7 +2,7 @@ import SluiceExchange
 import SluiceReactor
 import SluiceTelemetry
 
-/// Pages of the data listener that need no replica, and the seams for TLS.
+/// Pages of the data listener that need no replica.
 extension Worker {
     /// The gateway's own answer for a route, or nil where a replica answers.
     func ownAnswer(_ route: Route) -> OwnAnswer? {
@@ -12,18 +12,11 @@ extension Worker {
                 status: shared.isReady() ? 200 : 503, contentType: "text/plain", body: [])
         case .models:
             return OwnAnswer(
-                status: 200, contentType: "application/json", body: directory.modelsPage)
+                status: 200, contentType: "application/json", body: directory.value.modelsPage)
         case .chatCompletions, .completions, .responses, .responsesByID, .embeddings, .messages,
             .rerank, .score, .audioTranscriptions, .audioTranslations, .tokenize, .detokenize,
             .pooling, .classify, .admin, .unknown:
             return nil
         }
     }
-
-    func startTLSIfConfigured(_ d: UInt32) {}
-    func startTLSIfConfigured(upstream u: UInt32, _ endpoint: ReplicaEndpoint) -> Bool {
-        !endpoint.isTLS
-    }
-    func continueHandshake(downstream d: UInt32) -> Bool { true }
-    func continueHandshake(upstream u: UInt32) -> Bool { true }
 }

@@ -48,7 +48,8 @@ final class Worker {
     let log: AccessLogWriter
     let headLimits: HeadLimits
     var listener: ListenerSocket?
-    var directory: ReplicaDirectory
+    /// This worker's copy; read in place, for a copy of it retains a dozen things.
+    let directory: Pinned<ReplicaDirectory>
     /// Idle connections per replica.
     var idle: [ReplicaKey: UpstreamPool] = [:]
     var now: Instant
@@ -59,6 +60,7 @@ final class Worker {
     var acceptTimer = TimerWheel.none
     var acceptPausedSince = Instant.unset
     var isDraining = false
+    var isListenerClosed = false
     var isStopping = false
     var turnWakes = WakeSet()
 
@@ -90,9 +92,10 @@ final class Worker {
         limits.fieldsMax = settings.limits.fieldsMax
         limits.targetBytesMax = settings.limits.targetBytesMax
         headLimits = limits
-        directory = shared.currentDirectory()
+        directory = Pinned(shared.currentDirectory())
         log = AccessLogWriter(
-            shared.outboxes.isEmpty ? nil : shared.outboxes[index], names: directory.names)
+            shared.outboxes.isEmpty ? nil : shared.outboxes[index],
+            names: directory.value.names)
         try poller.add(
             mailbox.descriptor, .read, Token(kind: .mailbox, slot: 0, generation: 0))
         try poller.add(listener.descriptor, .read, Self.listenerToken)
@@ -107,6 +110,7 @@ final class Worker {
     func run() {
         while true {
             let timeout = ready.isEmpty ? sleepTime() : .zero
+            shared.heartbeats.sleeps(worker: index)
             let count = poller.wait(timeout: timeout)
             now = MonotonicClock.now()
             let started = now
@@ -118,6 +122,8 @@ final class Worker {
             if count > 0 {
                 shard.loopTurn(worker: UInt8(index), MonotonicClock.now() - started)
             }
+            // Drained: the last client has gone by itself.
+            if isListenerClosed && !isStopping && downstreams.count == 0 { stop() }
             if isStopping && downstreams.count == 0 && upstreams.count == 0 { return }
         }
     }
@@ -181,14 +187,14 @@ final class Worker {
         timers.value.cancel(&downstreams[slot].timer)
         pool.release(&downstreams[slot].input)
         pool.release(&downstreams[slot].output)
-        _ = downstreams.remove(slot)
+        downstreams.discard(slot)
         shared.connectionClosed()
     }
 
     private func bury(upstream slot: UInt32) {
         pool.release(&upstreams[slot].input)
         pool.release(&upstreams[slot].output)
-        _ = upstreams.remove(slot)
+        upstreams.discard(slot)
     }
 
     private func takeMail() {
@@ -206,9 +212,9 @@ final class Worker {
 
     /// Replaces the directory and closes idle connections to replicas that are gone.
     func adoptDirectory() {
-        directory = shared.currentDirectory()
-        log.adopt(directory.names)
-        for key in idle.keys where directory.endpoint(key) == nil { dropIdle(of: key) }
+        directory.value = shared.currentDirectory()
+        log.adopt(directory.value.names)
+        for key in idle.keys where directory.value.endpoint(key) == nil { dropIdle(of: key) }
     }
 
     // MARK: Accepting
@@ -250,9 +256,12 @@ final class Worker {
             close(downstream: slot)
             return
         }
-        startTLSIfConfigured(slot)
-        arm(slot, at: now + settings.timeouts.keepAliveIdle)
-        downstreams[slot].deadline = now + settings.timeouts.head
+        guard startTLS(downstream: slot) else {
+            close(downstream: slot)
+            return
+        }
+        setDeadline(slot, now + settings.timeouts.head)
+        if downstreams[slot].isHandshaking && !continueHandshake(downstream: slot) { return }
         // The request is often there already; the read costs nothing that the edge would not.
         downstreams[slot].isReadable = true
         advance(slot)
@@ -279,6 +288,7 @@ final class Worker {
         // Connections that the kernel has completed are still ours: closing now would reset them.
         acceptConnections()
         listener = nil
+        isListenerClosed = true
         timers.value.cancel(&acceptTimer)
         for slot in downstreams.slotsInUse() where downstreams[slot].exchange == noSlot {
             if downstreams[slot].stage == .receivingHead && downstreams[slot].input.isEmpty {
@@ -298,5 +308,17 @@ final class Worker {
         for key in idle.keys { dropIdle(of: key) }
         timers.value.cancel(&sweepTimer)
         log.flush()
+        // The dead are buried at the end of a turn; make sure that there is one.
+        mailbox.wake()
+    }
+
+    /// What should have been given back and was not, or nil; for the end of a run.
+    func leaks() -> String? {
+        let left = [
+            ("downstream connections", downstreams.count), ("upstream connections", upstreams.count),
+            ("exchanges", exchanges.count), ("buffers", pool.blocksOut),
+            ("timers", timers.value.count),
+        ].filter { $0.1 != 0 }
+        return left.isEmpty ? nil : left.map { "\($0.1) \($0.0) left" }.joined(separator: ", ")
     }
 }

@@ -2,7 +2,7 @@
 ///
 /// A worker keeps its large scratch values here: a stored property of a class would be checked for
 /// overlapping access at run time on every touch (measured at some thirty instructions each).
-@safe package final class Pinned<Value: ~Copyable> {
+@usableFromInline @safe package final class Pinned<Value: ~Copyable> {
     @usableFromInline let pointer: UnsafeMutablePointer<Value>
 
     package init(_ value: consuming Value) {

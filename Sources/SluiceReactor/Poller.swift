@@ -3,14 +3,14 @@ import Glibc
 import SluiceTime
 
 /// What a token of the poller stands for; the top byte of the token.
-package enum TokenKind: UInt8, Sendable {
+@usableFromInline package enum TokenKind: UInt8, Sendable {
     case listener, downstream, upstream, mailbox, signals, timer, server, client
 }
 
 /// Names one registered descriptor: slot, the slot's generation, kind. An event whose generation is
 /// not the slot's current one is left over from a closed descriptor and dropped.
-package struct Token: Hashable, Sendable {
-    package var bits: UInt64
+@usableFromInline package struct Token: Hashable, Sendable {
+    @usableFromInline package var bits: UInt64
 
     @inlinable package init(bits: UInt64) { self.bits = bits }
 

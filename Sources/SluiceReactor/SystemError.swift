@@ -11,6 +11,11 @@ package struct SystemError: Error, CustomStringConvertible, Equatable {
         self.code = code
     }
 
+    /// ECONNREFUSED.
+    package var isRefused: Bool { code == ECONNREFUSED }
+    /// EADDRINUSE.
+    package var isAddressInUse: Bool { code == EADDRINUSE }
+
     /// errno(3)'s text.
     package var reason: String { unsafe String(cString: strerror(code)) }
     package var description: String { "\(call): \(reason)" }

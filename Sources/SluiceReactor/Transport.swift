@@ -6,13 +6,14 @@ import SluiceTime
 /// What reading brought.
 package enum ReadResult: Equatable, Sendable {
     /// Bytes came. `isDrained`: fewer than there was room for, so the kernel holds no more – unless
-    /// the same event said that the peer is closing.
+    /// the same event said that the peer is closing. With TLS: the kernel had no more, and nothing
+    /// is left inside OpenSSL; false until that is sure, as no edge will tell of bytes held there.
     case bytes(count: Int, isDrained: Bool)
     /// Nothing now; an edge will tell.
     case wouldBlock
-    /// The peer has sent FIN (or a TLS close_notify).
+    /// The peer has sent FIN (with TLS: close_notify, without which FIN is a failure).
     case end
-    /// Reset, timed out, or broken TLS; errno.
+    /// Reset, timed out, or broken TLS; errno. ``Transport/tlsError`` says more of TLS.
     case failed(Int32)
 }
 
@@ -131,16 +132,7 @@ package struct Transport: ~Copyable {
 
     /// Writes two pieces with one system call. Source: writev(2).
     package mutating func write(_ first: Span<UInt8>, _ second: Span<UInt8>) -> WriteResult {
-        if tls != nil {
-            let result = writeTLS(first)
-            guard case .wrote(let n) = result, n == first.count, !second.isEmpty else {
-                return result
-            }
-            switch writeTLS(second) {
-            case .wrote(let more): return .wrote(n + more)
-            case .failed(let code): return .failed(code)
-            }
-        }
+        if tls != nil { return writeTLS(first, second) }
         let descriptor = descriptor
         // Safety: both buffers outlive the call; writev only reads them.
         let count = unsafe first.withUnsafeBufferPointer { a in
@@ -164,6 +156,7 @@ package struct Transport: ~Copyable {
     /// Whether an idle connection can carry another request: open, and nothing unasked to read.
     /// Source: recv(2), MSG_PEEK.
     package func isQuiet() -> Bool {
+        if tls != nil { return isQuietTLS() }
         var byte: UInt8 = 0
         let count = unsafe recv(descriptor, &byte, 1, Int32(MSG_PEEK | MSG_DONTWAIT))
         return count < 0 && errno == EAGAIN
@@ -176,6 +169,7 @@ package struct Transport: ~Copyable {
     }
 
     /// Makes the coming close send a reset: the peer must not take what it got for a whole answer.
+    /// (With TLS, closing without ``closeNotify()`` says so too.)
     package func resetOnClose() { sluice_reset_on_close(descriptor) }
 
     /// The kernel's view of the connection; nil where it has none.

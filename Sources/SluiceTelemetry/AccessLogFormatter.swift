@@ -16,6 +16,10 @@ package struct AccessLogFormatter: Sendable {
     private let classes: EscapedNames
     private let tenants: EscapedNames
     private let replicas: EscapedNames
+    /// The second whose text is kept in ``secondText``: consecutive lines mostly share it.
+    private var second: UInt64 = .max
+    /// `YYYY-MM-DDTHH:MM:SS.` of ``second``.
+    private var secondText = InlineText<20>()
 
     /// A formatter that knows the names of `tables`.
     package init(_ tables: NameTables) {
@@ -26,17 +30,17 @@ package struct AccessLogFormatter: Sendable {
     }
 
     /// Appends one line with its end.
-    package func append(_ record: borrowing ExchangeRecord, into out: inout ByteBuffer) {
+    package mutating func append(_ record: borrowing ExchangeRecord, into out: inout ByteBuffer) {
         out.reserve(1_536)
         out.append("{\"v\":1,\"time\":\"")
-        Self.appendTime(record.startedUnixNanoseconds, into: &out)
-        out.append("\",\"request_id\":\"")
-        Self.appendEscaped(record.requestID.bytes, into: &out)
-        appendAttemptIDs(record, into: &out)
+        appendTime(record.startedUnixNanoseconds, into: &out)
+        let isPlainID = Self.isPlain(record.requestID.bytes)
+        Self.append(record.requestID.bytes, isPlain: isPlainID, into: &out)
+        appendAttemptIDs(record, isPlainID: isPlainID, into: &out)
         if record.traceID.isEmpty {
-            out.append(",\"trace_id\":null,\"client\":\"")
+            out.append("],\"trace_id\":null,\"client\":\"")
         } else {
-            out.append(",\"trace_id\":\"")
+            out.append("],\"trace_id\":\"")
             Self.appendEscaped(record.traceID.bytes, into: &out)
             out.append("\",\"client\":\"")
         }
@@ -50,22 +54,24 @@ package struct AccessLogFormatter: Sendable {
         Self.appendNumbers(record, into: &out)
     }
 
-    private func appendAttemptIDs(_ record: borrowing ExchangeRecord, into out: inout ByteBuffer) {
+    private func appendAttemptIDs(
+        _ record: borrowing ExchangeRecord, isPlainID: Bool, into out: inout ByteBuffer
+    ) {
         out.append("\",\"upstream_request_ids\":[")
         for attempt in 0..<Int(record.attempts) {
             out.append(attempt == 0 ? "\"" : ",\"")
-            Self.appendEscaped(record.requestID.bytes, into: &out)
-            out.append(0x2D)
-            var suffix = record.attemptSuffixes[attempt]
-            for _ in 0..<6 {
-                let byte = UInt8(truncatingIfNeeded: suffix)
+            Self.append(record.requestID.bytes, isPlain: isPlainID, into: &out)
+            var suffix = InlineArray<8, UInt8>(repeating: 0x2D)
+            var rest = record.attemptSuffixes[attempt]
+            for index in 1...6 {
+                let byte = UInt8(truncatingIfNeeded: rest)
                 // Base 32 characters; anything else is a caller's mistake and must not break JSON.
-                out.append(Self.isPlain(byte) ? byte : 0x3F)
-                suffix >>= 8
+                suffix[index] = Self.isPlain(byte) ? byte : 0x3F
+                rest >>= 8
             }
-            out.append(0x22)
+            suffix[7] = 0x22
+            out.append(suffix.span)
         }
-        out.append(0x5D)
     }
 
     private func appendLabels(_ record: borrowing ExchangeRecord, into out: inout ByteBuffer) {
@@ -119,15 +125,16 @@ package struct AccessLogFormatter: Sendable {
         out.append(",\"receive_ms\":")
         append(record.receiveTime, into: &out)
         let isReceived = record.received.isSet
+        let stages = record.stageTimes
         out.append(",\"queue_ms\":")
-        append(isReceived ? record.time(in: .queue) : nil, into: &out)
+        append(isReceived ? stages[0] : nil, into: &out)
         let isAdmitted = record.admitted.isSet
         let isSent = record.sent.isSet
         let wasSent = isReceived && isAdmitted
         out.append(",\"connect_ms\":")
-        append(wasSent ? record.time(in: .connect) : nil, into: &out)
+        append(wasSent ? stages[1] : nil, into: &out)
         out.append(",\"engine_ms\":")
-        append(wasSent && isSent ? record.time(in: .engine) : nil, into: &out)
+        append(wasSent && isSent ? stages[2] : nil, into: &out)
         out.append(",\"ttft_ms\":")
         append(record.timeToFirstToken, into: &out)
         out.append(",\"duration_ms\":")
@@ -154,34 +161,50 @@ package struct AccessLogFormatter: Sendable {
     }
 
     /// Milliseconds with three digits after the point, or `null`.
+    ///
+    /// Written from its end into a local piece: one append instead of one per digit.
     private static func append(_ time: Nanoseconds?, into out: inout ByteBuffer) {
         guard let time else { return out.append("null") }
-        let microseconds = UInt64(max(0, time.count)) / 1_000
-        out.appendDecimal(Int(microseconds / 1_000))
-        let rest = microseconds % 1_000
-        if rest == 0 { return }
-        out.append(0x2E)
-        appendDigits(rest, 3, into: &out)
+        var rest = UInt64(max(0, time.count)) / 1_000
+        var text = InlineArray<24, UInt8>(repeating: 0x30)
+        var index = 24
+        repeat {
+            index &-= 1
+            if index == 20 {
+                text[index] = 0x2E
+                continue
+            }
+            let quotient = rest / 10
+            text[index] = UInt8(truncatingIfNeeded: rest &- quotient &* 10) | 0x30
+            rest = quotient
+        } while rest > 0 || index > 19
+        out.append(text.span, index..<24)
     }
 
-    /// The lowest `n` decimal digits of `number`, with leading zeros.
-    private static func appendDigits(_ number: UInt64, _ n: Int, into out: inout ByteBuffer) {
-        var divisor: UInt64 = 1
-        for _ in 1..<n { divisor &*= 10 }
-        while divisor > 0 {
-            out.append(UInt8(truncatingIfNeeded: number / divisor % 10) | 0x30)
-            divisor /= 10
-        }
-    }
-
-    /// RFC 3339 in UTC with milliseconds; years outside 1970 … 9999 are held at the ends.
-    ///
-    /// Source: Howard Hinnant, "chrono-compatible low-level date algorithms", civil_from_days.
-    static func appendTime(_ unixNanoseconds: Int64, into out: inout ByteBuffer) {
+    /// RFC 3339 in UTC with milliseconds, and the name of the field that follows.
+    private mutating func appendTime(_ unixNanoseconds: Int64, into out: inout ByteBuffer) {
         let clock = UInt64(max(0, unixNanoseconds)) / 1_000_000
-        let day = clock / 86_400_000
-        let time = clock % 86_400_000
-        let shifted = day &+ 719_468
+        if clock / 1_000 != second {
+            second = clock / 1_000
+            secondText = Self.secondText(second)
+        }
+        out.append(secondText.bytes)
+        let rest = clock % 1_000
+        var text: InlineArray<18, UInt8> = [
+            0x30, 0x30, 0x30, 0x5A, 0x22, 0x2C, 0x22, 0x72, 0x65, 0x71, 0x75, 0x65, 0x73, 0x74,
+            0x5F, 0x69, 0x64, 0x22,
+        ]
+        text[0] |= UInt8(truncatingIfNeeded: rest / 100)
+        text[1] |= UInt8(truncatingIfNeeded: rest / 10 % 10)
+        text[2] |= UInt8(truncatingIfNeeded: rest % 10)
+        out.append(text.span)
+        out.append(":\"")
+    }
+
+    /// Source: Howard Hinnant, "chrono-compatible low-level date algorithms", civil_from_days.
+    private static func secondText(_ second: UInt64) -> InlineText<20> {
+        let shifted = second / 86_400 &+ 719_468
+        let time = second % 86_400
         let era = shifted / 146_097
         let dayOfEra = shifted % 146_097
         let yearOfEra =
@@ -190,20 +213,20 @@ package struct AccessLogFormatter: Sendable {
         let shiftedMonth = (5 &* dayOfYear &+ 2) / 153
         let month = shiftedMonth < 10 ? shiftedMonth &+ 3 : shiftedMonth &- 9
         let year = yearOfEra &+ era &* 400 &+ (month <= 2 ? 1 : 0)
-        appendDigits(year, 4, into: &out)
-        out.append(0x2D)
-        appendDigits(month, 2, into: &out)
-        out.append(0x2D)
-        appendDigits(dayOfYear &- (153 &* shiftedMonth &+ 2) / 5 &+ 1, 2, into: &out)
-        out.append(0x54)
-        appendDigits(time / 3_600_000, 2, into: &out)
-        out.append(0x3A)
-        appendDigits(time / 60_000 % 60, 2, into: &out)
-        out.append(0x3A)
-        appendDigits(time / 1_000 % 60, 2, into: &out)
-        out.append(0x2E)
-        appendDigits(time % 1_000, 3, into: &out)
-        out.append(0x5A)
+        var text = InlineText<20>()
+        func append(_ number: UInt64, _ end: UInt8) {
+            text.append(UInt8(truncatingIfNeeded: number / 10 % 10) | 0x30)
+            text.append(UInt8(truncatingIfNeeded: number % 10) | 0x30)
+            if end != 0 { text.append(end) }
+        }
+        append(year / 100, 0)
+        append(year, 0x2D)
+        append(month, 0x2D)
+        append(dayOfYear &- (153 &* shiftedMonth &+ 2) / 5 &+ 1, 0x54)
+        append(time / 3_600, 0x3A)
+        append(time / 60 % 60, 0x3A)
+        append(time % 60, 0x2E)
+        return text
     }
 
     /// Whether `byte` may stand in a JSON string as it is: printable ASCII but `"` and `\`.
@@ -212,19 +235,45 @@ package struct AccessLogFormatter: Sendable {
         byte >= 0x20 && byte < 0x7F && byte != 0x22 && byte != 0x5C
     }
 
+    /// Whether all of `bytes` may stand in a JSON string as they are; eight at a time.
+    private static func isPlain(_ bytes: Span<UInt8>) -> Bool {
+        var index = 0
+        while index &+ 8 <= bytes.count {
+            let word = bytes.word(at: index)
+            let quote = word ^ 0x2222_2222_2222_2222
+            let backslash = word ^ 0x5C5C_5C5C_5C5C_5C5C
+            // The high bit of a byte is set here if it is below 0x20, `"`, `\`, or above 0x7E; a
+            // borrow may set it wrongly, which only costs the slow path.
+            let odd =
+                (word &- 0x2020_2020_2020_2020) | (quote &- 0x0101_0101_0101_0101)
+                | (backslash &- 0x0101_0101_0101_0101) | (word &+ 0x0101_0101_0101_0101) | word
+            if odd & 0x8080_8080_8080_8080 != 0 { return false }
+            index &+= 8
+        }
+        while index < bytes.count {
+            if !isPlain(bytes[index]) { return false }
+            index &+= 1
+        }
+        return true
+    }
+
+    @inline(__always)
+    private static func append(_ bytes: Span<UInt8>, isPlain: Bool, into out: inout ByteBuffer) {
+        if isPlain { out.append(bytes) } else { appendSlowly(bytes, into: &out) }
+    }
+
     /// Text from a peer as the inside of a JSON string in printable ASCII; a byte that is not is
     /// written as the code point of the same number.
     package static func appendEscaped(_ bytes: Span<UInt8>, into out: inout ByteBuffer) {
-        var start = 0
-        var index = 0
-        while index < bytes.count {
+        append(bytes, isPlain: isPlain(bytes), into: &out)
+    }
+
+    private static func appendSlowly(_ bytes: Span<UInt8>, into out: inout ByteBuffer) {
+        for index in 0..<bytes.count {
             let byte = bytes[index]
             if isPlain(byte) {
-                index &+= 1
-                continue
-            }
-            out.append(bytes, start..<index)
-            if byte == 0x22 || byte == 0x5C {
+                out.append(byte)
+            } else if byte == 0x22 || byte == 0x5C {
                 out.append(0x5C)
                 out.append(byte)
             } else {
@@ -232,10 +281,7 @@ package struct AccessLogFormatter: Sendable {
                 if byte < 0x10 { out.append(0x30) }
                 out.appendHex(Int(byte))
             }
-            index &+= 1
-            start = index
         }
-        out.append(bytes, start..<index)
     }
 }
 

@@ -45,6 +45,11 @@ package struct BucketScale: Sendable {
         return index
     }
 
+    /// The bound of bucket `index`, not divided.
+    func rawBound(_ index: Int) -> UInt64 { bounds[index] }
+    /// Where the search for a value of so many significant bits begins.
+    func start(bits: Int) -> Int { Int(starts[bits]) }
+
     /// The bound of bucket `index` in base units; `index < count`.
     package func bound(_ index: Int) -> Double { Double(bounds[index]) / divisor }
 }

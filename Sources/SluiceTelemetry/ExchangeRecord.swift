@@ -149,67 +149,75 @@ package enum Stage: UInt8, CaseIterable, Sendable {
     }
 }
 
+// Below, clocks are compared and subtracted as bare integers: the saturating operators of
+// SluiceTime cost ninety instructions per call here (measured), and clocks of one machine cannot
+// be far enough apart to need them.
 extension ExchangeRecord {
     /// Time from the first byte of the head to the last of the body.
+    @inline(__always)
     package var receiveTime: Nanoseconds? {
-        guard started.isSet, received.isSet else { return nil }
-        return max(.zero, received - started)
+        Self.span(from: started, to: received)
     }
 
     /// Time from the last request byte to the end.
+    @inline(__always)
     package var duration: Nanoseconds? {
-        guard received.isSet, ended.isSet else { return nil }
-        return max(.zero, ended - received)
+        Self.span(from: received, to: ended)
     }
 
     /// Client-visible time to first token, `t7 − t1`; nil for what is no event stream.
+    @inline(__always)
     package var timeToFirstToken: Nanoseconds? {
-        guard isStream, received.isSet, firstContentWritten.isSet else { return nil }
-        return max(.zero, firstContentWritten - received)
+        isStream ? Self.span(from: received, to: firstContentWritten) : nil
+    }
+
+    /// The time between two clocks, nil if one is unset, zero if they are out of order.
+    @inline(__always)
+    static func span(from a: Instant, to b: Instant) -> Nanoseconds? {
+        if a.nanoseconds == 0 || b.nanoseconds == 0 { return nil }
+        return Nanoseconds(Swift.max(0, b.nanoseconds &- a.nanoseconds))
     }
 
     /// Time per output token: first to last content write over the tokens after the first.
     ///
     /// Nil below two tokens. `isUsage` says whether the tokens come from `usage`, or are content
     /// events.
+    @inline(__always)
     package var timePerOutputToken: (time: Nanoseconds, isUsage: Bool)? {
-        guard isStream, firstContentWritten.isSet, lastContentWritten > firstContentWritten else {
-            return nil
-        }
+        let first = firstContentWritten.nanoseconds
+        let last = lastContentWritten.nanoseconds
+        guard isStream, first != 0, last > first else { return nil }
         let isUsage = generationTokens >= 0
         let tokens = isUsage ? Int64(generationTokens) : Int64(contentEvents)
         guard tokens >= 2 else { return nil }
-        return ((lastContentWritten - firstContentWritten) / (tokens - 1), isUsage)
+        return (Nanoseconds((last &- first) / (tokens &- 1)), isUsage)
     }
 
     /// How long `stage` took; whatever clocks are missing or out of order, the four stages of a
     /// delivered first token sum to ``timeToFirstToken``.
     ///
     /// Clocks read once per batch may lie before those read at an edge, and a replica may answer
-    /// before it has the whole request: every bound is held between `t1` and the next one.
-    package func time(in stage: Stage) -> Nanoseconds {
-        let bounds = stageBounds
-        return switch stage {
-        case .queue: bounds.admitted - bounds.received
-        case .connect: bounds.sent - bounds.admitted
-        case .engine: bounds.arrived - bounds.sent
-        case .deliver: bounds.delivered - bounds.arrived
-        }
-    }
-
-    /// The clocks between which the stages lie, made monotonic from the end backwards; a stage
+    /// before it has the whole request: every bound is held between `t1` and the next one. A stage
     /// that was never reached ends where the exchange did.
-    private var stageBounds:
-        (received: Instant, admitted: Instant, sent: Instant, arrived: Instant, delivered: Instant)
-    {
-        let start = received
-        let end = firstContentWritten.isSet ? firstContentWritten : ended
-        let delivered = max(start, end)
-        func held(_ clock: Instant, by next: Instant) -> Instant {
-            clock.isSet ? min(max(clock, start), next) : next
+    package func time(in stage: Stage) -> Nanoseconds { stageTimes[Int(stage.rawValue)] }
+
+    /// The times of all stages, in the order of ``Stage``'s cases.
+    @inline(__always)
+    package var stageTimes: InlineArray<4, Nanoseconds> {
+        @inline(__always)
+        func held(_ clock: Instant, from start: Int64, by next: Int64) -> Int64 {
+            let clock = clock.nanoseconds
+            return clock == 0 ? next : Swift.min(Swift.max(clock, start), next)
         }
-        let arrived = held(firstContentArrived, by: delivered)
-        let sent = held(sent, by: arrived)
-        return (start, held(admitted, by: sent), sent, arrived, delivered)
+        let start = received.nanoseconds
+        let written = firstContentWritten.nanoseconds
+        let delivered = Swift.max(start, written != 0 ? written : ended.nanoseconds)
+        let arrived = held(firstContentArrived, from: start, by: delivered)
+        let sent = held(sent, from: start, by: arrived)
+        let admitted = held(admitted, from: start, by: sent)
+        return [
+            Nanoseconds(admitted &- start), Nanoseconds(sent &- admitted),
+            Nanoseconds(arrived &- sent), Nanoseconds(delivered &- arrived),
+        ]
     }
 }

@@ -4,25 +4,29 @@ import SluiceBytes
 ///
 /// Longer text is cut at `capacity` bytes; the bytes are whatever a peer sent, so whoever writes
 /// them out escapes them.
-package struct InlineText<let capacity: Int>: BitwiseCopyable, Sendable {
-    private var storage = InlineArray<capacity, UInt8>(repeating: 0)
-    private var length: UInt16 = 0
+@usableFromInline package struct InlineText<let capacity: Int>: BitwiseCopyable, Sendable {
+    @usableFromInline var storage: InlineArray<capacity, UInt8>
+    @usableFromInline var length: UInt16
 
     /// An empty text.
-    package init() {}
+    @inlinable package init() {
+        storage = InlineArray(repeating: 0)
+        length = 0
+    }
 
     /// The first `capacity` bytes of `text`; for cold paths and tests.
     package init(_ text: String) {
+        self.init()
         for byte in text.utf8.prefix(capacity) { append(byte) }
     }
 
     /// Bytes held, 0 … `capacity`.
-    package var count: Int { Int(length) }
+    @inlinable package var count: Int { Int(length) }
     /// Whether nothing is held.
-    package var isEmpty: Bool { length == 0 }
+    @inlinable package var isEmpty: Bool { length == 0 }
 
     /// The bytes held.
-    package var bytes: Span<UInt8> {
+    @inlinable package var bytes: Span<UInt8> {
         @_lifetime(borrow self) get { storage.span.extracting(0..<Int(length)) }
     }
 
@@ -30,14 +34,14 @@ package struct InlineText<let capacity: Int>: BitwiseCopyable, Sendable {
     package var text: String { bytes.text() }
 
     /// Appends one byte, unless the text is full.
-    package mutating func append(_ byte: UInt8) {
+    @inlinable package mutating func append(_ byte: UInt8) {
         guard count < capacity else { return }
         storage[count] = byte
         length &+= 1
     }
 
     /// Appends as many of `bytes` as fit.
-    package mutating func append(_ bytes: Span<UInt8>) {
+    @inlinable package mutating func append(_ bytes: Span<UInt8>) {
         let kept = min(bytes.count, capacity &- count)
         let start = count
         for index in 0..<kept { storage[start &+ index] = bytes[index] }
@@ -45,10 +49,10 @@ package struct InlineText<let capacity: Int>: BitwiseCopyable, Sendable {
     }
 
     /// Appends as much of the part `range` of `bytes` as fits; the range must lie inside.
-    package mutating func append(_ bytes: Span<UInt8>, _ range: Range<Int>) {
+    @inlinable package mutating func append(_ bytes: Span<UInt8>, _ range: Range<Int>) {
         append(bytes.extracting(range))
     }
 
     /// Forgets the text.
-    package mutating func removeAll() { length = 0 }
+    @inlinable package mutating func removeAll() { length = 0 }
 }

@@ -2,15 +2,15 @@
 ///
 /// `ContinuousClock.Instant` is not trivially destroyed, so a noncopyable permit that holds one
 /// could not `discard self`; this one is a single word. Source: clock_gettime(2), CLOCK_MONOTONIC.
-package struct Instant: Hashable, Comparable, Sendable {
-    package var nanoseconds: Int64
+@usableFromInline package struct Instant: Hashable, Comparable, Sendable {
+    @usableFromInline package var nanoseconds: Int64
 
     @inlinable package init(nanoseconds: Int64) { self.nanoseconds = nanoseconds }
 
     /// Later than every instant a clock can show: a deadline that never passes.
-    package static let never = Instant(nanoseconds: .max)
+    @inlinable package static var never: Instant { Instant(nanoseconds: .max) }
     /// Not after any instant a clock can show; also "not yet" in records of what happened when.
-    package static let unset = Instant(nanoseconds: 0)
+    @inlinable package static var unset: Instant { Instant(nanoseconds: 0) }
 
     /// Whether the instant has been recorded.
     @inlinable package var isSet: Bool { nanoseconds != 0 }

@@ -2,12 +2,12 @@
 ///
 /// One 64-bit word, trivially destroyed, so that a noncopyable value may hold one
 /// (`Duration` has two words and more arithmetic than a reactor wants).
-package struct Nanoseconds: Hashable, Comparable, Sendable {
-    package var count: Int64
+@usableFromInline package struct Nanoseconds: Hashable, Comparable, Sendable {
+    @usableFromInline package var count: Int64
 
     @inlinable package init(_ count: Int64) { self.count = count }
 
-    package static let zero = Nanoseconds(0)
+    @inlinable package static var zero: Nanoseconds { Nanoseconds(0) }
 
     @inlinable package static func microseconds(_ n: Int64) -> Nanoseconds {
         Nanoseconds(n.saturatingProduct(1_000))

@@ -21,7 +21,7 @@ package enum EventKind: UInt8, Sendable, Equatable {
 /// Tells what each event of a stream is, in one pass across any cut, in O(1) state.
 ///
 /// The JSON is tokenised, not searched: a text that contains `"error"` or `[DONE]` confuses nothing.
-package struct EventClassifier: Sendable {
+package struct EventClassifier: ~Copyable, Sendable {
     private enum Shape: UInt8 { case choices, responses, messages, audio, opaque }
     private enum Line: UInt8 { case start, name, data, eventName, skip }
     private enum Key: UInt8 {

@@ -33,7 +33,7 @@ package enum JSONStep: Equatable, Sendable {
 ///
 /// Nesting is a bit per level (object or array) up to ``depthMax``. Long strings are skipped eight
 /// bytes at a time. Source: RFC 8259.
-package struct JSONScanner: Sendable {
+package struct JSONScanner: ~Copyable, Sendable {
     /// Levels of nesting at most; Python's own limit in the replica is about 1,000.
     package static let depthMax = 256
     /// Bytes of a key, number or string kept for comparison; longer ones are marked as cut.
@@ -86,7 +86,7 @@ package struct JSONScanner: Sendable {
     /// Whether the kept text equals `word`.
     @inline(__always) package func textEquals(_ word: StaticString) -> Bool {
         guard textCount == word.utf8CodeUnitCount, !isTextCut else { return false }
-        return storage.span.extracting(0..<textCount).hasBytes(word, at: 0)
+        return storage.span.hasBytes(word, at: 0)
     }
 
     /// The kept text.
@@ -271,57 +271,43 @@ package struct JSONScanner: Sendable {
 
     private var keepsText: Bool { isKey || keepsStrings }
 
-    /// Passes over plain bytes of a string; stops at a quote, a backslash, a control or the end.
+    /// Passes over plain bytes of a string; stops at a quote, a backslash, a control, a byte of a
+    /// longer character, or the end.
     private mutating func skipString(_ bytes: Span<UInt8>, from start: Int, to end: Int) -> Int {
+        if utf8Left > 0 { return start }
+        if highSurrogate != 0, start < end, bytes[start] != 0x5C { loneSurrogate() }
         var index = start
-        if highSurrogate != 0, index < end, bytes[index] != 0x5C { loneSurrogate() }
-        let wantsText = keepsText
-        while index &+ 8 <= end, utf8Left == 0, !wantsText || textCount >= Self.textMax {
-            let word = bytes.word(at: index)
-            let controls = (word &- ByteScan.broadcast(0x20)) & ~word & ByteScan.highs
-            let special =
-                ByteScan.matches(word, ByteScan.broadcast(0x22))
-                | ByteScan.matches(word, ByteScan.broadcast(0x5C)) | controls
-                | (word & ByteScan.highs)
-            if special != 0 { break }
-            if wantsText { isTextCut = true }
-            stringBytes &+= 8
-            index &+= 8
-        }
-        while index < end {
-            let byte = bytes[index]
-            if byte == 0x22 || byte == 0x5C || byte < 0x20 || byte >= 0x80 || utf8Left > 0 {
-                return index
-            }
-            if wantsText { keep(byte) }
-            stringBytes &+= 1
-            index &+= 1
-            if !wantsText, index & 7 == start & 7 {
-                return skipRest(bytes, from: index, to: end)
-            }
-        }
-        return index
-    }
-
-    /// Goes back to whole words after the bytes that stopped the last one.
-    private mutating func skipRest(_ bytes: Span<UInt8>, from start: Int, to end: Int) -> Int {
-        var index = start
+        var isStopped = false
         while index &+ 8 <= end {
             let word = bytes.word(at: index)
-            let controls = (word &- ByteScan.broadcast(0x20)) & ~word & ByteScan.highs
+            // Source: "Bit Twiddling Hacks"; the lowest bit set is exact.
             let special =
-                ByteScan.matches(word, ByteScan.broadcast(0x22))
-                | ByteScan.matches(word, ByteScan.broadcast(0x5C)) | controls
+                ByteScan.matches(word, 0x2222_2222_2222_2222)
+                | ByteScan.matches(word, 0x5C5C_5C5C_5C5C_5C5C)
+                | ((word &- 0x2020_2020_2020_2020) & ~word & ByteScan.highs)
                 | (word & ByteScan.highs)
-            if special != 0 { break }
-            stringBytes &+= 8
+            if special != 0 {
+                index &+= special.trailingZeroBitCount >> 3
+                isStopped = true
+                break
+            }
             index &+= 8
         }
-        while index < end {
+        while !isStopped, index < end {
             let byte = bytes[index]
-            if byte == 0x22 || byte == 0x5C || byte < 0x20 || byte >= 0x80 { return index }
-            stringBytes &+= 1
+            if byte == 0x22 || byte == 0x5C || byte < 0x20 || byte >= 0x80 { break }
             index &+= 1
+        }
+        stringBytes &+= index &- start
+        if keepsText {
+            var from = start
+            let stop = min(index, start &+ (Self.textMax &- textCount))
+            while from < stop {
+                storage[textCount] = bytes[from]
+                textCount &+= 1
+                from &+= 1
+            }
+            if stop < index { isTextCut = true }
         }
         return index
     }

@@ -81,7 +81,7 @@ package enum JudgedKey: UInt8, CaseIterable, Sendable {
 ///
 /// What is judged here is what the replica reads: keys are unescaped before they are compared,
 /// a judged key that occurs twice or has another type than documented is refused.
-package struct RequestPeek: Sendable {
+package struct RequestPeek: ~Copyable, Sendable {
     package private(set) var model = InlineText<256>()
     package private(set) var isModelCut = false
     package private(set) var isStream = false
@@ -210,10 +210,20 @@ package struct RequestPeek: Sendable {
     }
 
     private static func judged(_ scanner: borrowing JSONScanner) -> JudgedKey? {
-        // Longest judged key: max_completion_tokens.
-        guard scanner.textCount <= 21 else { return nil }
-        for key in JudgedKey.allCases where scanner.textEquals(key.name) { return key }
-        return nil
+        func named(_ key: JudgedKey) -> JudgedKey? { scanner.textEquals(key.name) ? key : nil }
+        switch scanner.textCount {
+        case 1: return named(.n)
+        case 5: return named(.model) ?? named(.store) ?? named(.input)
+        case 6: return named(.stream) ?? named(.prompt)
+        case 7: return named(.bestOf)
+        case 8: return named(.messages) ?? named(.priority)
+        case 10: return named(.maxTokens)
+        case 14: return named(.streamOptions)
+        case 16: return named(.promptCacheKey)
+        case 17: return named(.maxOutputTokens)
+        case 21: return named(.maxCompletionTokens)
+        default: return nil
+        }
     }
 
     /// A value of a top-level key, or the opening of one.

@@ -17,7 +17,8 @@ import Testing
         -> String
     {
         var buffer = ByteBuffer()
-        AccessLogFormatter(names).append(record, into: &buffer)
+        var formatter = AccessLogFormatter(names)
+        formatter.append(record, into: &buffer)
         return buffer.text()
     }
 
@@ -73,9 +74,9 @@ import Testing
                 "model_name":"llama","tenant":null,"class":"default","stream":true,"status":200,\
                 "outcome":"ok","reason":null,"phase":"relaying","replica":"b:8000",\
                 "replicas_tried":["a:8000","b:8000"],"bytes_in":400,"bytes_out":12000,\
-                "receive_ms":1,"queue_ms":1.250,"connect_ms":0.750,"engine_ms":50,\
-                "ttft_ms":52.100,"duration_ms":153,"predicted_wait_ms":null,"prompt_tokens":7,\
-                "generation_tokens":100,"events":99,"blocked_ms":0,"retries":1}
+                "receive_ms":1.000,"queue_ms":1.250,"connect_ms":0.750,"engine_ms":50.000,\
+                "ttft_ms":52.100,"duration_ms":153.000,"predicted_wait_ms":null,"prompt_tokens":7,\
+                "generation_tokens":100,"events":99,"blocked_ms":0.000,"retries":1}
 
                 """)
     }
@@ -91,7 +92,7 @@ import Testing
     @Test func `no byte of a peer can forge a line or leave its string`() throws {
         for byte in UInt8.min...UInt8.max {
             var record = Self.served()
-            let text: [UInt8] = [0x61, byte, 0x22, 0x0A, byte]
+            let text: [UInt8] = [0x61, byte, 0x22, 0x0A, byte, 0x62]
             record.path = InlineText()
             record.path.append(text.span)
             record.requestID = InlineText()
@@ -104,6 +105,20 @@ import Testing
             let path = try Self.object(line)["path"] as? String
             let expected = String(String.UnicodeScalarView(text.map { Unicode.Scalar($0) }))
             #expect(path?.unicodeScalars.elementsEqual(expected.unicodeScalars) == true)
+        }
+    }
+
+    @Test func `escaping sees an odd byte at every place of a text`() {
+        for byte in UInt8.min...UInt8.max {
+            for place in 0..<19 {
+                var text = [UInt8](repeating: 0x7E, count: 19)
+                text[place] = byte
+                var buffer = ByteBuffer()
+                AccessLogFormatter.appendEscaped(text.span, into: &buffer)
+                let isPlain = (0x20..<0x7F).contains(byte) && byte != 0x22 && byte != 0x5C
+                let isCopy = buffer.array() == text
+                #expect(isCopy == isPlain)
+            }
         }
     }
 

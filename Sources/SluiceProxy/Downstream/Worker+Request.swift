@@ -21,9 +21,12 @@ extension Worker {
         downstreams[d].closesAfterAnswer = !requestHead.value.keepAlive || isDraining
 
         let method = requestHead.value.method
-        let verdict = match.verdict(for: method, allowsAdmin: settings.allowsAdminRoutes)
-        switch verdict {
+        exchanges[e].method = method
+        exchanges[e].clientIsHTTP11 = requestHead.value.version == .http11
+        let headCount = requestHead.value.byteCount
+        switch match.verdict(for: method, allowsAdmin: settings.allowsAdminRoutes) {
         case .refuse(var refusal):
+            downstreams[d].consumeInput(headCount, pool)
             refusal.closes = framing != .none
             refuse(e, refusal)
             return
@@ -50,7 +53,6 @@ extension Worker {
             requestHead.value, in: &exchanges[e], trusts: shared.trusts(downstreams[d].peer),
             isTLS: settings.tls != nil)
         let expectsContinue = requestHead.value.expectsContinue
-        let headCount = requestHead.value.byteCount
         downstreams[d].consumeInput(headCount, pool)
         switch framing {
         case .none: requestComplete(e)
@@ -128,7 +130,7 @@ extension Worker {
             answerOurselves(e, answer)
             return
         }
-        switch exchanges[e].judgeBody(directory: directory, settings: settings) {
+        switch exchanges[e].judgeBody(directory: directory.value, settings: settings) {
         case .refuse(let refusal):
             refuse(e, refusal)
             return

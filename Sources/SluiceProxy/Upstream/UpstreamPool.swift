@@ -28,7 +28,8 @@ extension Worker {
             let isQuiet = idleTime < .milliseconds(50) || upstreams[u].transport.isQuiet()
             if idleTime < list.idleMax && isQuiet && !upstreams[u].isPeerClosed {
                 upstreams[u].isReused = true
-                upstreams[u].bytesBefore = upstreams[u].bytesWritten
+                upstreams[u].bytesBefore =
+                    upstreams[u].transport.wireBytesWritten ?? upstreams[u].bytesWritten
                 upstreams[u].parser.reset()
                 return u
             }

@@ -17,7 +17,7 @@ extension Worker {
             UpstreamConnection(
                 transport: transport, replica: key, exchange: e, limits: headLimits))
         shard.connection(.upstream, .ok)
-        if !startTLSIfConfigured(upstream: u, endpoint)
+        if !startTLS(upstream: u, endpoint)
             || (try? poller.add(descriptor, .stream, upstreams.token(.upstream, u))) == nil
         {
             close(upstream: u)
@@ -38,7 +38,6 @@ extension Worker {
             guard event.isWritable || event.isClosing else { return }
             connected(u)
         case .active:
-            if upstreams[u].isHandshaking && !continueHandshake(upstream: u) { return }
             if event.isWritable && upstreams[u].isBlocked { sendRequest(u) }
             if upstreams[u].stage == .active && upstreams[u].isReadable { pump(u) }
         case .idle:

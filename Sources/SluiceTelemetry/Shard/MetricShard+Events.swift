@@ -85,7 +85,7 @@ extension MetricShard {
         count(SeriesKey(.upstreamRequests, replica, min(status, 999)))
         observe(
             SeriesKey(.upstreamLatency, replica, UInt16(UpstreamStage.head.rawValue)),
-            scales.coarse, time)
+            .coarse, time)
     }
 
     /// Counts a connection to `replica` that did not come about.
@@ -144,7 +144,7 @@ extension MetricShard {
 
     /// Counts one turn of the event loop of `worker` that had something to do.
     package func loopTurn(worker: UInt8, _ time: Nanoseconds) {
-        observe(SeriesKey(.loopLag, UInt16(worker)), scales.short, time)
+        observe(SeriesKey(.loopLag, UInt16(worker)), .short, time)
     }
 
     /// Counts log lines given up.
@@ -165,6 +165,6 @@ extension MetricShard {
     package func scraped(_ result: ScrapeResult, _ time: Nanoseconds, badSamples: Int = 0) {
         count(SeriesKey(.scrapes, UInt16(result.rawValue)))
         count(.scrapeBadSamples, UInt64(max(0, badSamples)))
-        observe(SeriesKey(.scrapeDuration), scales.short, time)
+        observe(SeriesKey(.scrapeDuration), .short, time)
     }
 }

@@ -44,12 +44,12 @@ extension MetricShard {
         moved(&record)
         let phase = record.endPhase
         if !record.isCounted { count(through: phase, &record) }
-        countOutcome(record, phase)
-        observeTimes(record)
-        observeVolume(record)
+        countOutcome(&record, phase)
+        observeTimes(&record)
+        observeVolume(&record)
     }
 
-    private func countOutcome(_ record: borrowing ExchangeRecord, _ phase: Phase) {
+    private func countOutcome(_ record: inout ExchangeRecord, _ phase: Phase) {
         var labels = FinishedLabels(record, phase: phase)
         let key = labels.key
         labels.route = .unknown
@@ -67,57 +67,57 @@ extension MetricShard {
                 SeriesKey(
                     .clientRetries, record.modelIndex, UInt16(min(3, record.clientRetryCount))))
         }
-        if record.clientGoneSeen.isSet, record.upstreamClosed.isSet {
-            observe(
-                SeriesKey(.abort), scales.short, record.upstreamClosed - record.clientGoneSeen)
+        if let time = ExchangeRecord.span(
+            from: record.clientGoneSeen, to: record.upstreamClosed)
+        {
+            observe(SeriesKey(.abort), .short, time)
         }
     }
 
-    private func observeTimes(_ record: borrowing ExchangeRecord) {
+    private func observeTimes(_ record: inout ExchangeRecord) {
         let model = record.modelIndex
         let classIndex = UInt16(record.classIndex & 15)
         if let time = record.receiveTime {
-            observe(SeriesKey(.receive, model), scales.short, time)
+            observe(SeriesKey(.receive, model), .short, time)
         }
         guard let duration = record.duration else { return }
         observe(
             SeriesKey(
                 .duration, model, classIndex, record.isStream ? 1 : 0,
-                d: UInt16(record.outcome.result.rawValue)), scales.duration, duration)
+                d: UInt16(record.outcome.result.rawValue)), .duration, duration)
         guard record.isStream else { return }
         if let time = record.timeToFirstToken {
-            observe(SeriesKey(.firstToken, model, classIndex), scales.firstToken, time)
+            observe(SeriesKey(.firstToken, model, classIndex), .firstToken, time)
+            let stages = record.stageTimes
             for stage in 0..<4 {
-                guard let stage = Stage(rawValue: UInt8(stage)) else { continue }
-                observe(
-                    SeriesKey(.stage, model, UInt16(stage.rawValue)), scales.short,
-                    record.time(in: stage))
+                observe(SeriesKey(.stage, model, UInt16(stage)), .short, stages[stage])
             }
             if let (time, isUsage) = record.timePerOutputToken {
-                observe(SeriesKey(.timePerToken, model, isUsage ? 1 : 0), scales.token, time)
+                observe(SeriesKey(.timePerToken, model, isUsage ? 1 : 0), .token, time)
             }
-            if record.replicaIndex >= 0, record.firstContentArrived.isSet, record.sent.isSet {
+            let arrived = ExchangeRecord.span(from: record.sent, to: record.firstContentArrived)
+            if record.replicaIndex >= 0, let arrived {
                 observe(
                     SeriesKey(.upstreamLatency, UInt16(truncatingIfNeeded: record.replicaIndex), 1),
-                    scales.coarse, record.firstContentArrived - record.sent)
+                    .coarse, arrived)
             }
         } else if let result = record.unmetWait {
             observe(
                 SeriesKey(.firstTokenWait, model, classIndex, UInt16(result.rawValue)),
-                scales.firstToken, duration)
+                .firstToken, duration)
         }
     }
 
-    private func observeVolume(_ record: borrowing ExchangeRecord) {
+    private func observeVolume(_ record: inout ExchangeRecord) {
         let model = record.modelIndex
-        if record.bytesIn > 0 { observe(SeriesKey(.bodyBytes), scales.bytes, record.bytesIn) }
-        if record.blocked > .zero { observe(SeriesKey(.blocked), scales.short, record.blocked) }
+        if record.bytesIn > 0 { observe(SeriesKey(.bodyBytes), .bytes, record.bytesIn) }
+        if record.blocked.count > 0 { observe(SeriesKey(.blocked), .short, record.blocked) }
         if record.networkShare.count >= 0 {
-            observe(SeriesKey(.networkShare), scales.short, record.networkShare)
+            observe(SeriesKey(.networkShare), .short, record.networkShare)
         }
         if record.tokensMax >= 0 {
             observe(
-                SeriesKey(.requestTokensMax, model), scales.tokens, UInt64(record.tokensMax))
+                SeriesKey(.requestTokensMax, model), .tokens, UInt64(record.tokensMax))
         }
         if record.cachedTokens > 0 {
             count(SeriesKey(.cachedTokens, model), UInt64(record.cachedTokens))
@@ -125,7 +125,7 @@ extension MetricShard {
         if record.promptTokens >= 0 {
             let tokens = UInt64(record.promptTokens)
             count(SeriesKey(.promptTokens, model), tokens)
-            observe(SeriesKey(.requestPromptTokens, model, 1), scales.tokens, tokens)
+            observe(SeriesKey(.requestPromptTokens, model, 1), .tokens, tokens)
             countTenant(record.tenantIndex, 0, tokens)
         }
         let isUsage = record.generationTokens >= 0
@@ -137,7 +137,7 @@ extension MetricShard {
         }
         if isUsage || generated > 0 {
             observe(
-                SeriesKey(.requestGenerationTokens, model, isUsage ? 1 : 0), scales.tokens,
+                SeriesKey(.requestGenerationTokens, model, isUsage ? 1 : 0), .tokens,
                 generated)
         }
         if generated > 0, let cause = record.wasteCause {
@@ -157,7 +157,7 @@ extension ExchangeRecord {
 
     /// How the wait of a stream without content ended; nil where nobody waited.
     package var unmetWait: WaitResult? {
-        guard isStream, !firstContentWritten.isSet else { return nil }
+        guard isStream, firstContentWritten.nanoseconds == 0 else { return nil }
         return switch outcome {
         case .clientGone, .clientStalled: .abandoned
         case .shed: reason == .expired || reason == .deadline ? .expired : nil

@@ -34,7 +34,7 @@ enum ShardSeries: UInt8, CaseIterable {
 }
 
 /// Which of ``BucketScales`` a histogram uses.
-enum ScaleName {
+enum ScaleName: UInt8, CaseIterable {
     case firstToken, duration, short, token, coarse, tokens, bytes
 }
 

@@ -1,0 +1,93 @@
+# `make run` and `make test` do all set-up on a fresh Debian or Ubuntu that has Swift.
+# `make help` lists the rest.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+export PATH := $(PATH):$(CURDIR)/.build/tools/usr/bin
+
+# Sanitizer runs of `make test`: none with SANITIZERS= ; a part of the tests with
+# SANITIZER_FILTER=REGEX (names as `swift test --filter` takes them).
+SANITIZERS ?= thread address
+SANITIZER_FILTER ?=
+# Tests of the plain run, and of nothing else: TEST_FILTER=REGEX.
+TEST_FILTER ?=
+# Arguments of `make bench`, for example BENCH=--quick
+BENCH ?=
+# Arguments of `make soak`, for example SOAK='--minutes 60'
+SOAK ?=
+
+CFLAGS_BENCH := -O2 -Wall -Wextra -Werror
+
+.PHONY: help run demo build test lint format unit clients sanitizers summary bench \
+	bench-tools soak instructions test-vllm container-check clean setup-run setup-test setup-count setup-bench
+.NOTPARALLEL:
+
+help: ## lists the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
+
+run: setup-run build ## builds, then starts three simulated replicas, the gateway and a gentle load
+	@exec .build/release/sluice demo
+
+test: setup-test lint unit build clients sanitizers summary ## checks everything (what CI runs)
+
+build: setup-run ## the release binaries, .build/release/sluice and vllm-sim
+	@swift build -c release --product sluice
+	@swift build -c release --product vllm-sim
+
+lint: ## layout of sources, shell scripts
+	@scripts/lint.sh
+
+format: ## lays out the sources
+	@swift format -i -p -r --configuration .swift-format Sources Tests Package.swift
+
+unit: setup-test ## the Swift suites, unit and end to end
+	@scripts/swift-tests.sh plain '$(TEST_FILTER)'
+
+clients: setup-test build ## official clients against the binaries, validation of deploy/
+	@scripts/client-tests.sh
+
+sanitizers: setup-test ## the Swift suites under thread and address sanitizer
+	@for kind in $(SANITIZERS); do scripts/swift-tests.sh $$kind '$(SANITIZER_FILTER)'; done
+
+# The summary of the plain run last: it is the line that people and machines look for.
+summary:
+	@cat .build/logs/summary-plain
+
+bench: setup-bench build bench-tools ## compares with nginx and HAProxy, writes docs/benchmarks.md
+	@python3 bench/run.py $(BENCH)
+
+soak: setup-bench build bench-tools ## long mixed load with faults, looks for leaks (SOAK=--minutes N)
+	@python3 bench/soak.py $(SOAK)
+
+instructions: setup-count build bench-tools ## user-mode instructions per request and event, with limits
+	@bench/instructions.sh
+
+bench-tools: .build/bench/load .build/bench/stub
+
+.build/bench/%: bench/%.c
+	@mkdir -p $(@D)
+	@cc $(CFLAGS_BENCH) -o $@ $<
+
+test-vllm: ## runs two real vLLM replicas on CPU and the client suite against them (6 GB)
+	@scripts/setup.sh vllm
+	@$(MAKE) --no-print-directory build
+	@scripts/test-vllm.sh
+
+container-check: setup-run ## the container image's content in a debootstrap root (as root)
+	@deploy/container/check.sh
+
+clean: ## removes everything that was built
+	@rm -rf .build .build-tsan .build-asan .build-static .venv
+
+setup-run:
+	@scripts/setup.sh run
+
+setup-test:
+	@scripts/setup.sh test
+
+setup-count:
+	@scripts/setup.sh count
+
+setup-bench:
+	@scripts/setup.sh bench

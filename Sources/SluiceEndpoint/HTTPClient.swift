@@ -1,0 +1,330 @@
+import SluiceBytes
+import SluiceHTTP
+import SluiceReactor
+import SluiceTime
+
+/// Why a request of ours got no answer.
+package enum ClientFailure: Error, Equatable, Sendable {
+    case refused
+    case connect(SystemError)
+    case timeout
+    /// The connection ended before the answer did.
+    case closed
+    case malformed(String)
+    case tooLarge
+}
+
+/// What to ask.
+package struct ClientRequest: Sendable {
+    package var method: Method = .get
+    package var target = "/"
+    package var host: String
+    package var fields: [(String, String)] = []
+    package var body: [UInt8] = []
+    /// From the start to the last byte.
+    package var totalMax = Nanoseconds.seconds(5)
+    package var connectMax = Nanoseconds.seconds(2)
+    package var bodyBytesMax = 4 << 20
+    /// TLS with this context to a server of this name; nil is plain HTTP.
+    package var tls: (context: TLSClientContext, host: String)?
+
+    package init(host: String) { self.host = host }
+}
+
+/// What comes back, in order: head, body parts, then end or failure – exactly one of these two.
+package struct ClientHandlers {
+    package var onHead: (Int, [(name: String, value: String)]) -> Void = { _, _ in }
+    package var onBody: (borrowing ByteBuffer, Range<Int>) -> Void = { _, _ in }
+    package var onEnd: () -> Void = {}
+    package var onFailure: (ClientFailure) -> Void = { _ in }
+
+    package init() {}
+}
+
+/// A small HTTP/1.1 client on an ``EndpointLoop``; keeps idle connections per address.
+package final class HTTPClient {
+    let loop: EndpointLoop
+    private var idle: [SocketAddress: [ClientConnection]] = [:]
+    /// Connections kept per address at most; 0 closes each after its answer.
+    package let idleMax: Int
+
+    package init(on loop: EndpointLoop, idleMax: Int = 0) {
+        self.loop = loop
+        self.idleMax = idleMax
+    }
+
+    /// Asks; the handlers are called from the loop, never from inside this call.
+    @discardableResult
+    package func send(
+        _ request: ClientRequest, to address: SocketAddress, _ handlers: ClientHandlers
+    ) -> ClientExchange {
+        let exchange = ClientExchange(handlers)
+        while let connection = idle[address]?.popLast() {
+            if connection.isQuiet {
+                connection.begin(request, exchange)
+                return exchange
+            }
+            connection.close()
+        }
+        do throws(SystemError) {
+            let connection = try ClientConnection(to: address, client: self)
+            guard connection.startTLS(request) else {
+                connection.close()
+                loop.after(.zero) { exchange.fail(.malformed("tls")) }
+                return exchange
+            }
+            connection.begin(request, exchange)
+        } catch {
+            let failure: ClientFailure = error.isRefused ? .refused : .connect(error)
+            loop.after(.zero) { exchange.fail(failure) }
+        }
+        return exchange
+    }
+
+    /// Closes what idles.
+    package func closeIdle() {
+        for connection in idle.values.joined() { connection.close() }
+        idle = [:]
+    }
+
+    func keep(_ connection: ClientConnection) -> Bool {
+        guard idle[connection.address, default: []].count < idleMax else { return false }
+        idle[connection.address, default: []].append(connection)
+        return true
+    }
+
+    func forget(_ connection: ClientConnection) {
+        idle[connection.address]?.removeAll { $0 === connection }
+    }
+}
+
+/// One request of ours under way.
+package final class ClientExchange {
+    fileprivate var handlers: ClientHandlers?
+    fileprivate weak var connection: ClientConnection?
+
+    fileprivate init(_ handlers: ClientHandlers) { self.handlers = handlers }
+
+    /// Gives up: the connection is closed and no handler is called any more.
+    package func cancel() {
+        handlers = nil
+        connection?.close()
+    }
+
+    fileprivate func fail(_ failure: ClientFailure) { handlers.take()?.onFailure(failure) }
+    fileprivate func end() { handlers.take()?.onEnd() }
+}
+
+/// One connection of ours.
+final class ClientConnection {
+    let address: SocketAddress
+    private let client: HTTPClient
+    private let loop: EndpointLoop
+    private var transport: Transport?
+    private var watch: EndpointLoop.Watch?
+    private var deadline: EndpointLoop.Timer?
+    private var input = ByteBuffer()
+    private var output = ByteBuffer()
+    private var parser = ResponseParser(limits: HeadLimits())
+    private var decoder = BodyDecoder(framing: .none)
+    private var exchange: ClientExchange?
+    private var request = ClientRequest(host: "")
+    private var isConnected = false
+    private var isHeadTaken = false
+    private var keepsAlive = false
+    private var bodyBytes = 0
+    /// Keeps the connection alive while it works.
+    private var me: ClientConnection?
+
+    init(to address: SocketAddress, client: HTTPClient) throws(SystemError) {
+        self.address = address
+        self.client = client
+        loop = client.loop
+        let transport = try Transport.connect(to: address, userTimeout: .seconds(30))
+        let descriptor = transport.descriptor
+        self.transport = consume transport
+        watch = try loop.watch(descriptor, .stream) { [weak self] event in self?.ready(event) }
+    }
+
+    func startTLS(_ request: ClientRequest) -> Bool {
+        guard let tls = request.tls else { return true }
+        return (try? transport?.startTLS(client: tls.context, host: tls.host)) != nil
+    }
+
+    var isQuiet: Bool { transport?.isQuiet() ?? false }
+
+    func begin(_ request: ClientRequest, _ exchange: ClientExchange) {
+        me = self
+        self.request = request
+        self.exchange = exchange
+        exchange.connection = self
+        isHeadTaken = false
+        bodyBytes = 0
+        parser.reset()
+        loop.pool.provide(&output)
+        output.append(request.method.name)
+        output.append(text: " \(request.target) HTTP/1.1\r\nhost: \(request.host)\r\n")
+        for (name, value) in request.fields { output.append(text: "\(name): \(value)\r\n") }
+        if request.method == .post || !request.body.isEmpty {
+            output.append("content-length: ")
+            output.appendDecimal(request.body.count)
+            output.append("\r\n")
+        }
+        output.append("\r\n")
+        output.append(request.body.span)
+        let limit = isConnected ? request.totalMax : min(request.connectMax, request.totalMax)
+        expect(within: limit)
+        if isConnected { flush() }
+    }
+
+    private func expect(within limit: Nanoseconds) {
+        loop.cancel(&deadline)
+        deadline = loop.after(limit) { [weak self] in
+            self?.deadline = nil
+            self?.fail(.timeout)
+        }
+    }
+
+    private func ready(_ event: PollEvent) {
+        guard transport != nil else { return }
+        guard exchange != nil else {
+            client.forget(self)
+            close()
+            return
+        }
+        if !isConnected {
+            guard event.isWritable || event.isClosing else { return }
+            if let error = transport?.connectError() {
+                fail(error.isRefused ? .refused : .connect(error))
+                return
+            }
+            switch transport?.handshake() ?? .done {
+            case .done: break
+            case .wantsRead, .wantsWrite: return
+            case .failed(let error):
+                fail(.malformed("\(error)"))
+                return
+            }
+            isConnected = true
+            expect(within: request.totalMax)
+            flush()
+        } else if event.isWritable {
+            flush()
+        }
+        while exchange != nil, transport != nil {
+            loop.pool.provide(&input)
+            let result = transport?.read(into: &input) ?? .end
+            switch result {
+            case .bytes: take()
+            case .wouldBlock: return
+            case .end, .failed:
+                if isHeadTaken, decoder.endsWithConnection, result == .end {
+                    complete(keeps: false)
+                } else {
+                    fail(.closed)
+                }
+                return
+            }
+        }
+    }
+
+    private func flush() {
+        guard !output.isEmpty else { return }
+        if case .failed = transport?.write(from: &output) ?? .failed(0) { return }
+        if output.isEmpty { loop.pool.release(&output) }
+    }
+
+    private func take() {
+        if !isHeadTaken {
+            var head = ResponseHead()
+            switch parser.parse(input, into: &head, requestMethod: request.method) {
+            case .needMore: return
+            case .failed(let error):
+                fail(.malformed(error.label.description))
+                return
+            case .complete: takeHead(head)
+            }
+            guard isHeadTaken else { return }
+        }
+        takeBody()
+    }
+
+    private func takeHead(_ head: borrowing ResponseHead) {
+        if head.status < 200 {
+            input.consume(head.byteCount)
+            parser.reset()
+            return
+        }
+        let fields = Self.fields(head, input)
+        keepsAlive = head.keepAlive
+        decoder = BodyDecoder(framing: head.framing)
+        let status = head.status
+        input.consume(head.byteCount)
+        isHeadTaken = true
+        exchange?.handlers?.onHead(status, fields)
+    }
+
+    private static func fields(_ head: borrowing ResponseHead, _ input: borrowing ByteBuffer)
+        -> [(name: String, value: String)]
+    {
+        let bytes = input.bytes
+        return (0..<head.fieldCount).map { index in
+            let line = head.field(index)
+            return (bytes.text(in: line.name).lowercased(), bytes.text(in: line.value))
+        }
+    }
+
+    private func takeBody() {
+        var offset = 0
+        while exchange != nil, transport != nil {
+            switch decoder.next(input.bytes, from: offset) {
+            case .data(let range):
+                bodyBytes += range.count
+                guard bodyBytes <= request.bodyBytesMax else {
+                    fail(.tooLarge)
+                    return
+                }
+                exchange?.handlers?.onBody(input, range)
+                offset = range.upperBound
+            case .needMore(let end):
+                input.consume(end)
+                if input.isEmpty { loop.pool.release(&input) }
+                return
+            case .end(let end):
+                input.consume(end)
+                complete(keeps: keepsAlive && input.isEmpty)
+                return
+            case .failed(let error):
+                fail(.malformed(error.label.description))
+                return
+            }
+        }
+    }
+
+    private func complete(keeps: Bool) {
+        let exchange = exchange.take()
+        loop.cancel(&deadline)
+        loop.pool.release(&input)
+        loop.pool.release(&output)
+        if !keeps || !client.keep(self) { close() }
+        me = nil
+        exchange?.end()
+    }
+
+    private func fail(_ failure: ClientFailure) {
+        let exchange = exchange.take()
+        close()
+        exchange?.fail(failure)
+    }
+
+    func close() {
+        exchange = nil
+        loop.cancel(&deadline)
+        if let watch, let descriptor = transport?.descriptor { loop.unwatch(watch, descriptor) }
+        watch = nil
+        transport = nil
+        loop.pool.release(&input)
+        loop.pool.release(&output)
+        me = nil
+    }
+}

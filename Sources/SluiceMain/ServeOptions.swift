@@ -1,0 +1,73 @@
+import ArgumentParser
+import SluiceConfig
+
+/// Flags that make settings; `serve` and `doctor` take the same.
+struct ServeOptions: ParsableArguments {
+    @Option(help: ArgumentHelp("The YAML file; flags override what it says.", valueName: "file"))
+    var config: String?
+
+    @Option(
+        help: ArgumentHelp("Where clients connect. (default: 0.0.0.0:8080)", valueName: "ip:port"))
+    var listen: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "Listener of operators, or off. (default: 127.0.0.1:9801)", valueName: "ip:port"))
+    var admin: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "Read-only listener for probes and Prometheus, or off. (default: off)",
+            valueName: "ip:port"))
+    var status: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "A vLLM server, http://host:port; repeat it for more.", valueName: "url"))
+    var replica: [String] = []
+
+    @Option(
+        help: ArgumentHelp(
+            "All addresses of this name are replicas, http://name:port.", valueName: "url"))
+    var replicaDns: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "Model that the replicas serve; repeat it for more. (default: what they report)",
+            valueName: "name"))
+    var model: [String] = []
+
+    @Option(
+        help: ArgumentHelp("Worker threads, 1 … 64, or auto. (default: auto)", valueName: "count"))
+    var workers: String?
+
+    @Option(
+        help: ArgumentHelp("PEM file with certificate and chain for clients.", valueName: "file"))
+    var tlsCert: String?
+
+    @Option(help: ArgumentHelp("PEM file with its private key.", valueName: "file"))
+    var tlsKey: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "Where access log lines go: off, stdout or a path. (default: stdout)",
+            valueName: "where"))
+    var accessLog: String?
+
+    /// The flags as the configuration takes them.
+    var flags: ServeFlags {
+        var flags = ServeFlags()
+        flags.config = config
+        flags.listen = listen
+        flags.admin = admin
+        flags.status = status
+        flags.replicas = replica
+        flags.replicaDNS = replicaDns
+        flags.models = model
+        flags.workers = workers
+        flags.tlsCertificate = tlsCert
+        flags.tlsKey = tlsKey
+        flags.accessLog = accessLog
+        return flags
+    }
+}

@@ -1,0 +1,31 @@
+import ArgumentParser
+
+/// The program: `sluice serve|check|doctor|demo|bench`.
+@main struct Sluice: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "sluice",
+        abstract: "A streaming reverse proxy for vLLM.",
+        discussion: """
+            EXAMPLES
+              See it work, without a GPU and without arguments:
+                sluice demo
+              Two vLLM servers behind one address:
+                sluice serve --replica http://10.0.0.1:8000 --replica http://10.0.0.2:8000
+              The same from a file, checked first:
+                sluice check sluice.yaml && sluice serve --config sluice.yaml
+              Ask a vLLM server what it offers:
+                sluice doctor --replica http://10.0.0.1:8000
+              Measure any OpenAI endpoint:
+                sluice bench http://127.0.0.1:8080
+
+            EXIT STATUS
+              0  done, or drained after SIGTERM
+              1  failed while running
+              2  the configuration is wrong; every error is on standard error
+              64 the command line is wrong
+            """,
+        subcommands: [
+            ServeCommand.self, CheckCommand.self, DoctorCommand.self, DemoCommand.self,
+            BenchCommand.self,
+        ])
+}

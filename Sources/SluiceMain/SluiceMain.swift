@@ -1,1 +1,0 @@
-@main struct SluiceMain { static func main() {} }

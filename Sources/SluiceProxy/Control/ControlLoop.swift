@@ -1,0 +1,163 @@
+import Glibc
+import Logging
+import SluiceEndpoint
+import SluiceExchange
+import SluiceReactor
+import SluiceTelemetry
+import SluiceTime
+import SluiceTraffic
+
+// The control thread owns everything in this folder: probes, discovery, admin and status pages, the
+// life cycle. It shares with the workers only `GatewayShared`; overload of the workers never starves it.
+
+/// The one thread that is not on any request's path.
+final class ControlLoop {
+    let shared: GatewayShared
+    let loop: EndpointLoop
+    let registry: ReplicaRegistry
+    let pages: AdminPages
+    /// Counts what the control thread itself does: scrapes, name look-ups.
+    let shard = MetricShard()
+    private let signals: SignalSource
+    private(set) var admin: HTTPServer?
+    private(set) var status: HTTPServer?
+    private(set) var isDraining = false
+    private var stopped = Set<Int>()
+    private var notes: [String: Instant] = [:]
+    private var onReady: ((GatewayAddresses) -> Void)?
+    private var dataAddress: SocketAddress?
+    private var readyBy = Instant.never
+    private var drainTimer: EndpointLoop.Timer?
+
+    static let tickInterval = Nanoseconds.milliseconds(100)
+    /// Readiness does not wait longer for first probes.
+    static let firstProbesMax = Nanoseconds.seconds(3)
+    static let noteInterval = Nanoseconds.seconds(5)
+
+    /// Opens the admin and status listeners. - Throws: ``GatewayError``.
+    init(shared: GatewayShared, signals: SignalSource, configuration: String) throws(GatewayError) {
+        self.shared = shared
+        self.signals = signals
+        do throws(SystemError) {
+            loop = try EndpointLoop()
+        } catch {
+            throw .system(error)
+        }
+        registry = try ReplicaRegistry(shared: shared, loop: loop, shard: shard)
+        pages = AdminPages(configuration: configuration)
+        pages.control = self
+        admin = try open("admin", shared.settings.admin, pages.answerAdmin)
+        status = try open("status", shared.settings.status, pages.answerStatus)
+        do throws(SystemError) {
+            _ = try loop.watch(shared.control.descriptor, .read) { [unowned self] _ in takeMail() }
+            _ = try loop.watch(signals.descriptor, .read) { [unowned self] _ in takeSignals() }
+        } catch {
+            throw .system(error)
+        }
+    }
+
+    private func open(_ key: String, _ text: String?, _ handler: @escaping HTTPServer.Handler)
+        throws(GatewayError) -> HTTPServer?
+    {
+        guard let text else { return nil }
+        guard let address = SocketAddress(text) else { throw .badAddress(key: key, value: text) }
+        var options = ServerOptions()
+        options.bodyBytesMax = 65_536
+        options.connectionsMax = 256
+        do throws(SystemError) {
+            return try HTTPServer(address, on: loop, options: options, handler: handler)
+        } catch {
+            throw .listen(key: key, address: text, error)
+        }
+    }
+
+    /// Runs until every worker has stopped.
+    func run(data: SocketAddress, onReady: @escaping (GatewayAddresses) -> Void) {
+        dataAddress = data
+        self.onReady = onReady
+        readyBy = loop.now + Self.firstProbesMax
+        registry.begin()
+        tick()
+        while stopped.count < shared.mailboxes.count { loop.turn(maxWait: .seconds(1)) }
+        registry.end()
+        admin?.close()
+        status?.close()
+    }
+
+    private func tick() {
+        let now = loop.now
+        for pool in shared.pools { shared.wake(pool.tick(now: now), except: nil) }
+        registry.tick()
+        if let onReady, registry.isProbed || now >= readyBy {
+            self.onReady = nil
+            shared.setReady(true)
+            if let dataAddress {
+                onReady(
+                    GatewayAddresses(
+                        data: dataAddress, admin: admin?.address, status: status?.address))
+            }
+        }
+        loop.after(Self.tickInterval) { [unowned self] in tick() }
+    }
+
+    private func takeMail() {
+        for message in shared.control.take() {
+            switch message {
+            case .probeNow(let pool, let replica): registry.probeNow(pool: pool, replica)
+            case .note(let text): note(text)
+            case .workerStopped(let index): stopped.insert(index)
+            }
+        }
+    }
+
+    /// Says the same thing once in a while only.
+    private func note(_ text: String) {
+        let now = loop.now
+        if let last = notes[text], now - last < Self.noteInterval { return }
+        if notes.count > 256 { notes = [:] }
+        notes[text] = now
+        shared.logger.warning("\(text)")
+    }
+
+    // MARK: Life cycle
+
+    private func takeSignals() {
+        while let signal = signals.next() {
+            if signal == SIGHUP {
+                shared.logger.warning("SIGHUP: reloading is not supported yet; nothing has changed")
+            } else {
+                drain()
+            }
+        }
+    }
+
+    /// SIGTERM, SIGINT or `POST /drain`: readiness fails now, listeners close after `drain_delay`,
+    /// what is left is cut after `drain_max`. A second signal ends at once.
+    func drain() {
+        guard !isDraining else {
+            shared.logger.notice("second signal: stopping at once")
+            stopWorkers()
+            return
+        }
+        isDraining = true
+        shared.setReady(false)
+        shared.logger.notice("draining")
+        for mailbox in shared.mailboxes { mailbox.post(.beginDrain) }
+        drainTimer = loop.after(shared.settings.timeouts.drainDelay) { [unowned self] in
+            closeListeners()
+        }
+    }
+
+    private func closeListeners() {
+        for mailbox in shared.mailboxes { mailbox.post(.closeListener) }
+        drainTimer = loop.after(shared.settings.timeouts.drainMax) { [unowned self] in
+            let left = shared.connections.load(ordering: .relaxed)
+            shared.logger.notice("drain limit reached: cutting \(left) connections")
+            stopWorkers()
+        }
+    }
+
+    private func stopWorkers() {
+        for mailbox in shared.mailboxes { mailbox.post(.stop) }
+    }
+}

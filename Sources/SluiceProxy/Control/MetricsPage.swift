@@ -1,0 +1,98 @@
+import SluiceBytes
+import SluiceReactor
+import SluiceTelemetry
+import SluiceTime
+import SluiceTraffic
+
+/// Everything on `/metrics`: the workers' shards, and what the control thread knows.
+enum MetricsPage {
+    /// Renders the page; reading stops no worker.
+    static func render(_ control: ControlLoop, _ format: ExpositionFormat) -> [UInt8] {
+        let shared = control.shared
+        var snapshot = MetricSnapshot()
+        snapshot.add(shared.shards + [control.shard], names: control.registry.nameTables)
+        let now = control.loop.now
+        for (index, traffic) in shared.pools.enumerated() {
+            addPool(traffic.snapshot(now: now), index, control, to: &snapshot)
+        }
+        control.registry.forEachTransition { labels, count in
+            snapshot.add(.replicaTransitions, labels, Double(count))
+        }
+        addGateway(control, to: &snapshot)
+        addProcess(control, to: &snapshot)
+        var page = ByteBuffer(minimumCapacity: 262_144)
+        Exposition.render(snapshot, format: format, into: &page)
+        return page.array()
+    }
+
+    private static func addPool(
+        _ pool: PoolSnapshot, _ index: Int, _ control: ControlLoop,
+        to snapshot: inout MetricSnapshot
+    ) {
+        let settings = control.shared.settings.pools[index]
+        let name = settings.name
+        let states = ReplicaState.allCases.map { $0.label.description }
+        for state in ReplicaState.allCases {
+            let count = pool.replicas.count { $0.state == state }
+            snapshot.add(.poolReplicas, [name, state.label.description], Double(count))
+        }
+        snapshot.add(.poolPanic, [name], pool.isPanicking ? 1 : 0)
+        snapshot.add(.retryBudgetRemaining, Double(pool.retryBudgetRemaining))
+        snapshot.add(.queueLength, [name, "default"], Double(pool.queueLength))
+        snapshot.add(.queueLimit, [name], Double(settings.queueLengthMax))
+        snapshot.add(.leakedPermits, count: pool.leakedPermits)
+        for row in pool.replicas {
+            let labels = [name, row.name]
+            let agent = control.registry.agents.first { $0.pool == index && $0.id == row.id }
+            snapshot.addOneHot(
+                .replicaState, labels, current: row.state.label.description, of: states)
+            snapshot.add(.replicaInflight, labels, Double(row.inflight))
+            snapshot.add(.replicaOthers, labels, row.others)
+            if let age = row.signalAge {
+                // A signal that never came is absent, not zero.
+                snapshot.add(.replicaQueueDepth, labels, row.waiting)
+                snapshot.add(.replicaRunning, labels, row.running)
+                snapshot.add(.replicaSignalAge, labels, age.seconds)
+            }
+            if let usage = row.kvUsage { snapshot.add(.replicaKVUsage, labels, usage) }
+            snapshot.add(
+                .replicaInfo,
+                labels + [agent?.endpoint.url.authority ?? "", agent?.version ?? "unknown"], 1)
+            guard let missing = agent?.metrics?.missing else { continue }
+            for signal in PageSignals.shown {
+                snapshot.add(
+                    .replicaSignalMissing, labels + [signal.label.description],
+                    missing.contains(signal) ? 1 : 0)
+            }
+        }
+    }
+
+    private static func addGateway(_ control: ControlLoop, to snapshot: inout MetricSnapshot) {
+        let shared = control.shared
+        snapshot.add(.buildInfo, [BuildInfo.version, BuildInfo.commit, BuildInfo.swift], 1)
+        snapshot.add(.draining, control.isDraining ? 1 : 0)
+        snapshot.add(
+            .connections, ["downstream"], Double(shared.connections.load(ordering: .relaxed)))
+        snapshot.add(.connectionsMax, ["downstream"], Double(shared.settings.limits.connectionsMax))
+        if let tls = shared.serverTLS {
+            snapshot.add(.tlsCertificateExpiry, ["data"], Double(tls.expiry))
+        }
+        snapshot.add(.buffersBytes, Double(shared.bodies.bytesUsed))
+        snapshot.add(.buffersMaxBytes, Double(shared.bodies.bytesMax))
+        let dropped = shared.outboxes.reduce(0) { $0 + $1.linesDropped }
+        snapshot.add(.logLinesDropped, count: UInt64(dropped))
+    }
+
+    /// The conventional `process_*` set. Source: proc_pid_stat(5), proc_pid_limits(5).
+    private static func addProcess(_ control: ControlLoop, to snapshot: inout MetricSnapshot) {
+        let cpu = MonotonicClock.cpuTime()
+        snapshot.add(.processCPU, (cpu.user + cpu.system).seconds)
+        guard let process = ProcessFigures.read() else { return }
+        snapshot.add(.processOpenFDs, Double(process.openFiles))
+        snapshot.add(.processMaxFDs, Double(process.maxFiles))
+        snapshot.add(.processVirtualMemory, Double(process.virtualBytes))
+        snapshot.add(.processResidentMemory, Double(process.residentBytes))
+        snapshot.add(.processStartTime, process.startSeconds)
+        snapshot.add(.processThreads, Double(process.threads))
+    }
+}

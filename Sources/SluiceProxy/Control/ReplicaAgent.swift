@@ -1,0 +1,280 @@
+import SluiceBytes
+import SluiceEndpoint
+import SluiceExchange
+import SluiceReactor
+import SluiceTelemetry
+import SluiceTime
+import SluiceTraffic
+import SluiceVLLM
+
+// Control thread only.
+
+/// What the gateway does and knows about one replica beside sending it requests.
+final class ReplicaAgent {
+    let pool: Int
+    let endpoint: ReplicaEndpoint
+    let id: ReplicaID
+    let name: String
+    let key: String
+    private unowned let registry: ReplicaRegistry
+    private let settings: PoolSettings
+    private let metricsAddress: SocketAddress
+
+    private(set) var models: [Model]?
+    private(set) var version: String?
+    private(set) var metrics: ReplicaMetrics?
+    private(set) var lastScrape = "none yet"
+    /// The first probe has come to an end, whichever.
+    private(set) var isProbed = false
+    /// The model list has been read, or the replica has none to give.
+    private(set) var hasToldModels = false
+    private var isEnded = false
+    private var scrapeTimer: EndpointLoop.Timer?
+    private var probeTimer: EndpointLoop.Timer?
+    private var modelsTimer: EndpointLoop.Timer?
+    private var isProbing = false
+    private var isScraping = false
+    private var exchanges: [ObjectIdentifier: ClientExchange] = [:]
+
+    static let modelsInterval = Nanoseconds.seconds(30)
+    static let scrapeBytesMax = 4 << 20
+
+    init(
+        pool: Int, endpoint: ReplicaEndpoint, id: ReplicaID, name: String, key: String,
+        metricsAddress: SocketAddress, settings: PoolSettings, registry: ReplicaRegistry
+    ) {
+        self.pool = pool
+        self.endpoint = endpoint
+        self.id = id
+        self.name = name
+        self.key = key
+        self.metricsAddress = metricsAddress
+        self.settings = settings
+        self.registry = registry
+    }
+
+    func begin() {
+        probe()
+        scrape()
+    }
+
+    func end() {
+        isEnded = true
+        registry.loop.cancel(&scrapeTimer)
+        registry.loop.cancel(&probeTimer)
+        registry.loop.cancel(&modelsTimer)
+        for exchange in exchanges.values { exchange.cancel() }
+        exchanges = [:]
+    }
+
+    private var traffic: ReplicaPool { registry.shared.pools[pool] }
+
+    private func observe(_ event: ReplicaEvent) {
+        registry.shared.wake(traffic.observe(id, event, now: registry.loop.now), except: nil)
+    }
+
+    /// Asks for a path and hands over status and body, or why there is none.
+    private func get(
+        _ path: String, url: HTTPURL, at address: SocketAddress, within limit: Nanoseconds,
+        bytesMax: Int, onBody: @escaping (borrowing ByteBuffer, Range<Int>) -> Void,
+        _ done: @escaping (Result<Int, ClientFailure>) -> Void
+    ) {
+        var request = ClientRequest(host: url.authority)
+        request.target = path
+        request.totalMax = limit
+        request.connectMax = min(limit, registry.shared.settings.timeouts.connect)
+        request.bodyBytesMax = bytesMax
+        request.fields = [("user-agent", "sluice")]
+        if url.isTLS, let context = endpoint.tls { request.tls = (context, url.host) }
+        if let key = endpoint.authorization {
+            request.fields.append(("authorization", String(decoding: key, as: UTF8.self)))
+        }
+        var status = 0
+        var handlers = ClientHandlers()
+        var token: ObjectIdentifier?
+        let forget = { [weak self] in if let token { self?.exchanges[token] = nil } }
+        handlers.onHead = { code, _ in status = code }
+        handlers.onBody = onBody
+        handlers.onEnd = {
+            forget()
+            done(.success(status))
+        }
+        handlers.onFailure = { failure in
+            forget()
+            done(.failure(failure))
+        }
+        let exchange = registry.client.send(request, to: address, handlers)
+        token = ObjectIdentifier(exchange)
+        exchanges[ObjectIdentifier(exchange)] = exchange
+    }
+
+    // MARK: Health
+
+    /// Asks `/health` now, unless that is under way.
+    func probe() {
+        guard !isProbing, !isEnded else { return }
+        isProbing = true
+        registry.loop.cancel(&probeTimer)
+        get(
+            "/health", url: endpoint.url, at: endpoint.address, within: settings.scrapeTimeout,
+            bytesMax: 65_536, onBody: { _, _ in }
+        ) { [weak self] result in
+            guard let self, !isEnded else { return }
+            isProbing = false
+            isProbed = true
+            let outcome = ProbeOutcome(result)
+            observe(.probe(outcome))
+            if outcome == .healthy, models == nil { askModels() }
+            // A replica that is no vLLM has no model list: it must not hold the others' back.
+            if outcome == .answeredOtherwise { hasToldModels = true }
+            scheduleProbe()
+        }
+    }
+
+    private func scheduleProbe() {
+        guard let next = traffic.nextProbe(of: id, now: registry.loop.now) else { return }
+        probeTimer = registry.loop.at(next) { [weak self] in
+            self?.probeTimer = nil
+            self?.probe()
+        }
+    }
+
+    // MARK: Load
+
+    private func scrape() {
+        guard !isScraping, !isEnded else { return }
+        isScraping = true
+        let begun = registry.loop.now
+        let reader = MetricsReader()
+        traffic.scrapeSent(id)
+        get(
+            endpoint.metricsURL.path == "/" ? "/metrics" : endpoint.metricsURL.path,
+            url: endpoint.metricsURL, at: metricsAddress, within: settings.scrapeTimeout,
+            bytesMax: Self.scrapeBytesMax,
+            onBody: { buffer, range in reader.feed(buffer, range) }
+        ) { [weak self] result in
+            guard let self, !isEnded else { return }
+            isScraping = false
+            takeScrape(result, reader, registry.loop.now - begun)
+            let jitter = Nanoseconds(
+                settings.scrapeInterval.count / 10 * Int64.random(in: -1...1))
+            scrapeTimer = registry.loop.after(settings.scrapeInterval + jitter) { [weak self] in
+                self?.scrapeTimer = nil
+                self?.scrape()
+            }
+        }
+    }
+
+    private func takeScrape(
+        _ result: Result<Int, ClientFailure>, _ reader: MetricsReader, _ time: Nanoseconds
+    ) {
+        let outcome = ScrapeResult(result)
+        var bad = 0
+        if outcome == .ok {
+            let metrics = reader.finish()
+            bad = metrics.badSamples + metrics.badLines
+            self.metrics = metrics
+            if let waiting = metrics.waiting, let running = metrics.running {
+                observe(
+                    .scrape(
+                        LoadScrape(
+                            waiting: waiting, running: running, kvUsage: metrics.kvUsage,
+                            heartbeat: metrics.iterationTokensCount,
+                            isSleeping: metrics.isSleeping,
+                            timePerToken: metrics.interTokenLatency.flatMap { totals in
+                                totals.count > 0
+                                    ? .seconds(clamping: totals.sum / totals.count) : nil
+                            })))
+            }
+        }
+        lastScrape = outcome.label.description
+        registry.shard.scraped(outcome, time, badSamples: bad)
+    }
+
+    // MARK: Models
+
+    private func askModels() {
+        guard !isEnded else { return }
+        let body = BodyCollector()
+        get(
+            "/v1/models", url: endpoint.url, at: endpoint.address, within: settings.scrapeTimeout,
+            bytesMax: ModelList.bytesMax, onBody: { buffer, range in body.feed(buffer, range) }
+        ) { [weak self] result in
+            guard let self, !isEnded else { return }
+            let bytes = body.bytes
+            if case .success(200) = result, let list = try? ModelList(bytes.span) {
+                models = list.models
+                hasToldModels = true
+                registry.modelsChanged()
+            } else if case .success(let status) = result {
+                if status == 401 { observe(.probe(.unauthorized)) }
+                hasToldModels = status == 404
+            }
+            if version == nil { askVersion() }
+            modelsTimer = registry.loop.after(Self.modelsInterval) { [weak self] in
+                self?.modelsTimer = nil
+                self?.askModels()
+            }
+        }
+    }
+
+    private func askVersion() {
+        let body = BodyCollector()
+        get(
+            "/version", url: endpoint.url, at: endpoint.address, within: settings.scrapeTimeout,
+            bytesMax: VersionReply.bytesMax, onBody: { buffer, range in body.feed(buffer, range) }
+        ) { [weak self] result in
+            guard let self, case .success(200) = result else { return }
+            let bytes = body.bytes
+            version = VersionReply(bytes.span)?.version
+        }
+    }
+}
+
+/// Feeds a scraped page to the dialect as it comes.
+private final class MetricsReader {
+    private let metrics = Pinned(VLLMMetrics())
+    func feed(_ buffer: borrowing ByteBuffer, _ range: Range<Int>) {
+        metrics.value.feed(buffer.bytes.extracting(range))
+    }
+    func finish() -> ReplicaMetrics { metrics.value.finish() }
+}
+
+/// Collects a small body; the client bounds it.
+private final class BodyCollector {
+    private(set) var bytes: [UInt8] = []
+    func feed(_ buffer: borrowing ByteBuffer, _ range: Range<Int>) {
+        bytes += buffer.array(range)
+    }
+}
+
+extension ProbeOutcome {
+    /// What a `/health` request came to.
+    init(_ result: Result<Int, ClientFailure>) {
+        switch result {
+        case .success(200): self = .healthy
+        case .success(503): self = .unavailable
+        case .success(401): self = .unauthorized
+        case .success: self = .answeredOtherwise
+        case .failure(.refused): self = .refused
+        case .failure(.timeout): self = .timedOut
+        case .failure(.connect), .failure(.closed): self = .unreachable
+        case .failure(.malformed), .failure(.tooLarge): self = .answeredOtherwise
+        }
+    }
+}
+
+extension ScrapeResult {
+    /// What a `/metrics` request came to.
+    init(_ result: Result<Int, ClientFailure>) {
+        switch result {
+        case .success(200): self = .ok
+        case .success(401), .success(403): self = .unauthorized
+        case .success: self = .status
+        case .failure(.timeout): self = .timeout
+        case .failure(.malformed): self = .malformed
+        case .failure(.tooLarge): self = .tooLong
+        case .failure(.refused), .failure(.connect), .failure(.closed): self = .connect
+        }
+    }
+}

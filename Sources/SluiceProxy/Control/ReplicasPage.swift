@@ -1,0 +1,106 @@
+import SluiceBytes
+import SluiceTelemetry
+import SluiceTime
+import SluiceTraffic
+import SluiceVLLM
+
+/// The signals whose absence is worth a series: what routing and diagnosis read.
+enum PageSignals {
+    static let shown = Signal.allCases
+}
+
+/// The pages about replicas, as JSON.
+enum ReplicasPage {
+    /// `/replicas`: state, why, queue depth, running, KV, in flight, signal age, missing signals.
+    static func render(_ control: ControlLoop) -> String {
+        var pools: [String] = []
+        let now = control.loop.now
+        for (index, traffic) in control.shared.pools.enumerated() {
+            let snapshot = traffic.snapshot(now: now)
+            let rows = snapshot.replicas.map { row -> String in
+                let agent = control.registry.agents.first { $0.pool == index && $0.id == row.id }
+                return object([
+                    ("name", quoted(row.name)),
+                    ("url", quoted(agent?.endpoint.url.authority ?? row.key)),
+                    ("state", quoted(row.state.label.description)),
+                    ("why", quoted(row.why.label.description)),
+                    ("since_seconds", number((now - row.since).seconds)),
+                    ("in_flight", "\(row.inflight)"),
+                    ("others", number(row.others)),
+                    ("queue_depth", number(row.signalAge == nil ? nil : row.waiting)),
+                    ("running", number(row.signalAge == nil ? nil : row.running)),
+                    ("kv_usage_ratio", number(row.kvUsage)),
+                    ("signal_age_seconds", number(row.signalAge?.seconds)),
+                    ("signal_stale", row.isStale ? "true" : "false"),
+                    ("last_scrape", quoted(agent?.lastScrape ?? "gone")),
+                    ("missing_signals", missing(agent?.metrics)),
+                    ("vllm_version", agent?.version.map(quoted) ?? "null"),
+                    ("models", list(agent?.models?.map { quoted($0.id) } ?? [])),
+                    ("dispatched", "\(row.dispatched)"), ("failed", "\(row.failed)"),
+                    ("weight", number(row.weight)),
+                ])
+            }
+            pools.append(
+                object([
+                    ("pool", quoted(traffic.name)),
+                    ("panic", snapshot.isPanicking ? "true" : "false"),
+                    ("in_flight", "\(snapshot.inflight)"),
+                    ("queue_length", "\(snapshot.queueLength)"),
+                    ("queue_bytes", "\(snapshot.queueBytes)"),
+                    ("queue_oldest_seconds", number(snapshot.queueOldest.seconds)),
+                    ("leaked_permits", "\(snapshot.leakedPermits)"),
+                    ("replicas", list(rows)),
+                ]))
+        }
+        return object([("pools", list(pools))]) + "\n"
+    }
+
+    /// `/readyz`: ready or not, and what is wrong either way.
+    static func readiness(_ control: ControlLoop) -> String {
+        var problems: [String] = []
+        if control.isDraining { problems.append("draining") }
+        for traffic in control.shared.pools {
+            let snapshot = traffic.snapshot(now: control.loop.now)
+            let up = snapshot.replicas.count { $0.state.acceptsNewWork }
+            if up == 0 {
+                problems.append(
+                    "pool \(traffic.name): none of \(snapshot.replicas.count) replicas takes requests")
+            }
+            for row in snapshot.replicas where !row.state.acceptsNewWork {
+                problems.append("replica \(row.name): \(row.state.label) (\(row.why.label))")
+            }
+        }
+        return object([
+            ("ready", control.shared.isReady() ? "true" : "false"),
+            ("problems", list(problems.map(quoted))),
+        ]) + "\n"
+    }
+
+    private static func missing(_ metrics: ReplicaMetrics?) -> String {
+        guard let metrics else { return "null" }
+        return list(
+            Signal.allCases.filter { metrics.missing.contains($0) }
+                .map { quoted($0.label.description) })
+    }
+
+    private static func number(_ value: Double?) -> String {
+        guard let value, value.isFinite else { return "null" }
+        if value.magnitude < 1e15, value == value.rounded() { return "\(Int64(value))" }
+        return "\((value * 1_000).rounded() / 1_000)"
+    }
+
+    private static func object(_ members: [(String, String)]) -> String {
+        "{" + members.map { "\"\($0.0)\":\($0.1)" }.joined(separator: ",") + "}"
+    }
+
+    private static func list(_ items: [String]) -> String {
+        "[" + items.joined(separator: ",") + "]"
+    }
+
+    private static func quoted(_ text: String) -> String {
+        var buffer = ByteBuffer()
+        let bytes = Array(text.utf8)
+        AccessLogFormatter.appendEscaped(bytes.span, into: &buffer)
+        return "\"\(buffer.text())\""
+    }
+}

@@ -1,0 +1,162 @@
+import Logging
+import SluiceExchange
+import SluiceReactor
+import SluiceTelemetry
+import SluiceTime
+import SluiceTraffic
+
+/// Why a gateway cannot start; each message names the cause and the next step.
+package enum GatewayError: Error, CustomStringConvertible {
+    case badAddress(key: String, value: String)
+    case listen(key: String, address: String, SystemError)
+    case badReplica(url: String, reason: String)
+    case file(key: String, path: String, reason: String)
+    case tls(TLSError)
+    case system(SystemError)
+
+    package var description: String {
+        switch self {
+        case .badAddress(let key, let value):
+            "\(key): '\(value)' is not an address; write HOST:PORT with a literal address, "
+                + "for example 0.0.0.0:8080 or [::1]:8080"
+        case .listen(let key, let address, let error):
+            "\(key): cannot listen on \(address): \(error.reason)"
+                + (error.isAddressInUse
+                    ? "; another process has it (ss -ltnp tells which), or choose another port" : "")
+        case .badReplica(let url, let reason): "replica '\(url)': \(reason)"
+        case .file(let key, let path, let reason): "\(key): \(path): \(reason)"
+        case .tls(let error): "TLS: \(error)"
+        case .system(let error): "cannot start: \(error)"
+        }
+    }
+}
+
+/// Where a running gateway can be reached.
+package struct GatewayAddresses: Sendable {
+    package let data: SocketAddress
+    package let admin: SocketAddress?
+    package let status: SocketAddress?
+}
+
+/// The gateway: workers, control thread, log thread.
+///
+/// Threads start in ``run(onReady:)`` and have ended when it returns.
+package final class Gateway {
+    private let shared: GatewayShared
+    private let workerCount: Int
+    private let listenAddress: SocketAddress
+    private let control: ControlLoop
+    package let logger: Logger
+
+    /// Opens the admin and status listeners: what can fail fails here.
+    ///
+    /// - Parameter configuration: the text of `/config`.
+    package init(settings: GatewaySettings, configuration: String = "", logger: Logger)
+        throws(GatewayError)
+    {
+        self.logger = logger
+        workerCount = settings.workers ?? min(WorkerThread.cpuCount, ControlGroup.cpuMax() ?? .max)
+        guard let address = SocketAddress(settings.listen) else {
+            throw .badAddress(key: "listen", value: settings.listen)
+        }
+        listenAddress = address
+        var serverTLS: TLSServerContext?
+        if let files = settings.tls {
+            do throws(TLSError) {
+                serverTLS = try TLSServerContext(
+                    certificateFile: files.certificateFile, keyFile: files.keyFile)
+            } catch {
+                throw .tls(error)
+            }
+            let seconds = MonotonicClock.realtimeNanoseconds() / 1_000_000_000
+            if let warning = serverTLS?.warning(at: seconds) { logger.warning("\(warning)") }
+        }
+        let signals: SignalSource
+        do throws(SystemError) {
+            signals = try SignalSource()
+            shared = try GatewayShared(
+                settings: settings, workers: workerCount,
+                directory: ReplicaDirectory(pools: settings.pools.count), serverTLS: serverTLS,
+                logger: logger)
+        } catch {
+            throw .system(error)
+        }
+        control = try ControlLoop(
+            shared: shared, signals: signals, configuration: configuration)
+    }
+
+    /// Serves until a signal has ended it.
+    ///
+    /// - Parameter onReady: called once, when every listener is open and connections are accepted.
+    package func run(onReady: @escaping @Sendable (GatewayAddresses) -> Void) throws(GatewayError) {
+        var address = listenAddress
+        // Listeners are opened here, one per worker, before any thread runs: the first binds (and
+        // chooses the port where it is 0), the others share it.
+        var listeners: [WorkerStart] = []
+        for index in 0..<workerCount {
+            do throws(SystemError) {
+                let socket = try ListenerSocket.open(address, sharesPort: true)
+                address = socket.address
+                listeners.append(
+                    WorkerStart(try Worker(index: index, shared: shared, listener: socket)))
+            } catch {
+                throw .listen(key: "listen", address: address.description, error)
+            }
+        }
+        do throws(SystemError) {
+            let log = try AccessLogThread(shared: shared)
+            var threads = ThreadGroup()
+            for (index, start) in listeners.enumerated() {
+                let shared = shared
+                try threads.start(name: "sluice-w\(index)") {
+                    start.run()
+                    shared.control.post(.workerStopped(index))
+                }
+            }
+            control.run(data: address, onReady: onReady)
+            threads.join()
+            log?.stop()
+        } catch {
+            throw .system(error)
+        }
+        for index in 0..<shared.shards.count {
+            if let leak = listeners[index].leaks() { logger.error("worker \(index): \(leak)") }
+        }
+    }
+}
+
+/// Carries a worker to its thread: it is made on one and run on another, never on both at once.
+private final class WorkerStart: @unchecked Sendable {
+    private let worker: Worker
+    init(_ worker: Worker) { self.worker = worker }
+    func run() { worker.run() }
+    func leaks() -> String? { worker.leaks() }
+}
+
+/// Threads that are joined together.
+struct ThreadGroup: ~Copyable {
+    private var rest: ThreadList?
+
+    /// A linked list, because arrays hold no noncopyable elements.
+    private final class ThreadList {
+        var thread: WorkerThread?
+        let next: ThreadList?
+        init(_ thread: consuming WorkerThread, _ next: ThreadList?) {
+            self.thread = consume thread
+            self.next = next
+        }
+    }
+
+    init() {}
+
+    mutating func start(name: String, _ body: @escaping @Sendable () -> Void) throws(SystemError) {
+        rest = ThreadList(try WorkerThread(name: name, body), rest)
+    }
+
+    mutating func join() {
+        while let list = rest {
+            list.thread.take()?.join()
+            rest = list.next
+        }
+    }
+}

@@ -1,0 +1,44 @@
+"""A client that leaves frees its slot at the gateway and at the replica."""
+
+import pytest
+
+import support
+
+# Long enough to be still running whenever the test looks.
+TOKENS = 1_500
+
+
+def quiet(fleet):
+    return support.in_flight(fleet.admin) == 0 and not any(map(support.running, fleet.replicas))
+
+
+@pytest.fixture(autouse=True)
+def nothing_runs_before(fleet):
+    support.until(lambda: quiet(fleet), what="a quiet fleet")
+
+
+def assert_freed_within_a_second(fleet):
+    support.until(lambda: support.in_flight(fleet.admin) == 0, 1.0, "gateway in flight = 0")
+    support.until(lambda: not any(map(support.running, fleet.replicas)), 1.0,
+                  "replicas running = 0")
+
+
+def test_a_stream_closed_after_three_events_is_aborted_upstream(fleet, client):
+    stream = client.chat.completions.create(
+        model=support.MODEL, messages=[{"role": "user", "content": "Go on and on."}],
+        max_tokens=TOKENS, stream=True, extra_body={"ignore_eos": True})
+    for _, _chunk in zip(range(3), stream):
+        pass
+    assert support.in_flight(fleet.admin) == 1
+    assert sum(map(support.running, fleet.replicas)) == 1
+    stream.close()
+    assert_freed_within_a_second(fleet)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_request_abandoned_before_its_answer_is_aborted_upstream(fleet, stream):
+    body = support.chat_body(stream=stream, tokens=TOKENS)
+    with support.send(fleet.url + "/v1/chat/completions", body):
+        support.until(lambda: sum(map(support.running, fleet.replicas)) == 1,
+                      what="a running request")
+    assert_freed_within_a_second(fleet)

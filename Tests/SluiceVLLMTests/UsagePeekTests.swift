@@ -1,0 +1,117 @@
+import SluiceBytes
+import SluiceVLLM
+import Testing
+
+@Suite struct UsagePeekTests {
+    static func usage(_ body: [UInt8], cutEvery size: Int = .max) -> TokenUsage {
+        var peek = UsagePeek()
+        var start = 0
+        while start < body.count {
+            let end = start + min(size, body.count - start)
+            peek.feed(body.span.extracting(start..<end))
+            start = end
+        }
+        return peek.usage
+    }
+
+    static func usage(_ body: String) -> TokenUsage { usage(Array(body.utf8)) }
+
+    static func tokens(_ prompt: Int32, _ completion: Int32, _ cached: Int32 = -1) -> TokenUsage {
+        var usage = TokenUsage()
+        usage.prompt = prompt
+        usage.completion = completion
+        usage.cached = cached
+        return usage
+    }
+
+    @Test(
+        arguments: [("chat.http", 19, 12), ("completion.http", 3, 8)] as [(String, Int32, Int32)])
+    func `a real answer's usage is found at every cut`(
+        name: String, prompt: Int32, completion: Int32
+    ) throws {
+        let body = try VLLMFixture.body(name)
+        let expected = Self.tokens(prompt, completion)
+        #expect(Self.usage(body) == expected)
+        #expect(Self.usage(body, cutEvery: 1) == expected)
+        for cut in 0...body.count {
+            var peek = UsagePeek()
+            peek.feed(body.span.extracting(0..<cut))
+            peek.feed(body.span.extracting(cut..<body.count))
+            #expect(peek.usage == expected, "cut at \(cut)")
+        }
+    }
+
+    @Test func `cached tokens stand in the details`() {
+        let chat = #"""
+            {"usage":{"prompt_tokens":100,"total_tokens":107,"completion_tokens":7,
+            "prompt_tokens_details":{"audio_tokens":3,"cached_tokens":64},"x":{"cached_tokens":1}}}
+            """#
+        #expect(Self.usage(chat) == Self.tokens(100, 7, 64))
+        #expect(Self.usage(Array(chat.utf8), cutEvery: 1) == Self.tokens(100, 7, 64))
+    }
+
+    @Test func `responses count input and output`() {
+        let body = #"""
+            {"id":"resp_1","output":[{"content":[{"text":"hi"}]}],"usage":{"input_tokens":36,
+            "input_tokens_details":{"cached_tokens":32,"input_tokens_per_turn":[]},
+            "output_tokens":87,"output_tokens_details":{"reasoning_tokens":5},"total_tokens":123}}
+            """#
+        #expect(Self.usage(body) == Self.tokens(36, 87, 32))
+    }
+
+    @Test func `only the top-level member is usage`() {
+        let inside = #"""
+            {"choices":[{"usage":{"prompt_tokens":1,"completion_tokens":2},
+            "message":{"content":"\"usage\":{\"prompt_tokens\":3}"}}],
+            "x":{"usage":{"prompt_tokens":4}},"prompt_tokens":5}
+            """#
+        #expect(Self.usage(inside) == TokenUsage())
+        #expect(Self.usage(#"[{"usage":{"prompt_tokens":1}}]"#) == TokenUsage())
+        #expect(Self.usage(#"{"usage":[{"prompt_tokens":1}]}"#) == TokenUsage())
+        #expect(Self.usage(#"{"usage":{"prompt_tokens":[1]}}"#) == TokenUsage())
+        #expect(Self.usage(#"{"usage":{"y":{"prompt_tokens":1}}}"#) == TokenUsage())
+        #expect(
+            Self.usage(#"{"usage":{"prompt_tokens_details":[{"cached_tokens":1}]}}"#)
+                == TokenUsage())
+        #expect(
+            Self.usage(#"{"usage":{"prompt_tokens_details":{}},"z":{"a":{"cached_tokens":1}}}"#)
+                == TokenUsage())
+        #expect(Self.usage(#"{"usage":null}"#) == TokenUsage())
+        let twice = #"{"usage":{"prompt_tokens":1},"usage":[7],"usage":{"a":[{"b":8}]}}"#
+        #expect(Self.usage(twice) == Self.tokens(1, -1))
+    }
+
+    @Test func `escaped keys are the keys they spell, and the last of two counts`() {
+        let body = #"{"\u0075sage":{"prompt_\u0074okens":1,"prompt_tokens":2}}"#
+        #expect(Self.usage(body) == Self.tokens(2, -1))
+    }
+
+    @Test(arguments: [
+        "-1", "1.5", "1e3", "2147483648", "99999999999999999999", "1e308", "null", "\"7\"", "true",
+    ])
+    func `what is no number of tokens stays unknown`(value: String) {
+        let usage = Self.usage(#"{"usage":{"prompt_tokens":\#(value),"completion_tokens":3}}"#)
+        #expect(usage == Self.tokens(-1, 3))
+    }
+
+    @Test func `the largest number of tokens is kept`() {
+        #expect(Self.usage(#"{"usage":{"prompt_tokens":2147483647}}"#) == Self.tokens(.max, -1))
+    }
+
+    @Test func `bodies that are not JSON say nothing`() {
+        for body in ["", "Internal Server Error", "\u{1F}\u{8B}", "{\"usage\":", "{]", "7"] {
+            #expect(Self.usage(body) == TokenUsage())
+        }
+        #expect(Self.usage(String(repeating: "[", count: 100_000)) == TokenUsage())
+        #expect(Self.usage("{} {\"usage\":{\"prompt_tokens\":1}}") == TokenUsage())
+    }
+
+    @Test func `a long text is passed over on the way`() {
+        for length in [0, 1, 7, 8, 9, 255, 256, 257, 100_000] {
+            let text = String(repeating: "x", count: length) + #"\" é \\"#
+            let body = #"{"text":"\#(text)","usage":{"prompt_tokens":9,"completion_tokens":8}}"#
+            #expect(Self.usage(body) == Self.tokens(9, 8))
+            #expect(Self.usage(Array(body.utf8), cutEvery: 13) == Self.tokens(9, 8))
+        }
+    }
+}

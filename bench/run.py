@@ -1,0 +1,432 @@
+#!/usr/bin/env python3
+"""Compares Sluice with nginx and HAProxy: CPU, added latency and memory, in one run.
+
+The proxy under test has core 0 to itself; load generator and stub upstreams share core 1.
+Each repetition measures every proxy once, in a rotated order, so that a noisy minute
+touches all of them; what counts is the median of the per-repetition ratios. Figures of
+different runs are not comparable: a shared machine drifts by up to 1.4x within a day.
+
+CPU is user + system time of the proxy's process tree (/proc/PID/stat) inside the load
+generator's measuring window, divided by the answers or events that arrived in it.
+"""
+
+import argparse
+import contextlib
+import datetime
+import json
+import os
+import pathlib
+import platform
+import re
+import resource
+import shutil
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+HERE = pathlib.Path(__file__).resolve().parent
+ROOT = HERE.parent
+TOOLS = ROOT / ".build" / "bench"
+TICK = os.sysconf("SC_CLK_TCK")
+PAGE = os.sysconf("SC_PAGE_SIZE")
+PROXY_CORE, LOAD_CORE = "0", "1"
+# A proxy alone on its core waits for interrupts and little else. One that has to share it
+# finds more bytes at each read, and looks cheaper per event than it is.
+WAITED_MAX = 0.10
+BEGIN, END = "<!-- comparison:begin -->", "<!-- comparison:end -->"
+
+# name, unit, digits, and whether the figure is set against the better peer
+FIGURES = {
+    "request_cpu": ("CPU per small request", "µs", 1, True),
+    "request_rate": ("small requests, closed loop", "/s", 0, False),
+    "paced300_cpu": ("CPU per SSE event, 300 streams", "µs", 1, True),
+    "paced1000_cpu": ("CPU per SSE event, 1,000 streams", "µs", 1, True),
+    "flooded_cpu": ("CPU per SSE event, flooded", "µs", 2, True),
+    "added_p50": ("added latency at half load, p50", "µs", 0, True),
+    "added_p99": ("added latency at half load, p99", "µs", 0, True),
+    "event_p99": ("event under way, 1,000 streams, p99", "µs", 0, True),
+    "first_event_p99": ("first event, 1,000 streams, p99", "µs", 0, True),
+    "idle_rss": ("memory per idle connection", "KB", 2, True),
+    "stream_rss": ("memory per stream", "KB", 2, True),
+    "base_rss": ("memory at rest", "MB", 1, False),
+}
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def process_tree(root):
+    """The process and all its descendants, by parent id."""
+    parents = {}
+    for entry in os.listdir("/proc"):
+        if entry.isdigit():
+            with contextlib.suppress(OSError):
+                stat = pathlib.Path("/proc", entry, "stat").read_text()
+                parents[int(entry)] = int(stat.rpartition(")")[2].split()[1])
+    tree = [root]
+    for pid in tree:
+        tree += [child for child, parent in parents.items() if parent == pid]
+    return tree
+
+
+def cpu_seconds(root):
+    total = 0
+    for pid in process_tree(root):
+        with contextlib.suppress(OSError):
+            fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+            total += int(fields[11]) + int(fields[12])
+    return total / TICK
+
+
+def waited_seconds(root):
+    """Time in which the processes could have run and did not: others had their core."""
+    total = 0
+    for pid in process_tree(root):
+        for stat in pathlib.Path(f"/proc/{pid}/task").glob("*/schedstat"):
+            with contextlib.suppress(OSError, IndexError):
+                total += int(stat.read_text().split()[1])
+    return total / 1e9
+
+
+def resident_bytes(root):
+    total = 0
+    for pid in process_tree(root):
+        with contextlib.suppress(OSError):
+            total += int(pathlib.Path(f"/proc/{pid}/statm").read_text().split()[1]) * PAGE
+    return total
+
+
+def wait_for_port(port, process, seconds=10):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if process.poll() is not None:
+            raise RuntimeError(f"{process.args[3:]} ended with {process.returncode}")
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+            return
+        time.sleep(0.02)
+    raise RuntimeError(f"{process.args[3:]} does not listen on port {port}")
+
+
+@contextlib.contextmanager
+def running(command, core, port, log):
+    """A process pinned to a core, from listening until SIGTERM and wait."""
+    with open(log, "wb") as out:
+        process = subprocess.Popen(
+            ["taskset", "-c", core, *command], stdout=out, stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL)
+    try:
+        wait_for_port(port, process)
+        yield process.pid
+    except RuntimeError as error:
+        raise SystemExit(f"bench: {error}\n{pathlib.Path(log).read_text()[-2000:]}") from error
+    finally:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(5)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+class Proxy:
+    """How to start one proxy, and what it is called in the results."""
+
+    def __init__(self, name, directory, sluice):
+        self.name, self.directory, self.sluice = name, directory, sluice
+
+    def version(self):
+        command = {"nginx": ["nginx", "-v"], "haproxy": ["haproxy", "-v"],
+                   "sluice": [self.sluice, "--version"]}[self.name]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        line = (done.stdout + done.stderr).strip().splitlines()
+        found = re.search(r"\d+\.\d+[\w.+~-]*", line[0]) if line else None
+        return found.group(0) if found else "unknown"
+
+    def command(self, port, upstreams):
+        if self.name == "sluice":
+            return [self.sluice, "serve", "--listen", f"127.0.0.1:{port}",
+                    "--admin", f"127.0.0.1:{free_port()}", "--workers", "1",
+                    "--access-log", str(self.directory / "sluice-access.log"),
+                    *[a for u in upstreams for a in ("--replica", f"http://127.0.0.1:{u}")]]
+        template, target = {
+            "nginx": ("nginx.conf.in", "nginx.conf"),
+            "haproxy": ("haproxy.cfg.in", "haproxy.cfg")}[self.name]
+        text = (HERE / template).read_text()
+        values = {"DIR": self.directory, "PORT": port, "UPSTREAM1": upstreams[0],
+                  "UPSTREAM2": upstreams[1], "CONNECTIONS": 12_500, "NOFILE": 25_000}
+        values["NOFILE"] = min(values["NOFILE"], resource.getrlimit(resource.RLIMIT_NOFILE)[1])
+        for key, value in values.items():
+            text = text.replace(f"@{key}@", str(value))
+        path = self.directory / target
+        path.write_text(text)
+        if self.name == "nginx":
+            return ["nginx", "-p", str(self.directory), "-c", str(path),
+                    "-e", str(self.directory / "nginx-error.log")]
+        return ["haproxy", "-db", "-f", str(path)]
+
+
+def load(mode, port, pid=None, **flags):
+    """Runs the load generator; returns its results plus the proxy's CPU in the window."""
+    command = ["taskset", "-c", LOAD_CORE, str(TOOLS / "load"), mode, "--port", str(port)]
+    for key, value in flags.items():
+        command += [f"--{key.replace('_', '-')}", str(int(value))]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    cpu, waited = [0.0, 0.0], [0.0, 0.0]
+    result, lines = None, []
+    for line in process.stdout:
+        record = json.loads(line)
+        if pid is not None:
+            edge = 1 if "seconds" in record else 0
+            cpu[edge], waited[edge] = cpu_seconds(pid), waited_seconds(pid)
+        if record.get("measuring"):
+            if mode == "idle" and pid is not None:
+                time.sleep(0.3)
+                lines.append(resident_bytes(pid))
+        else:
+            result = record
+    if process.wait() != 0 or result is None:
+        raise SystemExit(f"bench: load generator failed: {' '.join(command)} -> {result}")
+    result["cpu_seconds"] = cpu[1] - cpu[0]
+    result["waited_share"] = (waited[1] - waited[0]) / result["seconds"]
+    if lines:
+        result["resident_bytes"] = lines[0]
+    return result
+
+
+class Run:
+    def __init__(self, arguments, directory):
+        self.arguments, self.directory = arguments, directory
+        self.window = arguments.duration * 1000
+        self.proxies = [Proxy(n, directory, arguments.sluice) for n in arguments.proxies]
+
+    @contextlib.contextmanager
+    def stubs(self, *flags):
+        ports = (free_port(), free_port())
+        command = [str(TOOLS / "stub"), "--listen", str(ports[0]), "--listen", str(ports[1]), *flags]
+        with running(command, LOAD_CORE, ports[1], self.directory / "stub.log"):
+            yield ports
+
+    @contextlib.contextmanager
+    def proxied(self, proxy, *stub_flags):
+        """A fresh proxy before fresh stubs: nothing is carried over between scenarios."""
+        with self.stubs(*stub_flags) as upstreams:
+            port = free_port()
+            command = proxy.command(port, upstreams)
+            log = self.directory / f"{proxy.name}.log"
+            with running(command, PROXY_CORE, port, log) as pid:
+                time.sleep(0.5)  # what it does once, at start, is not what is measured
+                yield port, pid
+
+    def calibrate(self):
+        """Half of the slowest proxy's capacity: the rate at which latency is compared."""
+        rates = []
+        for proxy in self.proxies:
+            with self.proxied(proxy) as (port, pid):
+                out = load("requests", port, pid, connections=64, warmup_ms=300, duration_ms=1000)
+            rates.append(out["answers"] / out["seconds"])
+        return int(min(rates) / 2)
+
+    def direct(self, rate):
+        with self.stubs() as upstreams:
+            out = load("requests", upstreams[0], connections=64, warmup_ms=500,
+                       duration_ms=self.window, rate=rate)
+        return out["latency_us"]
+
+    def measure(self, proxy, rate, direct):
+        row = {"waited_share": 0.0}
+        a = self.arguments
+
+        def note(out):
+            row["waited_share"] = max(row["waited_share"], out["waited_share"])
+
+        with self.proxied(proxy) as (port, pid):
+            row["base_rss"] = resident_bytes(pid) / 1e6
+            out = load("requests", port, pid, connections=64, warmup_ms=500, duration_ms=self.window)
+            note(out)
+            row["request_cpu"] = out["cpu_seconds"] / out["answers"] * 1e6
+            row["request_rate"] = out["answers"] / out["seconds"]
+            out = load("requests", port, pid, connections=64, warmup_ms=500,
+                       duration_ms=self.window, rate=rate)
+            note(out)
+            row["added_p50"] = out["latency_us"]["p50"] - direct["p50"]
+            row["added_p99"] = out["latency_us"]["p99"] - direct["p99"]
+            row["latency_p50"], row["latency_p99"] = out["latency_us"]["p50"], out["latency_us"]["p99"]
+        for streams in (300, 1000):
+            with self.proxied(proxy, "--interval-us", "50000") as (port, pid):
+                before = resident_bytes(pid)
+                out = load("streams", port, pid, connections=streams, warmup_ms=500,
+                           duration_ms=self.window)
+                note(out)
+                row[f"paced{streams}_cpu"] = out["cpu_seconds"] / out["events"] * 1e6
+                row[f"paced{streams}_events_per_second"] = out["events"] / out["seconds"]
+            if streams == 1000:
+                row["event_p99"] = out["event_age_us"]["p99"]
+                row["first_event_p99"] = out["first_event_us"]["p99"]
+        with self.proxied(proxy, "--interval-us", "50000") as (port, pid):
+            before = resident_bytes(pid)
+            row["stream_rss"] = self.stream_memory(port, pid, before)
+        with self.proxied(proxy, "--events", "2000", "--batch", str(a.batch)) as (port, pid):
+            out = load("streams", port, pid, connections=300, warmup_ms=500, duration_ms=self.window)
+            note(out)
+            row["flooded_cpu"] = out["cpu_seconds"] / out["events"] * 1e6
+        with self.proxied(proxy) as (port, pid):
+            before = resident_bytes(pid)
+            out = load("idle", port, pid, connections=a.idle, warmup_ms=0, duration_ms=500)
+            row["idle_rss"] = (out["resident_bytes"] - before) / a.idle / 1e3
+        return row
+
+    def stream_memory(self, port, pid, before):
+        command = ["taskset", "-c", LOAD_CORE, str(TOOLS / "load"), "streams", "--port", str(port),
+                   "--connections", "1000", "--warmup-ms", "0", "--duration-ms", "800"]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        process.stdout.readline()
+        time.sleep(0.5)
+        after = resident_bytes(pid)
+        process.stdout.read()
+        if process.wait() != 0:
+            raise SystemExit("bench: load generator failed while memory was measured")
+        return (after - before) / 1000 / 1e3
+
+    def all(self):
+        rate = self.calibrate()
+        print(f"latency is compared at {rate:,} requests/s", flush=True)
+        rows = []
+        for repetition in range(self.arguments.repetitions):
+            direct = self.direct(rate)
+            turn = repetition % len(self.proxies)
+            for proxy in self.proxies[turn:] + self.proxies[:turn]:
+                row = self.measure(proxy, rate, direct)
+                rows.append({"repetition": repetition, "proxy": proxy.name, **row})
+                print(f"  {repetition + 1}/{self.arguments.repetitions} {proxy.name}: "
+                      f"{row['request_cpu']:.1f} µs/request, {row['paced1000_cpu']:.1f} µs/event "
+                      f"paced, {row['flooded_cpu']:.2f} flooded; waited for its core "
+                      f"{row['waited_share']:.0%}", flush=True)
+        return rate, rows
+
+
+def ratios(rows, names, figure):
+    """Per repetition, Sluice over the better (smaller) peer; None without both sides."""
+    peers = [n for n in names if n != "sluice"]
+    if "sluice" not in names or not peers:
+        return None
+    out = []
+    for repetition in sorted({r["repetition"] for r in rows}):
+        at = {r["proxy"]: r[figure] for r in rows if r["repetition"] == repetition}
+        best = min(at[p] for p in peers)
+        if best > 0:
+            out.append(at["sluice"] / best)
+    return out or None
+
+
+def table(rows, names):
+    with_ratio = "sluice" in names and len(names) > 1
+    head = ["", *names] + (["Sluice ÷ better peer"] if with_ratio else [])
+    lines = ["| " + " | ".join(head) + " |", "| --- |" + " ---: |" * (len(head) - 1)]
+    for figure, (title, unit, digits, compared) in FIGURES.items():
+        cells = [f"{title}, {unit}" if unit != "/s" else f"{title} per second"]
+        for name in names:
+            values = [r[figure] for r in rows if r["proxy"] == name]
+            cells.append(f"{statistics.median(values):,.{digits}f} "
+                         f"({min(values):,.{digits}f}–{max(values):,.{digits}f})")
+        if with_ratio:
+            r = ratios(rows, names, figure) if compared else None
+            cells.append(f"**{statistics.median(r):.2f}** ({min(r):.2f}–{max(r):.2f})" if r else "")
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def machine():
+    model = "unknown"
+    for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            model = line.partition(":")[2].strip()
+            break
+    system = platform.freedesktop_os_release().get("PRETTY_NAME", "Linux")
+    return {"cpu": model, "cores": os.cpu_count(), "kernel": platform.release(), "system": system}
+
+
+def write_page(path, section):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    text = path.read_text() if path.exists() else (
+        f"# Benchmarks\n\nWritten by `make bench`.\n\n{BEGIN}\n{END}\n")
+    if BEGIN not in text or END not in text:
+        text += f"\n{BEGIN}\n{END}\n"
+    before, after = text.partition(BEGIN)[0], text.partition(END)[2]
+    path.write_text(f"{before}{BEGIN}\n{section}\n{END}{after}")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--proxies", default="nginx,haproxy,sluice",
+                        type=lambda s: [n for n in s.split(",") if n])
+    parser.add_argument("--sluice", default=str(ROOT / ".build/release/sluice"))
+    parser.add_argument("--repetitions", type=int, default=5)
+    parser.add_argument("--duration", type=float, default=4, help="seconds of each window")
+    parser.add_argument("--batch", type=int, default=1, help="events per write when flooding")
+    parser.add_argument("--idle", type=int, default=10_000, help="idle connections to hold")
+    parser.add_argument("--quick", action="store_true", help="one short repetition, about 60 s; does not write the page")
+    parser.add_argument("--json", type=pathlib.Path, default=TOOLS / "results.json")
+    parser.add_argument("--page", type=pathlib.Path, default=ROOT / "docs/benchmarks.md")
+    parser.add_argument("--no-page", action="store_true", help="leave the page as it is")
+    arguments = parser.parse_args()
+    if arguments.quick:
+        # Too short to be published.
+        arguments.repetitions, arguments.duration, arguments.no_page = 1, 1.5, True
+    if (os.cpu_count() or 1) < 2:
+        raise SystemExit("bench: two cores are needed: one for the proxy, one for the load")
+    known = {"nginx", "haproxy", "sluice"}
+    for name in arguments.proxies:
+        binary = arguments.sluice if name == "sluice" else name
+        if name not in known:
+            raise SystemExit(f"bench: no proxy is called {name!r}; known: {', '.join(sorted(known))}")
+        if not shutil.which(binary):
+            raise SystemExit(f"bench: {binary} is not there; `make bench` builds and installs all")
+    if not (TOOLS / "load").exists() or not (TOOLS / "stub").exists():
+        raise SystemExit("bench: load and stub are not compiled; run `make bench`")
+
+    began = time.monotonic()
+    # Access logs of millions of lines: not on a memory-backed /tmp.
+    with tempfile.TemporaryDirectory(prefix="run-", dir=TOOLS) as directory:
+        # nginx started by root drops to another user, who has to reach its files.
+        os.chmod(directory, 0o755)
+        run = Run(arguments, pathlib.Path(directory))
+        rate, rows = run.all()
+        versions = {p.name: p.version() for p in run.proxies}
+    host = machine()
+    print(f"\n{table(rows, arguments.proxies)}\n\n{time.monotonic() - began:.0f} s")
+    waited = max(row["waited_share"] for row in rows)
+    if waited > WAITED_MAX:
+        print(f"bench: a proxy waited {waited:.0%} of a window for its core: something else runs "
+              "on this machine, and the figures are not to be relied on", file=sys.stderr)
+    arguments.json.parent.mkdir(parents=True, exist_ok=True)
+    arguments.json.write_text(json.dumps(
+        {"machine": host, "versions": versions, "rate": rate, "rows": rows}, indent=1) + "\n")
+    if not arguments.no_page:
+        versions_text = ", ".join(f"{n} {v}" for n, v in versions.items())
+        write_page(arguments.page, "\n".join([
+            f"{host['cpu']}, {host['cores']} cores, {host['system']}, Linux {host['kernel']}; "
+            f"{versions_text}; {datetime.date.today().isoformat()}.",
+            "",
+            f"Median of {arguments.repetitions} interleaved repetitions (smallest–largest); the last "
+            "column is the median of each repetition's ratio. "
+            "Each proxy alone on one core, one worker, HTTP/1.1 keep-alive on both sides, no "
+            "buffering, access log to a file; load and upstreams on the other core. Small request: "
+            "POST chat, 400 B in, 600 B out, 64 connections. Paced: one 220-byte event per stream "
+            "every 50 ms. Flooded: 300 streams in turn, an event each, as fast as they are read. Latency is added to that of "
+            f"the upstream without a proxy, at {rate:,} requests/s, half of what the slowest can.",
+            "", table(rows, arguments.proxies)]))
+        print(f"written: {arguments.page}")
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -1,0 +1,22 @@
+#!/usr/bin/env bash
+# Runs the suites that are written in Python: official clients against the release binaries,
+# and the validation of deploy/.
+#
+#   scripts/client-tests.sh [PYTEST_ARGUMENT...]       default Tests/Clients Tests/Deploy
+#
+# Without a reachable package index they are skipped, except in CI.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+status=0
+scripts/python.sh || status=$?
+if [ $status -eq 3 ] && [ "${CI:-}" != true ]; then
+  echo "client tests: SKIPPED, the Python packages could not be installed"
+  exit 0
+fi
+[ $status -eq 0 ] || exit $status
+for binary in .build/release/sluice .build/release/vllm-sim; do
+  [ -x "$binary" ] || { echo "client tests: $binary is missing; run: make build" >&2; exit 1; }
+done
+[ $# -gt 0 ] || set -- Tests/Clients Tests/Deploy
+exec .venv/bin/python -m pytest -q -p no:cacheprovider "$@"
