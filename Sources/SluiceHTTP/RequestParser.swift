@@ -13,6 +13,13 @@ package struct RequestParser: Sendable {
     /// Forgets the head; the next call starts at a new one.
     package mutating func reset() { progress = HeadProgress() }
 
+    /// Parses the head at the front of a buffer.
+    package mutating func parse(_ buffer: borrowing ByteBuffer, into head: inout RequestHead)
+        -> HeadStep<RequestError>
+    {
+        parse(buffer.bytes, into: &head)
+    }
+
     /// Parses the head at the front of `bytes`, which must begin at the same byte in every call
     /// until the verdict.
     ///

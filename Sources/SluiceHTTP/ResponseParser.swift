@@ -15,6 +15,13 @@ package struct ResponseParser: Sendable {
     /// Forgets the head; the next call starts at a new one.
     package mutating func reset() { progress = HeadProgress() }
 
+    /// Parses the head at the front of a buffer.
+    package mutating func parse(
+        _ buffer: borrowing ByteBuffer, into head: inout ResponseHead, requestMethod: Method
+    ) -> HeadStep<ResponseError> {
+        parse(buffer.bytes, into: &head, requestMethod: requestMethod)
+    }
+
     /// Parses the head at the front of `bytes`, which must begin at the same byte in every call
     /// until the verdict.
     ///
