@@ -194,7 +194,7 @@ package struct BodyDecoder: Sendable {
     /// `*( ";" token [ "=" ( token / quoted-string ) ] )`, without the white space that RFC 9112 calls
     /// bad: two readers of one extension is how chunked bodies are smuggled.
     private mutating func takeExtension(_ byte: UInt8) -> BodyError? {
-        if let error = countExtensionByte() { return error }
+        if byte != 0x0D, let error = countExtensionByte() { return error }
         if byte == 0x0A { return .bareLineFeed }
         let isToken = Token.contains(byte)
         switch phase {

@@ -28,6 +28,7 @@ enum StartLine {
     case needMore
     case tooLong
     case bareLineFeed
+    case bareCarriageReturn
     /// Offset of the line's CR.
     case ends(Int)
 
@@ -38,9 +39,20 @@ enum StartLine {
         _ bytes: Span<UInt8>, from scanned: Int, limit: Int, lineBytesMax: Int
     ) -> StartLine {
         let end = min(limit, lineBytesMax)
-        let lineFeed = bytes.firstIndex(of: 0x0A, from: min(scanned, end), to: end)
-        if lineFeed == end { return end == lineBytesMax ? .tooLong : .needMore }
-        guard lineFeed > 0, bytes[lineFeed &- 1] == 0x0D else { return .bareLineFeed }
-        return .ends(lineFeed &- 1)
+        // A CR that ended the last read is looked at again, with what follows it.
+        var index = min(scanned, end)
+        if index > 0, bytes[index &- 1] == 0x0D { index &-= 1 }
+        while true {
+            index = bytes.firstIndex(below: 0x0E, from: index, to: end)
+            if index == end { break }
+            let byte = bytes[index]
+            if byte == 0x0A { return .bareLineFeed }
+            if byte == 0x0D {
+                guard index &+ 1 < end else { break }
+                return bytes[index &+ 1] == 0x0A ? .ends(index) : .bareCarriageReturn
+            }
+            index &+= 1
+        }
+        return end == lineBytesMax ? .tooLong : .needMore
     }
 }

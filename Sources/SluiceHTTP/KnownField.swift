@@ -207,7 +207,7 @@ package enum KnownField: UInt8, CaseIterable, Sendable {
     private static func other(_ bytes: Span<UInt8>, _ name: Range<Int>, _ first: UInt8)
         -> KnownField
     {
-        guard first == 0x78, name.count > 9 else { return .other }
+        guard first == 0x78, name.count >= 9 else { return .other }
         let prefix = name.lowerBound..<name.lowerBound &+ 9
         return bytes.equalsName("x-sluice-", in: prefix) ? .sluice : .other
     }
@@ -216,7 +216,8 @@ package enum KnownField: UInt8, CaseIterable, Sendable {
 /// A set of known fields.
 package struct KnownFieldSet: OptionSet, Sendable {
     package let rawValue: UInt64
-    package init(rawValue: UInt64) { self.rawValue = rawValue }
+    // `other` is no member of any set.
+    package init(rawValue: UInt64) { self.rawValue = rawValue & ~1 }
 
     package init(_ fields: KnownField...) {
         var bits: UInt64 = 0

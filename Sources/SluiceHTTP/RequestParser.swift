@@ -97,6 +97,7 @@ package struct RequestParser: Sendable {
         case .needMore: return nil
         case .tooLong: throw .targetTooLong
         case .bareLineFeed: throw .bareLineFeed
+        case .bareCarriageReturn: throw .bareCarriageReturn
         case .ends(let end): return end
         }
     }

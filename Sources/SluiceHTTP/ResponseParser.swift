@@ -51,8 +51,9 @@ package struct ResponseParser: Sendable {
             case .needMore:
                 progress.scanned = limit
                 return try starve(bytes)
-            case .tooLong: throw .badStatusLine
+            case .tooLong: throw .headTooLarge
             case .bareLineFeed: throw .bareLineFeed
+            case .bareCarriageReturn: throw .bareCarriageReturn
             case .ends(let lineEnd):
                 try parseStatusLine(bytes, lineEnd, into: &head)
                 offset = lineEnd &+ 2
@@ -126,8 +127,11 @@ package struct ResponseParser: Sendable {
         // RFC 9112 §4 wants a space even before an empty reason; many servers leave both out.
         guard end == 12 || bytes[12] == 0x20 else { throw .badStatus }
         let reasonStart = min(13, end)
-        // Controls, tabs included: nothing forwards a reason phrase, so nothing is lost.
-        guard bytes.firstControl(from: reasonStart, to: end) == end else { throw .badStatusLine }
+        var control = bytes.firstControl(from: reasonStart, to: end)
+        while control < end, bytes[control] == 0x09 {
+            control = bytes.firstControl(from: control &+ 1, to: end)
+        }
+        guard control == end else { throw .badStatusLine }
         head.status = status
         head.reason = reasonStart..<end
     }

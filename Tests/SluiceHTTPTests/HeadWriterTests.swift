@@ -116,7 +116,9 @@ import Testing
             #expect(classify(name + "s") == .other)
             #expect(classify(String(name.dropLast())) == .other || name == "x-forwarded-fort")
         }
-        #expect(classify("x-sluice-") == .other)
+        #expect(classify("x-sluice-") == .sluice)
+        #expect(classify("x-sluice") == .other)
+        #expect(!KnownFieldSet(rawValue: .max).contains(.other))
         #expect(classify("x-slvice-a") == .other)
         #expect(classify("") == .other)
     }

@@ -297,12 +297,12 @@ import Testing
         #expect(more.failure == .fieldNameTooLong)
     }
 
-    @Test func `of connection options: 32 are read, one more is 431`() {
+    @Test func `of connection options: 64 are read, one more is 431`() {
         let fits = requestEverywhere(
-            head("Connection: " + String(repeating: "x,", count: 32) + "\r\n"))
+            head("Connection: " + String(repeating: "x,", count: 64) + "\r\n"))
         #expect(fits.facts != nil)
         let more = requestEverywhere(
-            head("Connection: " + String(repeating: "x,", count: 33) + "\r\n"))
+            head("Connection: " + String(repeating: "x,", count: 65) + "\r\n"))
         #expect(more.failure == .tooManyConnectionOptions)
     }
 

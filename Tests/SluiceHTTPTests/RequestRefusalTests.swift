@@ -227,8 +227,10 @@ private let startLines: [RequestCase] = [
         64, "absolute form, 1.0 without Host", "GET http://a/ HTTP/1.0\r\n\r\n", .authorityMismatch),
     .init(64, "other scheme", get("ftp://gateway/a"), .badTarget),
     .init(64, "data scheme", get("javascript:alert(1)"), .badTarget),
-    .init(65, "bare CR in the request line", "GET /\r HTTP/1.1\r\nHost: a\r\n\r\n", .badTarget),
-    .init(65, "CR line ends", "GET / HTTP/1.1\rHost: a\r\r\n", .badVersion),
+    .init(
+        65, "bare CR in the request line", "GET /\r HTTP/1.1\r\nHost: a\r\n\r\n",
+        .bareCarriageReturn),
+    .init(65, "CR line ends", "GET / HTTP/1.1\rHost: a\r\r\n", .bareCarriageReturn),
     .init(
         66, "TLS hello", "\u{16}\u{03}\u{01}\u{02}\0\u{01}\0\u{01}\u{FC}\u{03}\u{03}", .badMethod),
     .init(66, "noise", "\u{FF}\u{FE}\u{00}\u{80}\u{81}", .badMethod),
