@@ -47,7 +47,7 @@ package struct FieldTable: ~Copyable {
     package static let capacity = 100
 
     /// Connection options at most in one head: each is compared with every field name.
-    static let connectionOptionsMax = 64
+    package static let connectionOptionsMax = 64
 
     // Arrays of fixed size, made once. An InlineArray would be nearer, but reading an element of one
     // through a borrow copies all of it (Swift 6.3: 6,000 of 10,000 instructions a head).

@@ -219,6 +219,12 @@ package struct KnownFieldSet: OptionSet, Sendable {
     // `other` is no member of any set.
     package init(rawValue: UInt64) { self.rawValue = rawValue & ~1 }
 
+    /// One field; without the array that the list below is.
+    @inline(__always) package init(_ field: KnownField) {
+        self.init(rawValue: 1 &<< UInt64(field.rawValue))
+    }
+
+    /// Several fields; allocates, so for constants only.
     package init(_ fields: KnownField...) {
         var bits: UInt64 = 0
         for field in fields where field != .other { bits |= 1 << UInt64(field.rawValue) }
