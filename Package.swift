@@ -91,6 +91,7 @@ let package = Package(
             "SluiceTelemetryTests", ["SluiceBytes", "SluiceTelemetry", "SluiceTime"],
             resources: [.copy("Fixtures")]),
         tests("SluiceBytesTests", ["SluiceBytes"]),
+        tests("SluiceHTTPTests", ["SluiceBytes", "SluiceHTTP"], resources: [.copy("Fixtures")]),
         tests(
             "SluiceVLLMTests", ["SluiceBytes", "SluiceTelemetry", "SluiceVLLM"],
             resources: [.copy("Fixtures")]),
