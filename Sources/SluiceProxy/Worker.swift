@@ -223,16 +223,15 @@ final class Worker {
     /// Accepts what waits, at most a batch: the listener is level-triggered and will say so again.
     func acceptConnections() {
         for _ in 0..<Self.connectionsAcceptedPerTurn {
-            guard listener != nil, shared.admitConnection() else {
+            guard !downstreams.isFull, shared.admitConnection() else {
                 pauseAccepting()
                 return
             }
-            guard !downstreams.isFull else {
+            guard let accepted = listener?.accept(userTimeout: settings.timeouts.writeStall) else {
                 shared.connectionClosed()
-                pauseAccepting()
                 return
             }
-            switch listener!.accept(userTimeout: settings.timeouts.writeStall) {
+            switch consume accepted {
             case .connection(let transport, let peer): adopt(transport, peer)
             case .wouldBlock:
                 shared.connectionClosed()
