@@ -83,9 +83,9 @@ let package = Package(
         .executableTarget(
             name: "SluiceMain",
             dependencies: [
-                "SluiceBench", "SluiceConfig", "SluiceEndpoint", "SluiceExchange", "SluiceHTTP",
-                "SluiceProxy", "SluiceReactor", "SluiceTime", "SluiceVLLM", "VLLMSimulator",
-                argumentParser, logging,
+                "SluiceBench", "SluiceBytes", "SluiceConfig", "SluiceEndpoint", "SluiceExchange",
+                "SluiceHTTP", "SluiceProxy", "SluiceReactor", "SluiceTelemetry", "SluiceTime", "SluiceVLLM",
+                "VLLMSimulator", argumentParser, logging,
             ],
             swiftSettings: strict),
         .executableTarget(
@@ -97,6 +97,7 @@ let package = Package(
             "SluiceTelemetryTests", ["SluiceBytes", "SluiceTelemetry", "SluiceTime"],
             resources: [.copy("Fixtures")]),
         tests("SluiceBytesTests", ["SluiceBytes"]),
+        tests("SluiceHTTPTests", ["SluiceBytes", "SluiceHTTP"], resources: [.copy("Fixtures")]),
         tests(
             "SluiceVLLMTests", ["SluiceBytes", "SluiceTelemetry", "SluiceVLLM"],
             resources: [.copy("Fixtures")]),

@@ -102,7 +102,9 @@ struct Exchange: ~Copyable {
     var bodyHash: UInt64 {
         let bytes = request.bytes
         var hash: UInt64 = 0xCBF2_9CE4_8422_2325
-        for i in bodyStart..<bytes.count { hash = (hash ^ UInt64(bytes[i])) &* 0x0000_0100_0000_01B3 }
+        for i in bodyStart..<bytes.count {
+            hash = (hash ^ UInt64(bytes[i])) &* 0x0000_0100_0000_01B3
+        }
         return hash
     }
 

@@ -22,7 +22,8 @@ package enum GatewayError: Error, CustomStringConvertible {
         case .listen(let key, let address, let error):
             "\(key): cannot listen on \(address): \(error.reason)"
                 + (error.isAddressInUse
-                    ? "; another process has it (ss -ltnp tells which), or choose another port" : "")
+                    ? "; another process has it (ss -ltnp tells which), or choose another port"
+                    : "")
         case .badReplica(let url, let reason): "replica '\(url)': \(reason)"
         case .file(let key, let path, let reason): "\(key): \(path): \(reason)"
         case .tls(let error): "TLS: \(error)"

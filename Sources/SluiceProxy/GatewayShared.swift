@@ -117,7 +117,9 @@ final class GatewayShared: Sendable {
     }
 
     func observeUnauthorized(_ pool: Int, _ replica: ReplicaID) {
-        wake(pools[pool].observe(replica, .probe(.unauthorized), now: MonotonicClock.now()), except: nil)
+        wake(
+            pools[pool].observe(replica, .probe(.unauthorized), now: MonotonicClock.now()),
+            except: nil)
     }
 
     /// Whether forwarding headers of this peer are believed.
