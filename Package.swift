@@ -84,7 +84,8 @@ let package = Package(
             name: "SluiceMain",
             dependencies: [
                 "SluiceBench", "SluiceBytes", "SluiceConfig", "SluiceEndpoint", "SluiceExchange",
-                "SluiceHTTP", "SluiceProxy", "SluiceReactor", "SluiceTelemetry", "SluiceTime", "SluiceVLLM",
+                "SluiceHTTP", "SluiceProxy", "SluiceReactor", "SluiceTelemetry", "SluiceTime",
+                "SluiceVLLM",
                 "VLLMSimulator", argumentParser, logging,
             ],
             swiftSettings: strict),
@@ -109,6 +110,13 @@ let package = Package(
         tests(
             "SluiceBenchTests",
             ["SluiceBench", "SluiceEndpoint", "SluiceReactor", "SluiceTime", "VLLMSimulator"]),
+        tests(
+            "SluiceProxyTests",
+            [
+                "SluiceBytes", "SluiceExchange", "SluiceProxy", "SluiceReactor",
+                "SluiceTelemetry", "SluiceTime", logging,
+            ],
+            resources: [.copy("Fixtures")]),
         tests("SluiceTrafficTests", ["SluiceTraffic", "SluiceTime"]),
     ],
     swiftLanguageModes: [.v6]
