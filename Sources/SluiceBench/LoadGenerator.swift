@@ -11,7 +11,7 @@ import SluiceTime
 /// In an open loop clocks start when a request was to go, not when it went: an endpoint that stalls
 /// the sender cannot hide its stall (coordinated omission).
 package final class LoadGenerator {
-    package let plan: LoadPlan
+    package private(set) var plan: LoadPlan
     package private(set) var report = LoadReport()
     /// Called with each request that is over.
     package var onFinished: ((FinishedRequest) -> Void)?
@@ -93,6 +93,15 @@ package final class LoadGenerator {
         isOver = true
         loop.cancel(&endTimer)
         client.closeIdle()
+    }
+
+    /// Changes how often an open loop asks, from the next arrival on.
+    package func change(ratePerSecond: Double) {
+        guard case .open = plan.arrivals, ratePerSecond > 0, !isWindingDown else { return }
+        plan.arrivals = .open(ratePerSecond: ratePerSecond)
+        nextArrival = loop.now
+        loop.cancel(&arrivalTimer)
+        arrive()
     }
 
     /// The figures as of now.

@@ -68,6 +68,13 @@ package struct LoadTarget: Sendable {
         }
     }
 
+    /// The same name at another of its addresses.
+    package func at(_ address: SocketAddress) -> LoadTarget {
+        var copy = self
+        copy.address = address
+        return copy
+    }
+
     /// `host:port` as a `Host` field.
     package var authority: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
     /// The URL, as it is understood.

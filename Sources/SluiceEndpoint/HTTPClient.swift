@@ -81,6 +81,9 @@ package final class HTTPClient {
         return exchange
     }
 
+    /// Connections to an address that idle now.
+    package func idleCount(to address: SocketAddress) -> Int { idle[address]?.count ?? 0 }
+
     /// Closes what idles.
     package func closeIdle() {
         for connection in idle.values.joined() { connection.close() }
