@@ -84,7 +84,10 @@ package final class LoadGenerator {
         isWindingDown = true
         loop.cancel(&arrivalTimer)
         loop.cancel(&endTimer)
-        for exchange in live.values { finish(exchange, .cut) }
+        for exchange in live.values {
+            exchange.exchange?.cancel()
+            finish(exchange, .cut)
+        }
         end()
     }
 
@@ -150,7 +153,8 @@ package final class LoadGenerator {
     private func send(arrival: Instant, slot: Int) {
         let (body, outputTokens) = writer.next(&random)
         let leaves = plan.streams && random.unit() < plan.abortRatio
-        let abortsAfter = leaves ? Int.random(in: 1...max(1, outputTokens / 2), using: &random) : nil
+        let abortsAfter =
+            leaves ? Int.random(in: 1...max(1, outputTokens / 2), using: &random) : nil
         let exchange = LoadExchange(
             arrival: arrival, slot: slot, streams: plan.streams, abortsAfter: abortsAfter)
         var request = HTTPClient.request(
@@ -176,19 +180,23 @@ package final class LoadGenerator {
             guard exchange.isToAbort, !wasToAbort else { return }
             // Not from inside the connection's own read.
             loop.after(.zero) { [weak self, weak exchange] in
-                if let exchange { self?.finish(exchange, .aborted) }
+                guard let exchange else { return }
+                exchange.exchange?.cancel()
+                self?.finish(exchange, .aborted)
             }
         }
-        handlers.onEnd = { [weak self, unowned exchange] in self?.finish(exchange, nil) }
+        // The end may come in the same read as the event after which the client was to leave.
+        handlers.onEnd = { [weak self, unowned exchange] in
+            self?.finish(exchange, exchange.isToAbort ? .aborted : nil)
+        }
         handlers.onFailure = { [weak self, unowned exchange] in
-            self?.finish(exchange, .failed(LoadFailure($0)))
+            self?.finish(exchange, exchange.isToAbort ? .aborted : .failed(LoadFailure($0)))
         }
         return handlers
     }
 
     private func finish(_ exchange: LoadExchange, _ outcome: LoadOutcome?) {
         guard live.removeValue(forKey: ObjectIdentifier(exchange)) != nil else { return }
-        if outcome == .aborted || outcome == .cut { exchange.exchange?.cancel() }
         let finished = exchange.finish(outcome, now: loop.now)
         report.take(finished, objective: plan.objective)
         report.elapsed = loop.now - begunAt

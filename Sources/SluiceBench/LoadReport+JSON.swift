@@ -7,8 +7,10 @@ extension LoadReport {
     package func json(plan: LoadPlan, url: String) -> String {
         let arrivals =
             switch plan.arrivals {
-            case .closed(let clients): JSON.object([("loop", JSON.text("closed")), ("concurrency", "\(clients)")])
-            case .open(let rate): JSON.object([("loop", JSON.text("open")), ("rate", JSON.number(rate))])
+            case .closed(let clients):
+                JSON.object([("loop", JSON.text("closed")), ("concurrency", "\(clients)")])
+            case .open(let rate):
+                JSON.object([("loop", JSON.text("open")), ("rate", JSON.number(rate))])
             }
         let settings = JSON.object([
             ("url", JSON.text(url)), ("model", JSON.text(plan.model)), ("arrivals", arrivals),
@@ -70,5 +72,7 @@ enum JSON {
 
     static func number(_ value: Double) -> String { value.isFinite ? "\(value)" : "null" }
 
-    static func seconds(_ span: Nanoseconds?) -> String { span.map { number($0.seconds) } ?? "null" }
+    static func seconds(_ span: Nanoseconds?) -> String {
+        span.map { number($0.seconds) } ?? "null"
+    }
 }

@@ -25,7 +25,9 @@ extension LoadReport {
             row("", "  \(Figure.right("\(count)", 7))  \(reason)")
         }
         if notSent > 0 {
-            row("not sent", "\(notSent)  (\(plan.inFlightMax) were under way: the endpoint is slower)")
+            row(
+                "not sent",
+                "\(notSent)  (\(plan.inFlightMax) were under way: the endpoint is slower)")
         }
         lines.append("")
         lines.append(
@@ -57,9 +59,12 @@ extension LoadReport {
     /// The one line of progress.
     package func progress(plan: LoadPlan) -> String {
         let first = timeToFirstToken.percentiles([0.5, 0.99])
+        let isEnding = elapsed > plan.duration && plan.requestsMax == nil
         let share =
-            plan.requestsMax.map { "\(finished)/\($0)" }
-            ?? "\(finished)  \(Figure.span(elapsed)) of \(Figure.span(plan.duration))"
+            isEnding
+            ? "\(finished)  waiting for the last ones"
+            : plan.requestsMax.map { "\(finished) of \($0)" }
+                ?? "\(finished)  \(Figure.span(elapsed)) of \(Figure.span(plan.duration))"
         return "\(share)  in flight \(inFlight)  failed \(failed)  "
             + "\(Figure.plain(rate(succeeded))) req/s  \(Figure.plain(rate(outputTokens))) tok/s  "
             + "first token \(Figure.span(first[0])) p50, \(Figure.span(first[1])) p99"

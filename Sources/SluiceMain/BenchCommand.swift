@@ -76,7 +76,8 @@ struct BenchCommand: ParsableCommand {
         name: .customLong("ca-file"),
         help: ArgumentHelp("CAs to believe for https. (default: the system's)", valueName: "file"))
     var authorityFile: String?
-    @Option(help: ArgumentHelp("Write the result as JSON, - for standard output.", valueName: "file"))
+    @Option(
+        help: ArgumentHelp("Write the result as JSON, - for standard output.", valueName: "file"))
     var json: String?
 
     func validate() throws { _ = try plan() }
@@ -162,7 +163,8 @@ struct BenchCommand: ParsableCommand {
     private func plan() throws -> LoadPlan {
         var plan = LoadPlan()
         if concurrency != nil, rate != nil {
-            throw ValidationError("--concurrency is a closed loop and --rate an open one: give one.")
+            throw ValidationError(
+                "--concurrency is a closed loop and --rate an open one: give one.")
         }
         if let concurrency {
             guard (1...4_096).contains(concurrency) else {

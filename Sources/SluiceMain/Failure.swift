@@ -20,10 +20,3 @@ func loadConfiguration(_ flags: ServeFlags) throws -> Configuration {
         throw configurationExitCode
     }
 }
-
-/// A subcommand whose work is not part of this build.
-struct NotBuiltYet: Error, CustomStringConvertible {
-    let command: String
-
-    var description: String { "`sluice \(command)` is not built yet" }
-}

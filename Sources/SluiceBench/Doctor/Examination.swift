@@ -147,7 +147,8 @@ package final class Examination {
         case (true, false, _):
             add(
                 .fail, "key", "asks for an API key (\(without)), and none is given",
-                step: "put vLLM's --api-key into a file and name it: api_key_file, or --api-key-file")
+                step:
+                    "put vLLM's --api-key into a file and name it: api_key_file, or --api-key-file")
         case (_, true, true):
             add(
                 .fail, "key", "rejects the API key (\(with))",

@@ -14,6 +14,8 @@ final class DemoReplicas {
     static let model = "demo-model"
     /// Sequences that one runs at once: few, so that queues can be seen.
     static let sequencesMax = 16
+    /// A small KV cache, so that it can be seen to fill.
+    static let cacheTokensMax = 8_192
 
     init(count: Int) throws(SystemError) {
         for index in 0..<count {
@@ -21,6 +23,8 @@ final class DemoReplicas {
             configuration.models = [Self.model]
             configuration.seed = UInt64(index + 1)
             configuration.engine.sequencesMax = Self.sequencesMax
+            configuration.engine.cacheTokensMax = Self.cacheTokensMax
+            configuration.engine.modelLengthMax = Self.cacheTokensMax / 2
             guard let any = SocketAddress("127.0.0.1:0") else { continue }
             let thread = try SimulatorThread(configuration, listen: any)
             places.append(

@@ -70,10 +70,14 @@ struct DemoScreen {
             "errors")
         var lines = [bold(header)]
         for row in view.rows {
+            // What a dead replica said last is no longer so.
+            let isKnown = !row.signalStale && row.state != "dead"
+            let ratio = isKnown ? row.kvUsageRatio : nil
+            let cache = ratio.map { Figure.fixed($0 * 100, 0) + " %" }
             let line = columns(
                 row.name, String(row.url.dropFirst(row.url.hasPrefix("http://") ? 7 : 0)),
-                row.state, "\(row.inFlight)", whole(row.queueDepth), whole(row.running),
-                row.kvUsageRatio.map { Figure.fixed($0 * 100, 0) + " %" } ?? "–",
+                row.state, "\(row.inFlight)", whole(isKnown ? row.queueDepth : nil),
+                whole(isKnown ? row.running : nil), cache ?? "–",
                 view.rates[row.name].map { Figure.fixed($0, 1) } ?? "–", "\(row.failed)")
             lines.append(coloured(line, row.state))
         }

@@ -58,7 +58,9 @@ struct DoctorCommand: ParsableCommand {
         let counts = Finding.Verdict.allCases.map { verdict in
             "\(all.count { $0.verdict == verdict }) \(verdict.rawValue)"
         }
-        print("\(reports.count) replica\(reports.count == 1 ? "" : "s"): \(counts.joined(separator: ", "))")
+        print(
+            "\(reports.count) replica\(reports.count == 1 ? "" : "s"): \(counts.joined(separator: ", "))"
+        )
         if reports.isEmpty || all.contains(where: { $0.verdict == .fail }) { throw ExitCode(1) }
     }
 
@@ -111,7 +113,8 @@ struct DoctorCommand: ParsableCommand {
         settings.caFile = pool.caFile
         do throws(LoadTarget.Problem) {
             let target = try LoadTarget(url: url, authorityFile: pool.caFile)
-            if case .success(let all) = SocketAddress.resolve(host: target.host, port: target.port) {
+            if case .success(let all) = SocketAddress.resolve(host: target.host, port: target.port)
+            {
                 places += all.map { Place(settings: settings, address: $0) }
             }
         } catch {
@@ -145,7 +148,8 @@ struct DoctorCommand: ParsableCommand {
         } catch let problem as LoadTarget.Problem {
             return Report(
                 title: title,
-                problem: Finding(.fail, "address", "\(problem)", step: "check the URL and the name"))
+                problem: Finding(.fail, "address", "\(problem)", step: "check the URL and the name")
+            )
         } catch {
             return Report(
                 title: title,
