@@ -19,7 +19,7 @@ extension LoadReport {
         row("requests", "\(begun)")
         row("  succeeded", counted(succeeded))
         if aborted > 0 { row("  aborted", counted(aborted) + "  by plan") }
-        if cut > 0 { row("  cut", counted(cut) + "  unfinished when time was up") }
+        if cut > 0 { row("  cut", counted(cut) + "  unfinished when the test ended") }
         row("  failed", counted(failed))
         for (reason, count) in failures.sorted(by: { ($1.value, $0.key) < ($0.value, $1.key) }) {
             row("", "  \(Figure.right("\(count)", 7))  \(reason)")

@@ -5,9 +5,10 @@ import SluiceConfig
 /// Exit status of a wrong configuration.
 let configurationExitCode = ExitCode(2)
 
-/// Writes to standard error.
+/// Writes to standard error; nobody reading it is not an error of ours.
 func printError(_ text: String) {
-    FileHandle.standardError.write(Data(text.utf8))
+    // Not `write(_: Data)`, which traps when the other end of a pipe is gone.
+    try? FileHandle.standardError.write(contentsOf: Data(text.utf8))
 }
 
 /// Loads the configuration, or prints what is wrong with it and leaves with status 2.

@@ -8,5 +8,6 @@ func printReadyLine(_ addresses: GatewayAddresses, isTLS: Bool) {
     var line = "sluice ready \(isTLS ? "https" : "http")://\(addresses.data)"
     if let admin = addresses.admin { line += " admin=http://\(admin)" }
     if let status = addresses.status { line += " status=http://\(status)" }
-    FileHandle.standardOutput.write(Data((line + "\n").utf8))
+    // Not `write(_: Data)`, which traps when the other end of a pipe is gone.
+    try? FileHandle.standardOutput.write(contentsOf: Data((line + "\n").utf8))
 }

@@ -33,6 +33,7 @@ final class Demo {
     /// Lines of the table on the screen, which the next one replaces.
     private var linesShown = 0
     private var keyWatch: EndpointLoop.Watch?
+    private var isMute = false
 
     /// Requests per second that may be asked for.
     static let rates = 0.1...200
@@ -72,7 +73,7 @@ final class Demo {
         }
         try gateway.begin()
         while stage != .ended { loop.turn(maxWait: .seconds(1)) }
-        sayGoodbye()
+        if begunAt.isSet { sayGoodbye() }
         return failure
     }
 
@@ -249,5 +250,14 @@ final class Demo {
         }
     }
 
-    private func write(_ text: String) { FileHandle.standardOutput.write(Data(text.utf8)) }
+    /// Writes to standard output; when nobody reads it any more (`sluice demo | head`), it stops.
+    private func write(_ text: String) {
+        guard !isMute else { return }
+        do {
+            try FileHandle.standardOutput.write(contentsOf: Data(text.utf8))
+        } catch {
+            isMute = true
+            stop()
+        }
+    }
 }

@@ -78,7 +78,7 @@ struct DemoCommand: ParsableCommand {
         gateway.join()
         if let failure {
             printError("sluice demo: \(failure)\n")
-            throw ExitCode(1)
+            throw configurationExitCode
         }
     }
 
