@@ -100,6 +100,13 @@ let package = Package(
             resources: [.copy("Fixtures")]),
         tests("SluiceReactorTests", ["SluiceBytes", "SluiceReactor", "SluiceTime"]),
         tests("SluiceConfigTests", ["SluiceConfig", "SluiceExchange", "SluiceTime"]),
+        tests(
+            "SluiceProxyTests",
+            [
+                "SluiceBytes", "SluiceExchange", "SluiceProxy", "SluiceReactor",
+                "SluiceTelemetry", "SluiceTime", logging,
+            ],
+            resources: [.copy("Fixtures")]),
         tests("SluiceTrafficTests", ["SluiceTraffic", "SluiceTime"]),
     ],
     swiftLanguageModes: [.v6]

@@ -133,6 +133,8 @@ enum ControlMessage: Sendable {
     case probeNow(pool: Int, replica: ReplicaID)
     case note(String)
     case workerStopped(Int)
+    /// As a SIGTERM.
+    case drain
 }
 
 /// When each worker last turned its loop; written by the workers, read by `/livez`.
