@@ -81,7 +81,10 @@ let package = Package(
             ],
             swiftSettings: strict),
         .executableTarget(
-            name: "VLLMSim", dependencies: ["VLLMSimulator", argumentParser],
+            name: "VLLMSim",
+            dependencies: [
+                "SluiceEndpoint", "SluiceReactor", "SluiceTime", "VLLMSimulator", argumentParser,
+            ],
             swiftSettings: strict),
 
         tests("SluiceTimeTests", ["SluiceTime"]),
