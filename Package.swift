@@ -96,8 +96,22 @@ let package = Package(
             "SluiceVLLMTests", ["SluiceBytes", "SluiceTelemetry", "SluiceVLLM"],
             resources: [.copy("Fixtures")]),
         tests(
-            "VLLMSimulatorTests", ["SluiceBytes", "SluiceTime", "VLLMSimulator"],
+            "VLLMSimulatorTests",
+            [
+                "EndpointTestSupport", "SluiceBytes", "SluiceEndpoint", "SluiceReactor",
+                "SluiceTime", "VLLMSimulator",
+            ],
             resources: [.copy("Fixtures")]),
+        .target(
+            name: "EndpointTestSupport",
+            dependencies: ["SluiceBytes", "SluiceEndpoint", "SluiceReactor", "SluiceTime"],
+            path: "Tests/EndpointTestSupport", swiftSettings: strict),
+        tests(
+            "SluiceEndpointTests",
+            [
+                "EndpointTestSupport", "SluiceBytes", "SluiceEndpoint", "SluiceHTTP",
+                "SluiceReactor", "SluiceTime",
+            ]),
         tests("SluiceReactorTests", ["SluiceBytes", "SluiceReactor", "SluiceTime"]),
         tests("SluiceConfigTests", ["SluiceConfig", "SluiceExchange", "SluiceTime"]),
         tests("SluiceTrafficTests", ["SluiceTraffic", "SluiceTime"]),
