@@ -89,7 +89,10 @@ package final class HTTPServer {
             guard listener != nil, connections.count < options.connectionsMax else {
                 return pause()
             }
-            switch listener!.accept(userTimeout: options.writeStallMax) {
+            guard let accepted = listener?.accept(userTimeout: options.writeStallMax) else {
+                return
+            }
+            switch consume accepted {
             case .connection(let transport, _):
                 guard let connection = ServerConnection(transport, server: self) else { continue }
                 connections[ObjectIdentifier(connection)] = connection
