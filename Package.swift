@@ -77,7 +77,9 @@ let package = Package(
         .executableTarget(
             name: "SluiceMain",
             dependencies: [
-                "SluiceConfig", "SluiceProxy", "VLLMSimulator", argumentParser, logging,
+                "SluiceBytes", "SluiceConfig", "SluiceEndpoint", "SluiceExchange", "SluiceHTTP",
+                "SluiceProxy", "SluiceReactor", "SluiceTelemetry", "SluiceTime", "SluiceVLLM",
+                "VLLMSimulator", argumentParser, logging,
             ],
             swiftSettings: strict),
         .executableTarget(
@@ -92,6 +94,7 @@ let package = Package(
             "SluiceTelemetryTests", ["SluiceBytes", "SluiceTelemetry", "SluiceTime"],
             resources: [.copy("Fixtures")]),
         tests("SluiceBytesTests", ["SluiceBytes"]),
+        tests("SluiceHTTPTests", ["SluiceBytes", "SluiceHTTP"], resources: [.copy("Fixtures")]),
         tests(
             "SluiceVLLMTests", ["SluiceBytes", "SluiceTelemetry", "SluiceVLLM"],
             resources: [.copy("Fixtures")]),
@@ -114,6 +117,13 @@ let package = Package(
             ]),
         tests("SluiceReactorTests", ["SluiceBytes", "SluiceReactor", "SluiceTime"]),
         tests("SluiceConfigTests", ["SluiceConfig", "SluiceExchange", "SluiceTime"]),
+        tests(
+            "SluiceProxyTests",
+            [
+                "SluiceBytes", "SluiceExchange", "SluiceProxy", "SluiceReactor",
+                "SluiceTelemetry", "SluiceTime", logging,
+            ],
+            resources: [.copy("Fixtures")]),
         tests("SluiceTrafficTests", ["SluiceTraffic", "SluiceTime"]),
     ],
     swiftLanguageModes: [.v6]

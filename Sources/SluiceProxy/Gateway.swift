@@ -22,7 +22,8 @@ package enum GatewayError: Error, CustomStringConvertible {
         case .listen(let key, let address, let error):
             "\(key): cannot listen on \(address): \(error.reason)"
                 + (error.isAddressInUse
-                    ? "; another process has it (ss -ltnp tells which), or choose another port" : "")
+                    ? "; another process has it (ss -ltnp tells which), or choose another port"
+                    : "")
         case .badReplica(let url, let reason): "replica '\(url)': \(reason)"
         case .file(let key, let path, let reason): "\(key): \(path): \(reason)"
         case .tls(let error): "TLS: \(error)"
@@ -47,13 +48,22 @@ package final class Gateway {
     private let listenAddress: SocketAddress
     private let control: ControlLoop
     package let logger: Logger
+    /// What workers had not given back when ``run(onReady:)`` returned; empty when all is well.
+    package private(set) var leaks: [String] = []
+
+    /// Ends the gateway from another thread.
+    package var handle: GatewayHandle { GatewayHandle(control: shared.control) }
 
     /// Opens the admin and status listeners: what can fail fails here.
     ///
-    /// - Parameter configuration: the text of `/config`.
-    package init(settings: GatewaySettings, configuration: String = "", logger: Logger)
-        throws(GatewayError)
-    {
+    /// - Parameters:
+    ///   - configuration: the text of `/config`.
+    ///   - takesSignals: whether SIGTERM, SIGINT and SIGHUP of the process are the gateway's; they
+    ///     are blocked in this thread then. Without, only ``handle`` ends it.
+    package init(
+        settings: GatewaySettings, configuration: String = "", logger: Logger,
+        takesSignals: Bool = true
+    ) throws(GatewayError) {
         self.logger = logger
         workerCount = settings.workers ?? min(WorkerThread.cpuCount, ControlGroup.cpuMax() ?? .max)
         guard let address = SocketAddress(settings.listen) else {
@@ -71,9 +81,9 @@ package final class Gateway {
             let seconds = MonotonicClock.realtimeNanoseconds() / 1_000_000_000
             if let warning = serverTLS?.warning(at: seconds) { logger.warning("\(warning)") }
         }
-        let signals: SignalSource
+        let signals: SignalSource?
         do throws(SystemError) {
-            signals = try SignalSource()
+            signals = takesSignals ? try SignalSource() : nil
             shared = try GatewayShared(
                 settings: settings, workers: workerCount,
                 directory: ReplicaDirectory(pools: settings.pools.count), serverTLS: serverTLS,
@@ -85,7 +95,7 @@ package final class Gateway {
             shared: shared, signals: signals, configuration: configuration)
     }
 
-    /// Serves until a signal has ended it.
+    /// Serves until a signal or ``handle`` has ended it.
     ///
     /// - Parameter onReady: called once, when every listener is open and connections are accepted.
     package func run(onReady: @escaping @Sendable (GatewayAddresses) -> Void) throws(GatewayError) {
@@ -120,9 +130,19 @@ package final class Gateway {
             throw .system(error)
         }
         for index in 0..<shared.shards.count {
-            if let leak = listeners[index].leaks() { logger.error("worker \(index): \(leak)") }
+            guard let leak = listeners[index].leaks() else { continue }
+            logger.error("worker \(index): \(leak)")
+            leaks.append("worker \(index): \(leak)")
         }
     }
+}
+
+/// Ends a running gateway; usable from any thread, harmless after its end.
+package struct GatewayHandle: Sendable {
+    let control: Mailbox<ControlMessage>
+
+    /// What SIGTERM does: the first call drains, a second one stops at once.
+    package func drain() { control.post(.drain) }
 }
 
 /// Carries a worker to its thread: it is made on one and run on another, never on both at once.

@@ -117,7 +117,9 @@ final class GatewayShared: Sendable {
     }
 
     func observeUnauthorized(_ pool: Int, _ replica: ReplicaID) {
-        wake(pools[pool].observe(replica, .probe(.unauthorized), now: MonotonicClock.now()), except: nil)
+        wake(
+            pools[pool].observe(replica, .probe(.unauthorized), now: MonotonicClock.now()),
+            except: nil)
     }
 
     /// Whether forwarding headers of this peer are believed.
@@ -131,6 +133,8 @@ enum ControlMessage: Sendable {
     case probeNow(pool: Int, replica: ReplicaID)
     case note(String)
     case workerStopped(Int)
+    /// As a SIGTERM.
+    case drain
 }
 
 /// When each worker last turned its loop; written by the workers, read by `/livez`.

@@ -18,7 +18,7 @@ final class ControlLoop {
     let pages: AdminPages
     /// Counts what the control thread itself does: scrapes, name look-ups.
     let shard = MetricShard()
-    private let signals: SignalSource
+    private let signals: SignalSource?
     private(set) var admin: HTTPServer?
     private(set) var status: HTTPServer?
     private(set) var isDraining = false
@@ -35,7 +35,8 @@ final class ControlLoop {
     static let noteInterval = Nanoseconds.seconds(5)
 
     /// Opens the admin and status listeners. - Throws: ``GatewayError``.
-    init(shared: GatewayShared, signals: SignalSource, configuration: String) throws(GatewayError) {
+    init(shared: GatewayShared, signals: SignalSource?, configuration: String) throws(GatewayError)
+    {
         self.shared = shared
         self.signals = signals
         do throws(SystemError) {
@@ -50,7 +51,9 @@ final class ControlLoop {
         status = try open("status", shared.settings.status, pages.answerStatus)
         do throws(SystemError) {
             _ = try loop.watch(shared.control.descriptor, .read) { [unowned self] _ in takeMail() }
-            _ = try loop.watch(signals.descriptor, .read) { [unowned self] _ in takeSignals() }
+            if let signals {
+                _ = try loop.watch(signals.descriptor, .read) { [unowned self] _ in takeSignals() }
+            }
         } catch {
             throw .system(error)
         }
@@ -106,6 +109,7 @@ final class ControlLoop {
             case .probeNow(let pool, let replica): registry.probeNow(pool: pool, replica)
             case .note(let text): note(text)
             case .workerStopped(let index): stopped.insert(index)
+            case .drain: drain()
             }
         }
     }
@@ -122,7 +126,7 @@ final class ControlLoop {
     // MARK: Life cycle
 
     private func takeSignals() {
-        while let signal = signals.next() {
+        while let signal = signals?.next() {
             if signal == SIGHUP {
                 shared.logger.warning("SIGHUP: reloading is not supported yet; nothing has changed")
             } else {

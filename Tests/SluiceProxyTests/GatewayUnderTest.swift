@@ -1,0 +1,209 @@
+import Foundation
+import Logging
+import SluiceExchange
+import SluiceProxy
+import SluiceReactor
+import SluiceTime
+import Synchronization
+import Testing
+
+/// A whole gateway in this process, on real sockets; its end is a part of every test.
+final class GatewayUnderTest {
+    let data: SocketAddress
+    let admin: SocketAddress
+    private let handle: GatewayHandle
+    private let run: Run
+
+    /// What the gateway's thread tells.
+    private final class Run: Sendable {
+        struct State {
+            var handle: GatewayHandle?
+            var addresses: GatewayAddresses?
+            var failure: String?
+            var leaks: [String] = []
+            var hasEnded = false
+        }
+        let state = Mutex(State())
+    }
+
+    private init(_ settings: GatewaySettings) throws {
+        let run = Run()
+        self.run = run
+        thread = try WorkerThread(name: "test-gateway") {
+            do {
+                let gateway = try Gateway(
+                    settings: settings,
+                    logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
+                    takesSignals: false)
+                run.state.withLock { $0.handle = gateway.handle }
+                try gateway.run { addresses in run.state.withLock { $0.addresses = addresses } }
+                let leaks = gateway.leaks
+                run.state.withLock { $0.leaks = leaks }
+            } catch {
+                run.state.withLock { $0.failure = "\(error)" }
+            }
+            run.state.withLock { $0.hasEnded = true }
+        }
+        _ = eventually { run.state.withLock { $0.addresses != nil || $0.hasEnded } }
+        let state = run.state.withLock { $0 }
+        data = try #require(state.addresses?.data, "\(state.failure ?? "never ready")")
+        admin = try #require(state.addresses?.admin)
+        handle = try #require(state.handle)
+    }
+
+    private var thread: WorkerThread?
+
+    var hasEnded: Bool { run.state.withLock { $0.hasEnded } }
+
+    /// As SIGTERM.
+    func drain() { handle.drain() }
+
+    /// Runs `body` against a gateway before `upstreams`, then ends both and looks for what is left.
+    static func run(
+        _ upstreams: [ScriptedUpstream], change: (inout GatewaySettings) -> Void = { _ in },
+        sourceLocation: SourceLocation = #_sourceLocation,
+        _ body: (GatewayUnderTest) throws -> Void
+    ) throws {
+        var settings = Self.settings(upstreams)
+        change(&settings)
+        let gateway = try GatewayUnderTest(settings)
+        defer { for upstream in upstreams { upstream.stop() } }
+        do {
+            try body(gateway)
+            gateway.checkBalance(sourceLocation)
+        } catch {
+            gateway.end(sourceLocation)
+            throw error
+        }
+        gateway.end(sourceLocation)
+    }
+
+    /// Short times, one worker, no log, usage untouched.
+    static func settings(_ upstreams: [ScriptedUpstream]) -> GatewaySettings {
+        var settings = GatewaySettings()
+        settings.listen = "127.0.0.1:0"
+        settings.admin = "127.0.0.1:0"
+        settings.workers = 1
+        settings.accessLog = .off
+        settings.timeouts.drainMax = .seconds(5)
+        settings.limits.connectionsMax = 1_000
+        var pool = PoolSettings(name: "pool")
+        pool.models = ["tiny"]
+        pool.usage = .off
+        pool.replicas = upstreams.map { ReplicaSettings(url: $0.url) }
+        settings.pools = [pool]
+        return settings
+    }
+
+    /// Received and finished agree in the end, and no permit was lost.
+    private func checkBalance(_ location: SourceLocation) {
+        guard !hasEnded else { return }
+        let isEven = eventually {
+            guard let page = self.metrics() else { return false }
+            return page.sum("sluice_requests_received_total") == page.sum("sluice_requests_total")
+                && page.sum("sluice_requests_in_flight") == 0
+        }
+        #expect(isEven, "received and finished differ at the end", sourceLocation: location)
+        let leaked = metrics()?.sum("sluice_leaked_permits_total")
+        #expect(leaked == 0, sourceLocation: location)
+        let inflight = metrics()?.sum("sluice_replica_inflight")
+        #expect(inflight == 0, sourceLocation: location)
+    }
+
+    private func end(_ location: SourceLocation) {
+        if !hasEnded {
+            drain()
+            drain()
+        }
+        let isOver = eventually { self.hasEnded }
+        #expect(isOver, "the gateway did not end", sourceLocation: location)
+        guard isOver else { return }
+        thread.take()?.join()
+        let leaks = run.state.withLock { $0.leaks }
+        #expect(leaks == [], sourceLocation: location)
+    }
+
+    // MARK: Clients
+
+    func connect() throws -> RawConnection { try RawConnection(to: data) }
+
+    /// One request on a connection of its own.
+    func ask(_ request: String, isHead: Bool = false) throws -> RawAnswer {
+        let client = try connect()
+        client.send(request)
+        return try #require(client.readAnswer(isHead: isHead), "no answer to \(request.prefix(80))")
+    }
+
+    /// A page of the admin listener.
+    func page(_ path: String) -> RawAnswer? {
+        guard let client = try? RawConnection(to: admin) else { return nil }
+        client.send("GET \(path) HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n")
+        return client.readAnswer()
+    }
+
+    func metrics() -> MetricsText? { page("/metrics").map { MetricsText(text: $0.text) } }
+
+    /// Waits until so many exchanges have ended so.
+    func sees(_ outcome: String, _ count: Double = 1) -> Bool {
+        eventually {
+            self.metrics()?.sum("sluice_requests_total", "outcome=\"\(outcome)\"") == count
+        }
+    }
+}
+
+/// A scraped page.
+struct MetricsText {
+    let text: String
+
+    /// The sum of all series of a name whose labels hold all of `labels`.
+    func sum(_ name: String, _ labels: String...) -> Double {
+        text.split(separator: "\n").reduce(0) { sum, line in
+            guard line.hasPrefix(name), !line.hasPrefix("#"),
+                let mark = line.dropFirst(name.count).first, mark == "{" || mark == " ",
+                labels.allSatisfy({ line.contains($0) }), let space = line.lastIndex(of: " "),
+                let value = Double(line[line.index(after: space)...])
+            else { return sum }
+            return sum + value
+        }
+    }
+}
+
+/// Waits until `condition` holds; false when it does not within `within`.
+func eventually(within: Nanoseconds = .seconds(5), _ condition: () -> Bool) -> Bool {
+    let deadline = MonotonicClock.now() + within
+    while !condition() {
+        if MonotonicClock.now() >= deadline { return false }
+        pause(.milliseconds(2))
+    }
+    return true
+}
+
+/// Lets other threads go on between two looks at a condition.
+func pause(_ time: Nanoseconds) { usleep(UInt32(clamping: time.count / 1_000)) }
+
+/// A chat request with this body.
+func chat(_ body: String = #"{"model":"tiny","messages":[]}"#, fields: String = "") -> String {
+    "POST /v1/chat/completions HTTP/1.1\r\nhost: gw\r\ncontent-type: application/json\r\n\(fields)"
+        + "content-length: \(body.utf8.count)\r\n\r\n\(body)"
+}
+
+/// A chat request that asks for a stream.
+let streamingChat = chat(#"{"model":"tiny","stream":true,"messages":[]}"#)
+
+/// The head of a chunked event stream.
+let streamHead =
+    "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream; charset=utf-8\r\n"
+    + "transfer-encoding: chunked\r\n\r\n"
+
+/// One chunk.
+func chunk(_ text: String) -> String {
+    String(text.utf8.count, radix: 16) + "\r\n\(text)\r\n"
+}
+
+/// One content event of a chat stream.
+func token(_ text: String) -> String {
+    #"data: {"id":"c","object":"chat.completion.chunk","choices":[{"index":0,"delta":{"content":""#
+        + text + #""},"finish_reason":null}]}"# + "\n\n"
+}
+
+let done = "data: [DONE]\n\n"
