@@ -48,7 +48,7 @@ let package = Package(
         module("SluiceHTTP", ["SluiceBytes"]),
         module("SluiceTelemetry", ["SluiceBytes", "SluiceTime"]),
         module("SluiceVLLM", ["SluiceBytes", "SluiceTelemetry"]),
-        module("SluiceTraffic", ["SluiceTime"]),
+        module("SluiceTraffic", ["SluiceBytes", "SluiceTime"]),
 
         // The pure middle: one request's life, and what an operator may set.
         module(
@@ -90,7 +90,10 @@ let package = Package(
             ],
             swiftSettings: strict),
         .executableTarget(
-            name: "VLLMSim", dependencies: ["VLLMSimulator", argumentParser],
+            name: "VLLMSim",
+            dependencies: [
+                "SluiceEndpoint", "SluiceReactor", "SluiceTime", "VLLMSimulator", argumentParser,
+            ],
             swiftSettings: strict),
 
         tests("SluiceTimeTests", ["SluiceTime"]),
@@ -103,8 +106,22 @@ let package = Package(
             "SluiceVLLMTests", ["SluiceBytes", "SluiceTelemetry", "SluiceVLLM"],
             resources: [.copy("Fixtures")]),
         tests(
-            "VLLMSimulatorTests", ["SluiceBytes", "SluiceTime", "VLLMSimulator"],
+            "VLLMSimulatorTests",
+            [
+                "EndpointTestSupport", "SluiceBytes", "SluiceEndpoint", "SluiceReactor",
+                "SluiceTime", "VLLMSimulator",
+            ],
             resources: [.copy("Fixtures")]),
+        .target(
+            name: "EndpointTestSupport",
+            dependencies: ["SluiceBytes", "SluiceEndpoint", "SluiceReactor", "SluiceTime"],
+            path: "Tests/EndpointTestSupport", swiftSettings: strict),
+        tests(
+            "SluiceEndpointTests",
+            [
+                "EndpointTestSupport", "SluiceBytes", "SluiceEndpoint", "SluiceHTTP",
+                "SluiceReactor", "SluiceTime",
+            ]),
         tests("SluiceReactorTests", ["SluiceBytes", "SluiceReactor", "SluiceTime"]),
         tests("SluiceConfigTests", ["SluiceConfig", "SluiceExchange", "SluiceTime"]),
         tests(

@@ -53,6 +53,8 @@ package final class HTTPClient {
         self.idleMax = idleMax
     }
 
+    deinit { closeIdle() }
+
     /// Asks; the handlers are called from the loop, never from inside this call.
     @discardableResult
     package func send(
@@ -86,8 +88,9 @@ package final class HTTPClient {
 
     /// Closes what idles.
     package func closeIdle() {
-        for connection in idle.values.joined() { connection.close() }
+        let quiet = idle
         idle = [:]
+        for connection in quiet.values.joined() { connection.close() }
     }
 
     func keep(_ connection: ClientConnection) -> Bool {
@@ -121,7 +124,8 @@ package final class ClientExchange {
 /// One connection of ours.
 final class ClientConnection {
     let address: SocketAddress
-    private let client: HTTPClient
+    /// Weak: the client holds the connections that idle.
+    private weak var client: HTTPClient?
     private let loop: EndpointLoop
     private var transport: Transport?
     private var watch: EndpointLoop.Watch?
@@ -136,6 +140,9 @@ final class ClientConnection {
     private var isHeadTaken = false
     private var keepsAlive = false
     private var bodyBytes = 0
+    private var began = Instant.unset
+    /// `input` is lent to a handler, which may cancel.
+    private var isDelivering = false
     /// Keeps the connection alive while it works.
     private var me: ClientConnection?
 
@@ -161,6 +168,7 @@ final class ClientConnection {
         self.request = request
         self.exchange = exchange
         exchange.connection = self
+        began = loop.now
         isHeadTaken = false
         bodyBytes = 0
         parser.reset()
@@ -176,13 +184,13 @@ final class ClientConnection {
         output.append("\r\n")
         output.append(request.body.span)
         let limit = isConnected ? request.totalMax : min(request.connectMax, request.totalMax)
-        expect(within: limit)
+        expect(by: began + limit)
         if isConnected { flush() }
     }
 
-    private func expect(within limit: Nanoseconds) {
+    private func expect(by instant: Instant) {
         loop.cancel(&deadline)
-        deadline = loop.after(limit) { [weak self] in
+        deadline = loop.at(instant) { [weak self] in
             self?.deadline = nil
             self?.fail(.timeout)
         }
@@ -191,7 +199,9 @@ final class ClientConnection {
     private func ready(_ event: PollEvent) {
         guard transport != nil else { return }
         guard exchange != nil else {
-            client.forget(self)
+            // An idle server has nothing to say but goodbye; a late edge of the last answer says nothing.
+            guard !isQuiet else { return }
+            client?.forget(self)
             close()
             return
         }
@@ -209,7 +219,7 @@ final class ClientConnection {
                 return
             }
             isConnected = true
-            expect(within: request.totalMax)
+            expect(by: began + request.totalMax)
             flush()
         } else if event.isWritable {
             flush()
@@ -219,7 +229,9 @@ final class ClientConnection {
             let result = transport?.read(into: &input) ?? .end
             switch result {
             case .bytes: take()
-            case .wouldBlock: return
+            case .wouldBlock:
+                if input.isEmpty { loop.pool.release(&input) }
+                return
             case .end, .failed:
                 if isHeadTaken, decoder.endsWithConnection, result == .end {
                     complete(keeps: false)
@@ -238,16 +250,17 @@ final class ClientConnection {
     }
 
     private func take() {
-        if !isHeadTaken {
+        while !isHeadTaken {
             var head = ResponseHead()
             switch parser.parse(input, into: &head, requestMethod: request.method) {
             case .needMore: return
             case .failed(let error):
                 fail(.malformed(error.label.description))
                 return
+            // An interim head is dropped; the final one may have come with it.
             case .complete: takeHead(head)
             }
-            guard isHeadTaken else { return }
+            guard exchange != nil else { return }
         }
         takeBody()
     }
@@ -287,7 +300,7 @@ final class ClientConnection {
                     fail(.tooLarge)
                     return
                 }
-                exchange?.handlers?.onBody(input, range)
+                deliver(range)
                 offset = range.upperBound
             case .needMore(let end):
                 input.consume(end)
@@ -304,18 +317,28 @@ final class ClientConnection {
         }
     }
 
+    private func deliver(_ range: Range<Int>) {
+        guard let onBody = exchange?.handlers?.onBody else { return }
+        isDelivering = true
+        onBody(input, range)
+        isDelivering = false
+        if transport == nil { loop.pool.release(&input) }
+    }
+
     private func complete(keeps: Bool) {
         let exchange = exchange.take()
+        exchange?.connection = nil
         loop.cancel(&deadline)
         loop.pool.release(&input)
         loop.pool.release(&output)
-        if !keeps || !client.keep(self) { close() }
+        if !keeps || !(client?.keep(self) ?? false) { close() }
         me = nil
         exchange?.end()
     }
 
     private func fail(_ failure: ClientFailure) {
         let exchange = exchange.take()
+        exchange?.connection = nil
         close()
         exchange?.fail(failure)
     }
@@ -326,7 +349,7 @@ final class ClientConnection {
         if let watch, let descriptor = transport?.descriptor { loop.unwatch(watch, descriptor) }
         watch = nil
         transport = nil
-        loop.pool.release(&input)
+        if !isDelivering { loop.pool.release(&input) }
         loop.pool.release(&output)
         me = nil
     }

@@ -83,6 +83,9 @@ struct Exchange: ~Copyable {
     var isUpstreamDone = false
     /// Of an answer of our own.
     var ownOutcome: Outcome?
+    /// The caller's own limit on the wait for content, from `t1` on; zero: none was given.
+    var callerLimit = Nanoseconds.zero
+    var callerDeadline = Deadline.never
     var upstreamDeadline = Deadline.never
     var holdDeadline = Deadline.never
 

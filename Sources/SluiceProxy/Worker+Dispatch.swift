@@ -178,6 +178,8 @@ extension Worker {
 
     private func again(_ e: UInt32, _ failure: UpstreamFailure, excluding: ReplicaIDs) {
         exchanges[e].record.retries &+= 1
+        // The failed attempt's head, still held: the client gets one head, that of the answer.
+        if exchanges[e].isHeadHeld { downstreams[exchanges[e].downstream].output.removeAll() }
         exchanges[e].resetAnswer()
         shard.retried(failure.reason, .ok)
         askToEnter(e, retrying: excluding)

@@ -238,11 +238,18 @@ extension Worker {
     /// The replica's part is over: its connection and its slot go back, the client gets the rest.
     private func answerComplete(_ u: UInt32, _ e: UInt32, reusable: Bool) {
         let d = exchanges[e].downstream
-        exchanges[e].isUpstreamDone = true
         exchanges[e].upstreamDeadline = .never
         exchanges[e].holdDeadline = .never
         exchanges[e].finishPayload(&payload.value)
         let lostItsEnd = exchanges[e].lacksTerminalEvent
+        if lostItsEnd && !exchanges[e].isAnswerBegun && !exchanges[e].sawEvent {
+            // Not one event: the client has seen nothing, and need not see a cut.
+            payload.value.removeAll()
+            upstreamBroken(u, .closedEarly)
+            return
+        }
+        // Where the end is lost the exchange must not end well with its last byte.
+        exchanges[e].isUpstreamDone = !lostItsEnd
         exchanges[e].upstream = noSlot
         if reusable && exchanges[e].upstreamKeepsAlive && exchanges[e].isRequestSent
             && upstreams[u].input.isEmpty && !upstreams[u].isPeerClosed

@@ -5,96 +5,127 @@ import SluiceReactor
 import SluiceTime
 import VLLMSimulator
 
-/// The program `vllm-sim`: a vLLM server without a GPU.
+/// `vllm-sim`: one simulated vLLM server on a port.
 @main struct VLLMSim: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "vllm-sim",
-        abstract: "A simulated vLLM server: its HTTP, its streams, its metrics, no GPU.",
+        abstract: "A simulated vLLM 0.23 server: its API, streams, metrics and failures, no model.",
         discussion: """
-            Faults are injected over HTTP, for example:
-              curl -X POST http://127.0.0.1:8101/sim/faults -d '{"hang":true}'
-              curl -X POST http://127.0.0.1:8101/sim/faults -d '{"die":true}'
-              curl -X DELETE http://127.0.0.1:8101/sim/faults
+            Answers chat, completions, responses and embeddings (streamed or not), models, health, \
+            ping, version, load and metrics. Faults are set over HTTP; GET /sim/faults lists them, \
+            DELETE /sim/faults ends them.
 
             EXAMPLES
               vllm-sim --listen 127.0.0.1:8101
-              vllm-sim --listen 127.0.0.1:8101 --model tiny --max-num-seqs 4 --speed 2
+              vllm-sim --listen 127.0.0.1:8101 --model tiny --model tiny-lora --api-key secret
+              vllm-sim --fixed-ttft-ms 200 --fixed-gap-ms 50
+              curl -X POST 127.0.0.1:8101/sim/faults -d '{"hang_after_events": 5, "requests": 1}'
             """)
 
-    @Option(help: "Address and port; port 0 lets the system choose.")
+    @Option(help: "Address and port; port 0 lets the kernel choose.")
     var listen = "127.0.0.1:8000"
-    @Option(help: "Served model; more are its LoRA adapters.")
+    @Option(help: "Served model; further ones are its LoRA adapters. May be repeated.")
     var model: [String] = []
     @Option(help: "Where all randomness starts.")
     var seed: UInt64 = 1
-    @Option(help: "How many times faster than the modelled engine: 0.01 … 1000.")
+    @Option(help: "How often faster than life the engine runs.")
     var speed = 1.0
-    @Option(help: "Sequences that run at once: 1 … 65536.")
-    var maxNumSeqs = 64
-    @Option(help: "Tokens that fit the KV cache.")
-    var kvTokens = 110_000
-    @Option(help: "Key that /v1 requests must carry as a bearer token.")
+    @Option(help: "Sequences that run at once, as vLLM's --max-num-seqs.")
+    var maxNumSeqs: Int?
+    @Option(help: "Tokens that fit into the KV cache.")
+    var kvTokens: Int?
+    @Option(help: "Bearer token that /v1 asks for.")
     var apiKey: String?
-    @Option(help: "Fixed pace: time to the first token; with --fixed-gap-ms.")
-    var fixedTTFTMs: Int?
-    @Option(help: "Fixed pace: time between tokens; with --fixed-ttft-ms.")
-    var fixedGapMs: Int?
-    @Option(help: "Seconds until an idle connection is closed.")
-    var keepAliveS = 5
+    @Option(
+        name: .customLong("fixed-ttft-ms"),
+        help: "Time to the first token of every stream, instead of the engine's model.")
+    var fixedFirstTokenMilliseconds: Double?
+    @Option(
+        name: .customLong("fixed-gap-ms"),
+        help: "Time between tokens of every stream, instead of the engine's model.")
+    var fixedGapMilliseconds: Double?
+    @Option(
+        name: .customLong("keep-alive-s"), help: "Close idle connections after so many seconds.")
+    var keepAliveSeconds = 5.0
+    @Flag(help: "Answers carry the request's X-Request-Id.")
+    var enableRequestIdHeaders = false
+    @Flag(help: "/load counts requests.")
+    var enableServerLoadTracking = false
 
     func validate() throws {
-        guard (0.01...1_000).contains(speed) else {
-            throw ValidationError("--speed \(speed) is outside 0.01 … 1000")
+        try Self.check("--speed", speed, 0.001...100_000)
+        try Self.check("--keep-alive-s", keepAliveSeconds, 0...86_400)
+        if let value = fixedFirstTokenMilliseconds {
+            try Self.check("--fixed-ttft-ms", value, 0...3_600_000)
         }
-        guard (1...65_536).contains(maxNumSeqs) else {
-            throw ValidationError("--max-num-seqs \(maxNumSeqs) is outside 1 … 65536")
+        if let value = fixedGapMilliseconds {
+            try Self.check("--fixed-gap-ms", value, 0.001...3_600_000)
         }
-        guard kvTokens > 0 else { throw ValidationError("--kv-tokens must be positive") }
-        guard (1...86_400).contains(keepAliveS) else {
-            throw ValidationError("--keep-alive-s \(keepAliveS) is outside 1 … 86400")
+        if let maxNumSeqs, !(1...1_000_000).contains(maxNumSeqs) {
+            throw ValidationError("--max-num-seqs must be from 1 to 1000000, not \(maxNumSeqs).")
         }
-        guard (fixedTTFTMs == nil) == (fixedGapMs == nil) else {
-            throw ValidationError("--fixed-ttft-ms and --fixed-gap-ms go together")
+        if let kvTokens, !(2...1_000_000_000).contains(kvTokens) {
+            throw ValidationError("--kv-tokens must be from 2 to 1000000000, not \(kvTokens).")
+        }
+        if SocketAddress(listen) == nil {
+            throw ValidationError(
+                "--listen must be an address literal and a port such as 127.0.0.1:8101 or [::1]:8101, not \"\(listen)\"."
+            )
+        }
+        if model.contains("") { throw ValidationError("--model must not be empty.") }
+    }
+
+    private static func check(
+        _ option: String, _ value: Double, _ range: ClosedRange<Double>
+    ) throws {
+        guard range.contains(value) else {
+            throw ValidationError(
+                "\(option) must be from \(range.lowerBound) to \(range.upperBound), not \(value).")
         }
     }
 
     func run() throws {
-        guard let address = SocketAddress(listen) else {
-            throw ValidationError("--listen '\(listen)' is not ADDRESS:PORT")
+        guard let address = SocketAddress(listen) else { return }
+        do throws(SystemError) {
+            // Before anything else: signals must be blocked in every thread.
+            let signals = try SignalSource()
+            let loop = try EndpointLoop()
+            let server = try SimulatorServer(
+                replica, listen: address, keepAlive: .seconds(clamping: keepAliveSeconds), on: loop)
+            let watch = try loop.watch(signals.descriptor, .read) { _ in
+                while let signal = signals.next() { if signal != SIGHUP { loop.stop() } }
+            }
+            // Not `print`: whoever waits for the line may read it through a pipe.
+            FileHandle.standardOutput.write(
+                Data("vllm-sim ready on http://\(server.address)\n".utf8))
+            loop.run()
+            loop.unwatch(watch, signals.descriptor)
+            server.close()
+        } catch {
+            let advice =
+                error.isAddressInUse
+                ? "; something listens there already, choose another port or 0" : ""
+            FileHandle.standardError.write(
+                Data("vllm-sim: cannot listen on \(listen): \(error.reason)\(advice)\n".utf8))
+            throw ExitCode.failure
         }
+    }
+
+    private var replica: SimulatedReplica.Configuration {
         var configuration = SimulatedReplica.Configuration()
         if !model.isEmpty { configuration.models = model }
         configuration.seed = seed
         configuration.apiKey = apiKey
+        configuration.echoesRequestID = enableRequestIdHeaders
+        configuration.tracksLoad = enableServerLoadTracking
         configuration.engine.speed = speed
-        configuration.engine.sequencesMax = maxNumSeqs
-        configuration.engine.cacheTokensMax = kvTokens
-        if let first = fixedTTFTMs, let gap = fixedGapMs {
+        if let maxNumSeqs { configuration.engine.sequencesMax = maxNumSeqs }
+        if let kvTokens { configuration.engine.cacheTokensMax = kvTokens }
+        if fixedFirstTokenMilliseconds != nil || fixedGapMilliseconds != nil {
             configuration.engine.pace = .fixed(
-                timeToFirstToken: .milliseconds(Int64(first)), gap: .milliseconds(Int64(gap)))
+                timeToFirstToken: .seconds(clamping: (fixedFirstTokenMilliseconds ?? 0) * 1e-3),
+                gap: .seconds(clamping: (fixedGapMilliseconds ?? 50) * 1e-3))
         }
-        do throws(SystemError) {
-            try serve(configuration, at: address)
-        } catch {
-            FileHandle.standardError.write(
-                Data("vllm-sim: cannot listen on \(listen): \(error.reason)\n".utf8))
-            throw ExitCode(1)
-        }
-    }
-
-    private func serve(_ configuration: SimulatedReplica.Configuration, at address: SocketAddress)
-        throws(SystemError)
-    {
-        let signals = try SignalSource()
-        let loop = try EndpointLoop()
-        let server = try SimulatorServer(
-            configuration, listen: address, on: loop, keepAlive: .seconds(Int64(keepAliveS)))
-        _ = try loop.watch(signals.descriptor, .read) { _ in
-            if signals.next() != nil { loop.stop() }
-        }
-        let line = "vllm-sim ready on http://\(server.address ?? address)\n"
-        FileHandle.standardOutput.write(Data(line.utf8))
-        loop.run()
-        server.close()
+        return configuration
     }
 }

@@ -1,340 +1,288 @@
 import SluiceBytes
 import SluiceEndpoint
-import SluiceHTTP
 import SluiceReactor
 import SluiceTime
 
-// One loop's thread owns everything here. The replica decides, this carries out: engine steps by
-// timer, each event as its own chunk, an abort for every client that leaves.
+// Everything here belongs to the thread that runs the loop.
 
-/// A simulated vLLM replica on a real socket.
+/// One simulated vLLM behind a listening socket: drives a ``SimulatedReplica`` over HTTP.
 package final class SimulatorServer {
-    private let loop: EndpointLoop
-    private var replica: SimulatedReplica
-    private var server: HTTPServer?
-    private var stepTimer: EndpointLoop.Timer?
-    private var stepAt = Instant.never
-    private var exchanges: [EngineRequestID: SimulatedExchange] = [:]
-    private var requestsInside = 0
+    /// Bytes a client may leave unread before its stream is held back, as uvicorn's flow control does.
+    static let unsentBytesMax = 65_536
 
-    /// Listens at once. - Throws: ``SystemError``: the address is in use, and the like.
+    /// One request for the engine, until its last byte has been handed over.
+    final class Exchange {
+        let responder: Responder
+        let ids: [EngineRequestID]
+        let isStream: Bool
+        let fault: StreamFault
+        let echo: String?
+        let loadFormat: String?
+        let arrival: Arrival
+        var reply: SimulatedReply
+        /// A stream fault has struck: nothing more is said.
+        var isSilent = false
+
+        init(
+            _ responder: Responder, ids: [EngineRequestID], reply: SimulatedReply, isStream: Bool,
+            fault: StreamFault, echo: String?, loadFormat: String?, arrival: Arrival
+        ) {
+            self.responder = responder
+            self.ids = ids
+            self.reply = reply
+            self.isStream = isStream
+            self.fault = fault
+            self.echo = echo
+            self.loadFormat = loadFormat
+            self.arrival = arrival
+        }
+    }
+
+    /// What `http_*` metrics want to know of a request.
+    struct Arrival {
+        let path: String
+        let method: String
+        let bodyBytes: Int
+        let at: Instant
+    }
+
+    /// The bound address, with the port the kernel chose where it was asked to.
+    package var address: SocketAddress { http.address }
+    /// Engine, metrics and faults; for tests on the loop's thread.
+    package internal(set) var replica: SimulatedReplica
+    let loop: EndpointLoop
+    private let http: HTTPServer
+    private let keepAlive: Nanoseconds
+    /// Who waits for which sequence, and as which choice.
+    private var targets: [EngineRequestID: (exchange: Exchange, choice: Int)] = [:]
+    private var timer: EndpointLoop.Timer?
+    private var due = Instant.never
+    private var isStepping = false
+    private var isStepDue = false
+    private var event = ByteBuffer(minimumCapacity: 4_096)
+
+    /// Listens at once.
+    ///
+    /// - Parameter keepAlive: how long an idle connection is kept, while no fault says otherwise;
+    ///   uvicorn's default is 5 s.
+    /// - Throws: ``SystemError``: the address is in use, and the like.
     package init(
         _ configuration: SimulatedReplica.Configuration, listen address: SocketAddress,
-        on loop: EndpointLoop, keepAlive: Nanoseconds = .seconds(5)
+        keepAlive: Nanoseconds = .seconds(5), on loop: EndpointLoop
     ) throws(SystemError) {
         self.loop = loop
+        self.keepAlive = keepAlive
         replica = SimulatedReplica(
-            configuration: configuration, startSeconds: Self.unixSeconds())
+            configuration: configuration, startSeconds: Self.wallSeconds())
         var options = ServerOptions()
         options.keepAliveIdle = keepAlive
-        server = try HTTPServer(address, on: loop, options: options) { [unowned self] in
-            answer($0, $1)
+        let entry = Entry()
+        http = try HTTPServer(address, on: loop, options: options) { request, responder in
+            entry.server?.handle(request, responder)
         }
+        entry.server = self
     }
 
-    /// Where it listens.
-    package var address: SocketAddress? { server?.address }
+    deinit { close() }
 
-    /// Stops listening and closes every connection.
+    /// Stops listening, closes every connection and forgets what runs.
     package func close() {
-        server?.close()
-        server = nil
-        loop.cancel(&stepTimer)
+        loop.cancel(&timer)
+        http.close()
+        targets = [:]
     }
 
-    private static func unixSeconds() -> Double {
-        Double(MonotonicClock.realtimeNanoseconds()) / 1e9
+    /// Connections open now.
+    package var connectionCount: Int { http.connectionCount }
+    /// Requests whose answer is not complete.
+    package var load: Int { Set(targets.values.map { ObjectIdentifier($0.exchange) }).count }
+
+    /// The handler is made before the server it belongs to.
+    private final class Entry {
+        weak var server: SimulatorServer?
     }
 
-    // MARK: Requests
+    /// Seconds since 1970.
+    static func wallSeconds() -> Double { Double(MonotonicClock.realtimeNanoseconds()) * 1e-9 }
+    /// Whole seconds since 1970.
+    static func unixSeconds() -> Int { Int(MonotonicClock.realtimeNanoseconds() / 1_000_000_000) }
 
-    private func answer(_ request: ServerRequest, _ responder: Responder) {
-        do throws(VLLMError) {
-            let endpoint = try SimulatedEndpoint.find(
-                method: request.methodName, path: request.path)
-            if endpoint.isGuarded, !replica.isAuthorized(request[field: "authorization"]) {
-                throw .unauthorized
-            }
-            switch endpoint {
-            case .engine(let route): try beginEngine(route, request, responder)
-            case .models: answerModels(request, responder)
-            case .health: send(replica.isHealthy ? 200 : 503, request, responder) { _ in }
-            case .version:
-                send(200, request, responder) { SimulatedBodies.appendVersion(to: &$0) }
-            case .load:
-                let load = replica.configuration.tracksLoad ? requestsInside : 0
-                send(200, request, responder) { SimulatedBodies.appendLoad(load, to: &$0) }
-            case .metrics: answerMetrics(request, responder)
-            case .faults: answerFaults(request, responder)
-            }
-        } catch {
-            refuse(error, request, responder)
+    // MARK: Generations
+
+    /// Gives a request to the engine, or refuses it.
+    func generate(
+        _ request: ServerRequest, route: SimulatedRoute, fault: StreamFault, arrival: Arrival,
+        _ responder: Responder
+    ) throws(VLLMError) {
+        let parsed = try replica.parse(
+            request.body.span, contentType: request[field: "content-type"], route: route)
+        let requestID = request[field: "x-request-id"]
+        let (ids, reply) = try replica.submit(
+            parsed, requestID: requestID, now: loop.now, unixSeconds: Self.unixSeconds())
+        let isStream = parsed.isStream && route != .embeddings
+        let exchange = Exchange(
+            responder, ids: ids, reply: reply, isStream: isStream,
+            fault: isStream ? fault : .none,
+            echo: replica.configuration.echoesRequestID ? requestID : nil,
+            loadFormat: isStream ? nil : request[field: "endpoint-load-metrics-format"],
+            arrival: arrival)
+        for (choice, id) in ids.enumerated() { targets[id] = (exchange, choice) }
+        responder.onDisconnect = { [weak self] in self?.abandon(exchange) }
+        if isStream {
+            responder.onDrained = { [weak self] in self?.pump(exchange) }
+            // As Starlette: the head goes out as soon as the request has been taken.
+            var head = SimulatedHead(status: 200, body: .eventStream)
+            head.requestID = exchange.echo
+            responder.send { head.append(unixSeconds: Self.unixSeconds(), to: &$0) }
+        }
+        step()
+    }
+
+    /// Runs the engine up to now and hands out what came.
+    func step() {
+        isStepDue = true
+        // An answer's end may bring the next request, and with it a call from inside this one.
+        guard !isStepping else { return }
+        isStepping = true
+        var next: Instant?
+        while isStepDue {
+            isStepDue = false
+            let step = replica.step(loop.now)
+            next = step.next
+            for emission in step.emissions { deliver(emission) }
+        }
+        isStepping = false
+        schedule(next)
+    }
+
+    private func schedule(_ next: Instant?) {
+        if let next, next == due, timer != nil { return }
+        loop.cancel(&timer)
+        guard let next else { return }
+        due = next
+        timer = loop.at(next) { [weak self] in
+            self?.timer = nil
+            self?.step()
         }
     }
 
-    private func refuse(_ error: VLLMError, _ request: ServerRequest, _ responder: Responder) {
-        send(error.status, request, responder, allow: error.allow) { error.append(to: &$0) }
+    private func deliver(_ emission: EngineEmission) {
+        guard let (exchange, choice) = targets[emission.id] else { return }
+        if emission.finish != nil { targets[emission.id] = nil }
+        exchange.reply.take(
+            choice: choice, tokens: emission.tokens, finish: emission.finish?.reason)
+        advance(exchange)
     }
+
+    private func advance(_ exchange: Exchange) {
+        if exchange.isStream {
+            pump(exchange)
+        } else if exchange.reply.isWhole {
+            finish(exchange)
+        }
+    }
+
+    /// Writes the events that are ready, each as a chunk of its own and at once.
+    private func pump(_ exchange: Exchange) {
+        let responder = exchange.responder
+        while !exchange.isSilent, responder.isOpen, responder.unsentBytes < Self.unsentBytesMax {
+            if strikes(exchange) { return }
+            event.removeAll()
+            guard exchange.reply.appendNextEvent(to: &event) else { return }
+            let isOver = exchange.reply.isOver
+            responder.send { out in
+                Self.appendChunk(event, to: &out)
+                if isOver { SimulatedBodies.appendLastChunk(to: &out) }
+            }
+            guard isOver else { continue }
+            exchange.isSilent = true
+            record(exchange.arrival, status: 200, bodyBytes: 0)
+            responder.finish()
+        }
+    }
+
+    private static func appendChunk(_ event: borrowing ByteBuffer, to out: inout ByteBuffer) {
+        SimulatedBodies.appendChunk(event.bytes, to: &out)
+    }
+
+    /// Lets the exchange's fault act if its moment has come.
+    private func strikes(_ exchange: Exchange) -> Bool {
+        switch exchange.fault {
+        case .none: return false
+        case .hang(let events):
+            guard exchange.reply.eventsWritten >= events else { return false }
+            exchange.isSilent = true
+        case .reset(let events):
+            guard exchange.reply.eventsWritten >= events else { return false }
+            exchange.isSilent = true
+            exchange.responder.reset()
+        }
+        return true
+    }
+
+    /// Sends a plain answer that is whole.
+    private func finish(_ exchange: Exchange) {
+        guard !exchange.isSilent else { return }
+        exchange.isSilent = true
+        var body = ByteBuffer(minimumCapacity: 1_024)
+        exchange.reply.appendBody(to: &body)
+        var head = SimulatedHead(
+            status: replica.faults.isDead ? 500 : 200, body: .json(body.count))
+        head.requestID = exchange.echo
+        if let format = exchange.loadFormat {
+            head.loadMetrics = SimulatedBodies.loadHeader(
+                format: format, snapshot: replica.snapshot)
+        }
+        send(head, body, exchange.arrival, exchange.responder)
+    }
+
+    private func abandon(_ exchange: Exchange) {
+        exchange.isSilent = true
+        for id in exchange.ids where targets.removeValue(forKey: id) != nil { replica.abort(id) }
+    }
+
+    /// The engine has died: every reply in flight says so and ends.
+    func die() {
+        let dying = targets.values.map(\.exchange)
+        for exchange in dying {
+            for id in exchange.ids where targets.removeValue(forKey: id) != nil {
+                replica.abort(id)
+            }
+            exchange.reply.die()
+            advance(exchange)
+        }
+    }
+
+    // MARK: Answers
 
     /// Sends a whole answer and counts it.
-    private func send(
-        _ status: Int, _ request: ServerRequest, _ responder: Responder, allow: String? = nil,
-        loadMetrics: String? = nil, requestID: String? = nil, isMetrics: Bool = false,
-        _ fill: (inout ByteBuffer) -> Void
+    func send(
+        _ head: SimulatedHead, _ body: borrowing ByteBuffer, _ arrival: Arrival,
+        _ responder: Responder
     ) {
-        var body = ByteBuffer()
-        fill(&body)
-        var head = SimulatedHead(
-            status: status, body: isMetrics ? .metrics(body.count) : .json(body.count))
-        head.allow = allow
-        head.loadMetrics = loadMetrics
-        head.requestID = requestID
-        head.closes = !responder.keepsAlive
-        let seconds = Self.unixSeconds()
-        responder.send { out in
-            head.append(unixSeconds: Int(seconds), to: &out)
-            if !responder.isHead { out.append(body.bytes) }
-        }
-        record(request, status: status, responseBytes: body.count, since: loop.now)
+        var head = head
+        if !responder.keepsAlive { head.closes = true }
+        var whole = ByteBuffer(minimumCapacity: 512 + body.count)
+        head.append(unixSeconds: Self.unixSeconds(), to: &whole)
+        if !responder.isHead { whole.append(body.bytes) }
+        record(arrival, status: head.status, bodyBytes: body.count)
+        responder.send { $0.append(whole.bytes) }
         responder.finish()
     }
 
-    private func record(
-        _ request: ServerRequest, status: Int, responseBytes: Int, since: Instant
-    ) {
+    /// Counts an answered request; `bodyBytes` is its `content-length`, 0 for a stream.
+    func record(_ arrival: Arrival, status: Int, bodyBytes: Int) {
         replica.metrics.recordHTTP(
-            path: request.path, method: request.methodName, status: status,
-            requestBytes: request.body.count, responseBytes: responseBytes,
-            duration: loop.now - since, wallSeconds: Self.unixSeconds())
+            path: arrival.path, method: arrival.method, status: status,
+            requestBytes: arrival.bodyBytes, responseBytes: bodyBytes,
+            duration: loop.now - arrival.at, wallSeconds: Self.wallSeconds())
     }
 
-    // MARK: The engine
-
-    private func beginEngine(
-        _ route: SimulatedRoute, _ request: ServerRequest, _ responder: Responder
-    ) throws(VLLMError) {
-        let fault = replica.nextFault()
-        switch fault.head {
-        case .none: break
-        case .hang: return
-        case .reset:
-            responder.reset()
-            return
-        case .garbage:
-            responder.send { $0.append(FaultPlan.garbage) }
-            responder.finish(closes: true)
-            return
-        case .oversizedHead(let bytes):
-            responder.send { SimulatedHead.appendOversized(bytes: bytes, to: &$0) }
-            responder.finish(closes: true)
-            return
-        case .queueFull: throw .queueFull(bound: replica.configuration.engine.requestsMax ?? 0)
-        case .engineDead: throw .engineDied
-        }
-        let bytes = request.body
-        let parsed = try replica.parse(
-            bytes.span, contentType: request[field: "content-type"], route: route)
-        let requestID = request[field: "x-request-id"]
-        let seconds = Self.unixSeconds()
-        let (ids, reply) = try replica.submit(
-            parsed, requestID: requestID, now: loop.now, unixSeconds: Int(seconds))
-        let exchange = SimulatedExchange(
-            ids: ids, reply: reply, request: request, responder: responder,
-            isStream: parsed.isStream, fault: fault.stream, begun: loop.now)
-        for id in ids { exchanges[id] = exchange }
-        requestsInside += 1
-        responder.onDisconnect = { [weak self, weak exchange] in
-            guard let self, let exchange else { return }
-            forget(exchange)
-            for id in exchange.ids { replica.abort(id) }
-            step()
-        }
-        if parsed.isStream {
-            var head = SimulatedHead(status: 200, body: .eventStream)
-            if replica.configuration.echoesRequestID { head.requestID = requestID }
-            responder.send { head.append(unixSeconds: Int(seconds), to: &$0) }
-            sendEvents(exchange)
-        }
+    /// Turns knobs: the engine and the connections take notice at once.
+    func apply(_ plan: FaultPlan) {
+        let dies = replica.setFaults(plan, now: loop.now)
+        http.options.keepAliveIdle = plan.keepAliveMilliseconds == nil ? keepAlive : plan.keepAlive
+        if dies { die() }
         step()
-    }
-
-    private func forget(_ exchange: SimulatedExchange) {
-        guard !exchange.isForgotten else { return }
-        exchange.isForgotten = true
-        requestsInside -= 1
-        for id in exchange.ids { exchanges[id] = nil }
-    }
-
-    /// Runs the engine and hands out what it made; sets the timer for its next step.
-    private func step() {
-        let result = replica.step(loop.now)
-        var touched: [ObjectIdentifier: SimulatedExchange] = [:]
-        for emission in result.emissions {
-            guard let exchange = exchanges[emission.id],
-                let choice = exchange.ids.firstIndex(of: emission.id)
-            else { continue }
-            exchange.reply.take(
-                choice: choice, tokens: emission.tokens, finish: emission.finish?.reason)
-            if exchange.isStream {
-                sendEvents(exchange)
-            } else {
-                touched[ObjectIdentifier(exchange)] = exchange
-            }
-        }
-        for exchange in touched.values where exchange.reply.isWhole { sendWhole(exchange) }
-        guard let next = result.next else {
-            loop.cancel(&stepTimer)
-            stepAt = .never
-            return
-        }
-        guard next != stepAt || stepTimer == nil else { return }
-        loop.cancel(&stepTimer)
-        stepAt = next
-        stepTimer = loop.at(next) { [unowned self] in
-            stepTimer = nil
-            stepAt = .never
-            step()
-        }
-    }
-
-    /// Writes the events that are ready, each as a chunk of its own.
-    private func sendEvents(_ exchange: SimulatedExchange) {
-        guard !exchange.isSilent, exchange.responder.isOpen else { return }
-        var event = ByteBuffer()
-        var isCut = false
-        exchange.responder.send { out in
-            while true {
-                switch exchange.fault {
-                case .none: break
-                case .hang(let count):
-                    if exchange.reply.eventsWritten >= count {
-                        exchange.isSilent = true
-                        return
-                    }
-                case .reset(let count):
-                    if exchange.reply.eventsWritten >= count {
-                        isCut = true
-                        return
-                    }
-                }
-                guard exchange.reply.appendNextEvent(to: &event) else { return }
-                SimulatedBodies.appendChunk(event.bytes, to: &out)
-                exchange.bytesOut += event.count
-                event.removeAll()
-            }
-        }
-        if isCut {
-            exchange.responder.reset()
-            return
-        }
-        guard exchange.reply.isOver else { return }
-        forget(exchange)
-        exchange.responder.send { SimulatedBodies.appendLastChunk(to: &$0) }
-        record(
-            exchange.request, status: 200, responseBytes: exchange.bytesOut, since: exchange.begun)
-        exchange.responder.finish()
-    }
-
-    private func sendWhole(_ exchange: SimulatedExchange) {
-        forget(exchange)
-        guard exchange.responder.isOpen else { return }
-        let format = exchange.request[field: "endpoint-load-metrics-format"]
-        send(
-            200, exchange.request, exchange.responder,
-            loadMetrics: format.flatMap {
-                SimulatedBodies.loadHeader(format: $0, snapshot: replica.snapshot)
-            },
-            requestID: replica.configuration.echoesRequestID
-                ? exchange.request[field: "x-request-id"] : nil
-        ) { exchange.reply.appendBody(to: &$0) }
-    }
-
-    // MARK: Pages
-
-    private func answerModels(_ request: ServerRequest, _ responder: Responder) {
-        let delay = replica.faults.modelsDelay
-        let answer = { [unowned self] in
-            send(200, request, responder) {
-                replica.appendModels(unixSeconds: Int(Self.unixSeconds()), to: &$0)
-            }
-        }
-        if delay > .zero { loop.after(delay, answer) } else { answer() }
-    }
-
-    private func answerMetrics(_ request: ServerRequest, _ responder: Responder) {
-        let delay = replica.faults.metricsDelay
-        guard replica.faults.metrics != .dead else {
-            responder.reset()
-            return
-        }
-        let answer = { [unowned self] in
-            step()
-            send(200, request, responder, isMetrics: true) { replica.appendMetrics(to: &$0) }
-        }
-        if delay > .zero { loop.after(delay, answer) } else { answer() }
-    }
-
-    private func answerFaults(_ request: ServerRequest, _ responder: Responder) {
-        if request.method != .get {
-            var plan = FaultPlan()
-            if request.method == .post {
-                let bytes = request.body
-                do throws(FaultPlanError) {
-                    plan = try replica.faults.applying(json: bytes.span)
-                } catch {
-                    send(400, request, responder) { error.append(to: &$0) }
-                    return
-                }
-            }
-            apply(plan)
-        }
-        let plan = replica.faults
-        send(200, request, responder) { plan.append(to: &$0) }
-    }
-
-    private func apply(_ plan: FaultPlan) {
-        let died = replica.setFaults(plan, now: loop.now)
-        step()
-        guard died else { return }
-        // As vLLM dies: an error event and [DONE] in every stream, 500 for the rest.
-        var dying: [ObjectIdentifier: SimulatedExchange] = [:]
-        for exchange in exchanges.values { dying[ObjectIdentifier(exchange)] = exchange }
-        for exchange in dying.values {
-            exchange.reply.die()
-            for id in exchange.ids { replica.abort(id) }
-            if exchange.isStream {
-                sendEvents(exchange)
-            } else {
-                forget(exchange)
-                refuse(.engineDied, exchange.request, exchange.responder)
-            }
-        }
-    }
-}
-
-/// One request inside the simulated engine.
-private final class SimulatedExchange {
-    let ids: [EngineRequestID]
-    var reply: SimulatedReply
-    let request: ServerRequest
-    let responder: Responder
-    let isStream: Bool
-    let fault: StreamFault
-    let begun: Instant
-    var bytesOut = 0
-    var isSilent = false
-    var isForgotten = false
-
-    init(
-        ids: [EngineRequestID], reply: SimulatedReply, request: ServerRequest,
-        responder: Responder, isStream: Bool, fault: StreamFault, begun: Instant
-    ) {
-        self.ids = ids
-        self.reply = reply
-        self.request = request
-        self.responder = responder
-        self.isStream = isStream
-        self.fault = fault
-        self.begun = begun
     }
 }

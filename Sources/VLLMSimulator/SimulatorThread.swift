@@ -1,60 +1,89 @@
+import SluiceBytes
+import Dispatch
 import SluiceEndpoint
 import SluiceReactor
 import SluiceTime
-import Synchronization
+
+// `stop` may be called from any thread; everything of the server belongs to the thread it starts.
 
 /// A simulated replica on a thread of its own, for the demo and for tests.
-package final class SimulatorThread {
-    /// Where it listens.
+package final class SimulatorThread: Sendable {
+    /// The bound address, with the port the kernel chose where it was asked to.
     package let address: SocketAddress
-    private let stopBox: Mailbox<Bool>
-    private var thread: WorkerThread?
+    private let orders: Mailbox<Order>
+    private let thread: Guarded<Joinable>
 
-    /// Listens when it returns. - Throws: ``SystemError``: the address is in use, and the like.
+    private enum Order: Sendable { case stop }
+
+    private struct Joinable: ~Copyable {
+        var thread: WorkerThread?
+    }
+
+    /// How the start went, from the new thread to the one that waits for it.
+    private final class Handover: Sendable {
+        private let isGiven = DispatchSemaphore(value: 0)
+        private let result = Guarded<Result<SocketAddress, SystemError>?>(nil)
+
+        func give(_ result: Result<SocketAddress, SystemError>) {
+            self.result.withLock { $0 = result }
+            isGiven.signal()
+        }
+
+        func wait() -> Result<SocketAddress, SystemError> {
+            isGiven.wait()
+            return result.withLock { $0 } ?? .failure(SystemError(call: "start", code: 0))
+        }
+    }
+
+    /// Starts one; it answers when this returns.
+    ///
+    /// - Throws: ``SystemError``: the address is in use, no descriptor is left, and the like.
     package init(
-        _ configuration: SimulatedReplica.Configuration, listen: SocketAddress,
-        keepAlive: Nanoseconds = .seconds(5)
+        _ configuration: SimulatedReplica.Configuration,
+        listen: SocketAddress, keepAlive: Nanoseconds = .seconds(5)
     ) throws(SystemError) {
-        let box = try Mailbox<Bool>()
-        let started = try Mailbox<Result<SocketAddress, SystemError>>()
-        thread = try WorkerThread(name: "vllm-sim") {
-            do throws(SystemError) {
-                let loop = try EndpointLoop()
-                let server = try SimulatorServer(
-                    configuration, listen: listen, on: loop, keepAlive: keepAlive)
-                let watch = try loop.watch(box.descriptor, .read) { _ in
-                    if box.take().contains(true) { loop.stop() }
-                }
-                started.post(.success(server.address ?? listen))
-                loop.run()
-                server.close()
-                loop.unwatch(watch, box.descriptor)
-            } catch {
-                started.post(.failure(error))
-            }
+        let orders = try Mailbox<Order>()
+        let started = Handover()
+        let thread = try WorkerThread(name: "vllm-sim") {
+            Self.run(configuration, listen, keepAlive, orders, started)
         }
-        stopBox = box
-        let poller = try Poller()
-        try poller.add(started.descriptor, .read, Token(kind: .mailbox, slot: 0, generation: 0))
-        var answer: Result<SocketAddress, SystemError>?
-        while answer == nil {
-            _ = poller.wait(timeout: .seconds(1))
-            answer = started.take().first
-        }
-        switch answer {
+        switch started.wait() {
         case .success(let bound): address = bound
         case .failure(let error):
-            thread.take()?.join()
+            thread.join()
             throw error
-        case nil: throw SystemError(call: "vllm-sim", code: 0)
+        }
+        self.orders = orders
+        self.thread = Guarded(Joinable(thread: consume thread))
+    }
+
+    deinit { stop() }
+
+    /// Closes every connection, stops listening and waits for the thread; later calls do nothing.
+    package func stop() {
+        orders.post(.stop)
+        thread.withLock { joinable in
+            if let thread = joinable.thread.take() { thread.join() }
         }
     }
 
-    /// Closes every connection and waits for the thread.
-    package func stop() {
-        stopBox.post(true)
-        thread.take()?.join()
+    private static func run(
+        _ configuration: SimulatedReplica.Configuration, _ listen: SocketAddress,
+        _ keepAlive: Nanoseconds, _ orders: Mailbox<Order>, _ started: Handover
+    ) {
+        do throws(SystemError) {
+            let loop = try EndpointLoop()
+            let server = try SimulatorServer(
+                configuration, listen: listen, keepAlive: keepAlive, on: loop)
+            let watch = try loop.watch(orders.descriptor, .read) { _ in
+                if !orders.take().isEmpty { loop.stop() }
+            }
+            started.give(.success(server.address))
+            loop.run()
+            loop.unwatch(watch, orders.descriptor)
+            server.close()
+        } catch {
+            started.give(.failure(error))
+        }
     }
-
-    deinit { if thread != nil { stop() } }
 }

@@ -61,7 +61,9 @@ struct DemoCommand: ParsableCommand {
         defer { simulators.stop() }
         var flags = ServeFlags()
         flags.listen = listen ?? Self.free("127.0.0.1:8080")
-        flags.admin = admin ?? Self.free("127.0.0.1:9801")
+        flags.admin =
+            admin
+            ?? (flags.listen == "127.0.0.1:9801" ? "127.0.0.1:0" : Self.free("127.0.0.1:9801"))
         flags.accessLog = "off"
         flags.replicas = simulators.urls
         var settings = try loadConfiguration(flags).settings

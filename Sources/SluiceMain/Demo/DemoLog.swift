@@ -1,11 +1,11 @@
 import Logging
-import Synchronization
+import SluiceBytes
 
 // Written by the gateway's threads, read by the main thread once a second.
 
 /// What the gateway says, kept for the screen instead of printed over it.
 struct DemoLog: LogHandler {
-    private final class Lines: Sendable { let kept = Mutex<[String]>([]) }
+    private final class Lines: Sendable { let kept = Guarded<[String]>([]) }
 
     private let lines = Lines()
     var logLevel = Logger.Level.notice

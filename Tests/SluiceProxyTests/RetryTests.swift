@@ -1,0 +1,132 @@
+import SluiceBytes
+import SluiceExchange
+import SluiceReactor
+import SluiceTime
+import Testing
+
+extension GatewayTests {
+    /// DESIGN section 8: what is sent again, where, and what never is.
+    @Suite(.serialized) struct RetryTests {
+        private func healthy() throws -> ScriptedUpstream {
+            try ScriptedUpstream { peer in
+                while peer.nextRequest() != nil { peer.answer("second") }
+            }
+        }
+
+        @Test func `a POST that a living replica resets is a 502 and not repeated`() throws {
+            let upstreams = try (0..<2).map { _ in
+                try ScriptedUpstream { peer in
+                    guard peer.nextRequest() != nil else { return }
+                    peer.connection.reset()
+                }
+            }
+            try GatewayUnderTest.run(upstreams) { gateway in
+                let answer = try gateway.ask(chat())
+                #expect(answer.status == 502)
+                #expect(upstreams[0].requests.count + upstreams[1].requests.count == 1)
+                #expect(gateway.sees("upstream_failed"))
+            }
+        }
+
+        @Test func `a POST goes to another replica when its own has died`() throws {
+            let me = Guarded<ScriptedUpstream?>(nil)
+            let dying = try ScriptedUpstream { peer in
+                guard peer.nextRequest() != nil else { return }
+                // The head alone is no answer: it is held, and must not reach the client twice.
+                peer.send(streamHead)
+                pause(.milliseconds(20))
+                me.withLock { $0 }?.goDown()
+                peer.connection.reset()
+            }
+            me.withLock { $0 = dying }
+            let other = try ScriptedUpstream { peer in
+                while peer.nextRequest() != nil {
+                    peer.send(streamHead + chunk(token("b")) + chunk(done) + "0\r\n\r\n")
+                }
+            }
+            defer { me.withLock { $0 = nil } }
+            try GatewayUnderTest.run([dying, other]) { gateway in
+                // Which replica comes first is chance; ask until the dying one has been asked.
+                for _ in 0..<50 where dying.requests.isEmpty {
+                    let client = try gateway.connect()
+                    client.send(streamingChat)
+                    let answer = client.readAnswer()
+                    #expect(answer?.status == 200)
+                    #expect(answer?.text == token("b") + done)
+                    let hasTwoHeads = answer?.text.contains("HTTP/1.1") ?? true
+                    #expect(!hasTwoHeads)
+                    #expect(client.received.isEmpty)
+                }
+                #expect(dying.requests.count == 1)
+                #expect(gateway.metrics()?.sum("sluice_retries_total", "result=\"ok\"") == 1)
+            }
+        }
+
+        @Test func `a refused connection is retried on another replica and nothing is lost`() throws
+        {
+            let dead = try healthy()
+            let other = try healthy()
+            try GatewayUnderTest.run([dead, other]) { gateway in
+                dead.goDown()
+                for _ in 0..<10 {
+                    let answer = try gateway.ask(chat())
+                    #expect(answer.status == 200)
+                }
+                #expect(dead.requests.isEmpty)
+                #expect(other.requests.count == 10)
+            }
+        }
+
+        @Test func `the engine's own 503 sends a chat to the other replica once`() throws {
+            let full = try ScriptedUpstream { peer in
+                while peer.nextRequest() != nil { peer.answer("full", status: 503) }
+            }
+            let other = try healthy()
+            try GatewayUnderTest.run([full, other]) { gateway in
+                for _ in 0..<50 where full.requests.isEmpty {
+                    let answer = try gateway.ask(chat())
+                    #expect(answer.status == 200)
+                    #expect(answer.text == "second")
+                }
+                #expect(full.requests.count == 1)
+            }
+        }
+
+        @Test func `an idle connection that the replica closes as a request comes loses nothing`()
+            throws
+        {
+            // Answers once per connection and closes after a while of its own, as vLLM does after 5 s.
+            let upstream = try ScriptedUpstream { peer in
+                guard peer.nextRequest() != nil else { return }
+                peer.answer("one")
+                pause(.milliseconds(Int64(peer.requestCount % 4)))
+            }
+            try GatewayUnderTest.run([upstream]) { gateway in
+                let client = try gateway.connect()
+                for number in 1...100 {
+                    client.send(chat())
+                    let answer = client.readAnswer()
+                    #expect(answer?.status == 200, "request \(number)")
+                    if number % 2 == 0 { pause(.microseconds(Int64(number * 37 % 4_000))) }
+                }
+                // A repeated request may have been read before: none was, or it would be here twice.
+                #expect(upstream.requests.count == 100)
+            }
+        }
+
+        @Test func `a stream that ends before its first event is a 502`() throws {
+            let upstream = try ScriptedUpstream { peer in
+                guard peer.nextRequest() != nil else { return }
+                peer.send(streamHead + (peer.requestCount == 1 ? "0\r\n\r\n" : ""))
+            }
+            try GatewayUnderTest.run([upstream]) { gateway in
+                for _ in 0..<2 {
+                    let answer = try gateway.ask(streamingChat)
+                    #expect(answer.status == 502)
+                    #expect(answer["x-sluice-reason"] == "closed_early")
+                }
+                #expect(gateway.sees("upstream_failed", 2))
+            }
+        }
+    }
+}
