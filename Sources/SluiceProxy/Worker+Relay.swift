@@ -141,6 +141,9 @@ extension Worker {
         exchanges[e].newContentEvents = 0
         if !hadContent {
             exchanges[e].hasContent = true
+            // The only place where the deadline moves to an earlier time: the timer must know.
+            exchanges[e].upstreamDeadline = now + settings.timeouts.streamIdle
+            armExchange(e)
             now = MonotonicClock.now()
             exchanges[e].record.firstContentArrived = now
         }

@@ -38,8 +38,10 @@ final class ScriptedUpstream: Sendable {
     }
 
     init(backlog: Int32 = 64, _ script: @escaping Script) throws {
-        let any = SocketAddress(host: "127.0.0.1", port: 0)
-        let listener = try ListenerSocket.open(any!, sharesPort: false, backlog: backlog)
+        guard let any = SocketAddress(host: "127.0.0.1", port: 0) else {
+            preconditionFailure("a literal address")
+        }
+        let listener = try ListenerSocket.open(any, sharesPort: false, backlog: backlog)
         address = listener.address
         let accepting = Thread()
         thread = accepting
@@ -102,8 +104,8 @@ final class ScriptedUpstream: Sendable {
         }
 
         private func accept(_ upstream: ScriptedUpstream) {
-            guard listener != nil,
-                case .connection(let transport, _) = listener!.accept(userTimeout: .seconds(20)),
+            guard
+                case .connection(let transport, _)? = listener?.accept(userTimeout: .seconds(20)),
                 let connection = try? RawConnection(transport)
             else { return }
             let peer = UpstreamPeer(connection, upstream)
