@@ -77,11 +77,16 @@ let package = Package(
         .executableTarget(
             name: "SluiceMain",
             dependencies: [
-                "SluiceConfig", "SluiceProxy", "VLLMSimulator", argumentParser, logging,
+                "SluiceBytes", "SluiceConfig", "SluiceEndpoint", "SluiceExchange", "SluiceHTTP",
+                "SluiceProxy", "SluiceReactor", "SluiceTelemetry", "SluiceTime", "SluiceVLLM",
+                "VLLMSimulator", argumentParser, logging,
             ],
             swiftSettings: strict),
         .executableTarget(
-            name: "VLLMSim", dependencies: ["VLLMSimulator", argumentParser],
+            name: "VLLMSim",
+            dependencies: [
+                "SluiceEndpoint", "SluiceReactor", "SluiceTime", "VLLMSimulator", argumentParser,
+            ],
             swiftSettings: strict),
 
         tests("SluiceTimeTests", ["SluiceTime"]),
@@ -89,12 +94,27 @@ let package = Package(
             "SluiceTelemetryTests", ["SluiceBytes", "SluiceTelemetry", "SluiceTime"],
             resources: [.copy("Fixtures")]),
         tests("SluiceBytesTests", ["SluiceBytes"]),
+        tests("SluiceHTTPTests", ["SluiceBytes", "SluiceHTTP"], resources: [.copy("Fixtures")]),
         tests(
             "SluiceVLLMTests", ["SluiceBytes", "SluiceTelemetry", "SluiceVLLM"],
             resources: [.copy("Fixtures")]),
         tests(
-            "VLLMSimulatorTests", ["SluiceBytes", "SluiceTime", "VLLMSimulator"],
+            "VLLMSimulatorTests",
+            [
+                "EndpointTestSupport", "SluiceBytes", "SluiceEndpoint", "SluiceReactor",
+                "SluiceTime", "VLLMSimulator",
+            ],
             resources: [.copy("Fixtures")]),
+        .target(
+            name: "EndpointTestSupport",
+            dependencies: ["SluiceBytes", "SluiceEndpoint", "SluiceReactor", "SluiceTime"],
+            path: "Tests/EndpointTestSupport", swiftSettings: strict),
+        tests(
+            "SluiceEndpointTests",
+            [
+                "EndpointTestSupport", "SluiceBytes", "SluiceEndpoint", "SluiceHTTP",
+                "SluiceReactor", "SluiceTime",
+            ]),
         tests("SluiceReactorTests", ["SluiceBytes", "SluiceReactor", "SluiceTime"]),
         tests("SluiceConfigTests", ["SluiceConfig", "SluiceExchange", "SluiceTime"]),
         tests(

@@ -53,6 +53,8 @@ package final class HTTPClient {
         self.idleMax = idleMax
     }
 
+    deinit { closeIdle() }
+
     /// Asks; the handlers are called from the loop, never from inside this call.
     @discardableResult
     package func send(
@@ -83,8 +85,9 @@ package final class HTTPClient {
 
     /// Closes what idles.
     package func closeIdle() {
-        for connection in idle.values.joined() { connection.close() }
+        let quiet = idle
         idle = [:]
+        for connection in quiet.values.joined() { connection.close() }
     }
 
     func keep(_ connection: ClientConnection) -> Bool {
@@ -118,7 +121,8 @@ package final class ClientExchange {
 /// One connection of ours.
 final class ClientConnection {
     let address: SocketAddress
-    private let client: HTTPClient
+    /// Weak: the client holds the connections that idle.
+    private weak var client: HTTPClient?
     private let loop: EndpointLoop
     private var transport: Transport?
     private var watch: EndpointLoop.Watch?
@@ -133,6 +137,9 @@ final class ClientConnection {
     private var isHeadTaken = false
     private var keepsAlive = false
     private var bodyBytes = 0
+    private var began = Instant.unset
+    /// `input` is lent to a handler, which may cancel.
+    private var isDelivering = false
     /// Keeps the connection alive while it works.
     private var me: ClientConnection?
 
@@ -158,6 +165,7 @@ final class ClientConnection {
         self.request = request
         self.exchange = exchange
         exchange.connection = self
+        began = loop.now
         isHeadTaken = false
         bodyBytes = 0
         parser.reset()
@@ -173,13 +181,13 @@ final class ClientConnection {
         output.append("\r\n")
         output.append(request.body.span)
         let limit = isConnected ? request.totalMax : min(request.connectMax, request.totalMax)
-        expect(within: limit)
+        expect(by: began + limit)
         if isConnected { flush() }
     }
 
-    private func expect(within limit: Nanoseconds) {
+    private func expect(by instant: Instant) {
         loop.cancel(&deadline)
-        deadline = loop.after(limit) { [weak self] in
+        deadline = loop.at(instant) { [weak self] in
             self?.deadline = nil
             self?.fail(.timeout)
         }
@@ -188,7 +196,9 @@ final class ClientConnection {
     private func ready(_ event: PollEvent) {
         guard transport != nil else { return }
         guard exchange != nil else {
-            client.forget(self)
+            // An idle server has nothing to say but goodbye; a late edge of the last answer says nothing.
+            guard !isQuiet else { return }
+            client?.forget(self)
             close()
             return
         }
@@ -206,7 +216,7 @@ final class ClientConnection {
                 return
             }
             isConnected = true
-            expect(within: request.totalMax)
+            expect(by: began + request.totalMax)
             flush()
         } else if event.isWritable {
             flush()
@@ -216,7 +226,9 @@ final class ClientConnection {
             let result = transport?.read(into: &input) ?? .end
             switch result {
             case .bytes: take()
-            case .wouldBlock: return
+            case .wouldBlock:
+                if input.isEmpty { loop.pool.release(&input) }
+                return
             case .end, .failed:
                 if isHeadTaken, decoder.endsWithConnection, result == .end {
                     complete(keeps: false)
@@ -235,16 +247,17 @@ final class ClientConnection {
     }
 
     private func take() {
-        if !isHeadTaken {
+        while !isHeadTaken {
             var head = ResponseHead()
             switch parser.parse(input, into: &head, requestMethod: request.method) {
             case .needMore: return
             case .failed(let error):
                 fail(.malformed(error.label.description))
                 return
+            // An interim head is dropped; the final one may have come with it.
             case .complete: takeHead(head)
             }
-            guard isHeadTaken else { return }
+            guard exchange != nil else { return }
         }
         takeBody()
     }
@@ -284,7 +297,7 @@ final class ClientConnection {
                     fail(.tooLarge)
                     return
                 }
-                exchange?.handlers?.onBody(input, range)
+                deliver(range)
                 offset = range.upperBound
             case .needMore(let end):
                 input.consume(end)
@@ -301,18 +314,28 @@ final class ClientConnection {
         }
     }
 
+    private func deliver(_ range: Range<Int>) {
+        guard let onBody = exchange?.handlers?.onBody else { return }
+        isDelivering = true
+        onBody(input, range)
+        isDelivering = false
+        if transport == nil { loop.pool.release(&input) }
+    }
+
     private func complete(keeps: Bool) {
         let exchange = exchange.take()
+        exchange?.connection = nil
         loop.cancel(&deadline)
         loop.pool.release(&input)
         loop.pool.release(&output)
-        if !keeps || !client.keep(self) { close() }
+        if !keeps || !(client?.keep(self) ?? false) { close() }
         me = nil
         exchange?.end()
     }
 
     private func fail(_ failure: ClientFailure) {
         let exchange = exchange.take()
+        exchange?.connection = nil
         close()
         exchange?.fail(failure)
     }
@@ -323,7 +346,7 @@ final class ClientConnection {
         if let watch, let descriptor = transport?.descriptor { loop.unwatch(watch, descriptor) }
         watch = nil
         transport = nil
-        loop.pool.release(&input)
+        if !isDelivering { loop.pool.release(&input) }
         loop.pool.release(&output)
         me = nil
     }

@@ -45,7 +45,8 @@ package final class HTTPServer {
 
     package let address: SocketAddress
     let loop: EndpointLoop
-    let options: ServerOptions
+    /// ``ServerOptions/keepAliveIdle`` may change at any time, the others count for new connections.
+    package var options: ServerOptions
     let handler: Handler
     private var listener: ListenerSocket?
     private var watch: EndpointLoop.Watch?
@@ -78,13 +79,16 @@ package final class HTTPServer {
         watch = nil
         listener = nil
         loop.cancel(&resume)
-        for connection in connections.values { connection.close() }
+        let open = connections
         connections = [:]
+        for connection in open.values { connection.close() }
     }
 
     private func accept() {
         for _ in 0..<64 {
-            guard listener != nil, connections.count < options.connectionsMax else { return pause() }
+            guard listener != nil, connections.count < options.connectionsMax else {
+                return pause()
+            }
             switch listener!.accept(userTimeout: options.writeStallMax) {
             case .connection(let transport, _):
                 guard let connection = ServerConnection(transport, server: self) else { continue }
@@ -99,13 +103,14 @@ package final class HTTPServer {
     /// Out of descriptors or connections: look again in a moment.
     private func pause() {
         guard let watch, let descriptor = listener?.descriptor, resume == nil else { return }
-        loop.change(watch, descriptor, [])
         resume = loop.after(.milliseconds(100)) { [weak self] in
             guard let self else { return }
             resume = nil
             guard let watch = self.watch, let descriptor = listener?.descriptor else { return }
             loop.change(watch, descriptor, .read)
         }
+        // Without a timer to end it there must be no pause.
+        if resume != nil { loop.change(watch, descriptor, []) }
     }
 
     func closed(_ connection: ServerConnection) {
@@ -117,6 +122,8 @@ package final class HTTPServer {
 package final class Responder {
     /// Called once if the client leaves before the answer is finished.
     package var onDisconnect: (() -> Void)?
+    /// Called when the socket, once full, has taken everything: ``unsentBytes`` is 0.
+    package var onDrained: (() -> Void)?
     private weak var connection: ServerConnection?
     /// Whether the request was HEAD.
     package let isHead: Bool
@@ -156,7 +163,7 @@ package final class Responder {
         respond(status, contentType: contentType, body: Array(text.utf8))
     }
 
-    /// Adds bytes to the answer and sends them.
+    /// Adds bytes to the answer and sends them; `fill` must not touch the responder.
     package func send(_ fill: (inout ByteBuffer) -> Void) {
         guard let connection, isOpen else { return }
         connection.send(fill)
@@ -174,6 +181,12 @@ package final class Responder {
     package func reset() {
         guard let connection, isOpen else { return }
         connection.reset()
+    }
+
+    /// Breaks the cycle of a handler that holds its responder.
+    func forgetHandlers() {
+        onDisconnect = nil
+        onDrained = nil
     }
 
     /// Bytes of answers that the client has not taken.

@@ -25,7 +25,9 @@ final class ServerConnection {
     private enum Stage { case head, body, responding, lingering, closed }
 
     private var transport: Transport?
-    private unowned let server: HTTPServer
+    /// Weak: a server that is going away closes its connections while it can no longer be retained.
+    private weak var server: HTTPServer?
+    private let options: ServerOptions
     private let loop: EndpointLoop
     private var watch: EndpointLoop.Watch?
     private var timer: EndpointLoop.Timer?
@@ -39,10 +41,13 @@ final class ServerConnection {
     private var keepsAlive = true
     private var closesAfterAnswer = false
     private var isAdvancing = false
+    /// The peer has sent FIN or reset; edges say so once.
+    private var isPeerGone = false
     private(set) var responder: Responder?
 
     init?(_ transport: consuming Transport, server: HTTPServer) {
         self.server = server
+        options = server.options
         loop = server.loop
         let descriptor = transport.descriptor
         self.transport = consume transport
@@ -56,8 +61,12 @@ final class ServerConnection {
     var unsentBytes: Int { output.count }
 
     func begin() {
-        expect(within: server.options.keepAliveIdle)
+        expectRequest()
         advance()
+    }
+
+    private func expectRequest() {
+        expect(within: server?.options.keepAliveIdle ?? options.keepAliveIdle)
     }
 
     private func expect(within limit: Nanoseconds) {
@@ -70,12 +79,18 @@ final class ServerConnection {
 
     private func ready(_ event: PollEvent) {
         guard stage != .closed else { return }
-        if event.isWritable, !output.isEmpty { flush() }
-        if event.isClosing, stage == .responding || event.isBroken {
+        if event.isWritable, !output.isEmpty {
+            flush()
+            if output.isEmpty { responder?.onDrained?() }
+        }
+        if event.isClosing { isPeerGone = true }
+        if event.isBroken {
             close()
             return
         }
         advance()
+        // A client that has sent FIN has left, as uvicorn sees it; what is written goes out still.
+        if isPeerGone, stage == .responding, responder != nil { close() }
     }
 
     private func advance() {
@@ -115,14 +130,14 @@ final class ServerConnection {
         }
         if !isHeadBegun {
             isHeadBegun = true
-            expect(within: server.options.headMax)
+            expect(within: options.headMax)
         }
         var head = RequestHead()
         switch parser.parse(input, into: &head) {
         case .needMore: return fill()
         case .failed(let error):
             refuse(error.status, error.reason.description)
-            return false
+            return true
         case .complete:
             beginRequest(head)
             return true
@@ -134,7 +149,7 @@ final class ServerConnection {
         keepsAlive = head.keepAlive
         decoder = BodyDecoder(framing: head.framing)
         consume(head.byteCount)
-        if case .length(let count) = head.framing, count > server.options.bodyBytesMax {
+        if case .length(let count) = head.framing, count > options.bodyBytesMax {
             refuse(413, "The body is too large.")
             return
         }
@@ -149,15 +164,15 @@ final class ServerConnection {
         while true {
             switch decoder.next(input.bytes, from: offset) {
             case .data(let range):
-                guard (request?.body.count ?? 0) + range.count <= server.options.bodyBytesMax else {
+                guard (request?.body.count ?? 0) + range.count <= options.bodyBytesMax else {
                     refuse(413, "The body is too large.")
-                    return false
+                    return true
                 }
                 request?.body.append(contentsOf: input.array(range))
                 offset = range.upperBound
             case .needMore(let end):
                 consume(end)
-                expect(within: server.options.bodyIdleMax)
+                expect(within: options.bodyIdleMax)
                 return fill()
             case .end(let end):
                 consume(end)
@@ -165,7 +180,7 @@ final class ServerConnection {
                 return true
             case .failed(let error):
                 refuse(error.status, error.reason.description)
-                return false
+                return true
             }
         }
     }
@@ -176,11 +191,15 @@ final class ServerConnection {
         loop.cancel(&timer)
         let responder = Responder(self, isHead: request.method == .head, keepsAlive: keepsAlive)
         self.responder = responder
-        server.handler(request, responder)
+        if let server { server.handler(request, responder) } else { close() }
     }
 
+    /// Answers and ends the connection; what else the client sends is read and dropped for a while,
+    /// because a close with unread bytes would reset the answer away.
     private func refuse(_ status: Int, _ reason: String) {
         stage = .responding
+        loop.cancel(&timer)
+        request = nil
         let responder = Responder(self, isHead: false, keepsAlive: false)
         self.responder = responder
         responder.respond(status, text: reason + "\n")
@@ -195,31 +214,34 @@ final class ServerConnection {
 
     func send(_ fill: (inout ByteBuffer) -> Void) {
         loop.pool.provide(&output)
+        let isBlocked = !output.isEmpty
         fill(&output)
-        flush()
+        // A full socket says by an edge when it takes more; trying sooner is a wasted call.
+        if !isBlocked { flush() }
     }
 
     private func flush() {
         guard !output.isEmpty else { return }
         switch transport?.write(from: &output) ?? .failed(0) {
-        case .wrote:
+        case .wrote(let count):
             if output.isEmpty {
                 loop.pool.release(&output)
                 written()
-            } else if stage != .lingering {
-                expect(within: server.options.writeStallMax)
+            } else if count > 0 || timer == nil {
+                // Only progress buys time: a stream that goes on must not hide a client that does not read.
+                expect(within: options.writeStallMax)
             }
         case .failed: close()
         }
     }
 
     private func written() {
-        if stage == .responding, responder == nil { nextRequest() }
-        if stage == .lingering { transport?.shutdownWriting() }
+        guard stage == .responding else { return }
+        if responder == nil { nextRequest() } else { loop.cancel(&timer) }
     }
 
     func finished(closes: Bool) {
-        responder?.onDisconnect = nil
+        responder?.forgetHandlers()
         responder = nil
         closesAfterAnswer = closes
         if output.isEmpty { nextRequest() }
@@ -236,7 +258,7 @@ final class ServerConnection {
         stage = .head
         isHeadBegun = false
         parser.reset()
-        expect(within: server.options.keepAliveIdle)
+        expectRequest()
         advance()
     }
 
@@ -255,8 +277,10 @@ final class ServerConnection {
         loop.pool.release(&input)
         loop.pool.release(&output)
         let disconnect = responder?.onDisconnect
+        responder?.forgetHandlers()
         responder = nil
-        server.closed(self)
+        request = nil
+        server?.closed(self)
         disconnect?()
     }
 }

@@ -10,7 +10,8 @@ extension Refusal {
         let (why, message): (Reason, String) =
             switch reason {
             case .full: (.full, "Too many requests are waiting; retry later.")
-            case .expired: (.expired, "The request waited too long for a model server; retry later.")
+            case .expired:
+                (.expired, "The request waited too long for a model server; retry later.")
             case .deadline: (.deadline, "The request's own deadline passed while it waited.")
             case .noReplica: (.noReplica, "No model server can take requests now; retry later.")
             case .draining: (.draining, "This gateway is shutting down; retry.")
@@ -30,7 +31,8 @@ extension Refusal {
 
     /// No room for another body in memory.
     package static var gatewayMemory: Refusal {
-        var refusal = Refusal(503, .gatewayMemory, "The gateway holds as much as it may; retry later.")
+        var refusal = Refusal(
+            503, .gatewayMemory, "The gateway holds as much as it may; retry later.")
         refusal.retryAfterSeconds = 1
         return refusal
     }
@@ -63,7 +65,8 @@ extension Refusal {
     }
 
     package static var missingModel: Refusal {
-        var refusal = Refusal(400, .missingModel, "The request names no model, and there are several.")
+        var refusal = Refusal(
+            400, .missingModel, "The request names no model, and there are several.")
         refusal.param = "model"
         return refusal
     }

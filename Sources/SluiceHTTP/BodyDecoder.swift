@@ -1,49 +1,5 @@
 import SluiceBytes
 
-/// Why a body cannot be read.
-package enum BodyError: UInt8, Error, CaseIterable, Sendable {
-    case badChunkSize, chunkSizeTooLarge, badChunkExtension, extensionsTooLarge
-    case badChunkEnd, bareLineFeed, badTrailer, trailerTooLarge
-
-    /// The status where it is a request's body.
-    package var status: Int {
-        switch self {
-        case .extensionsTooLarge, .trailerTooLarge: 431
-        case .badChunkSize, .chunkSizeTooLarge, .badChunkExtension, .badChunkEnd, .bareLineFeed,
-            .badTrailer:
-            400
-        }
-    }
-
-    /// One sentence for the person behind the client.
-    package var reason: StaticString {
-        switch self {
-        case .badChunkSize: "A chunk size is not a hexadecimal number."
-        case .chunkSizeTooLarge: "A chunk size is out of range."
-        case .badChunkExtension: "A chunk extension has a byte that none may have."
-        case .extensionsTooLarge: "The chunk extensions are larger than the body allows."
-        case .badChunkEnd: "A chunk is not followed by CR LF."
-        case .bareLineFeed: "A line of the chunked body ends in LF without CR."
-        case .badTrailer: "A trailer line is malformed."
-        case .trailerTooLarge: "The trailer is too large."
-        }
-    }
-
-    /// The metric label.
-    package var label: StaticString {
-        switch self {
-        case .badChunkSize: "bad_chunk_size"
-        case .chunkSizeTooLarge: "chunk_size_too_large"
-        case .badChunkExtension: "bad_chunk_extension"
-        case .extensionsTooLarge: "chunk_extensions_too_large"
-        case .badChunkEnd: "bad_chunk_end"
-        case .bareLineFeed: "bare_line_feed"
-        case .badTrailer: "bad_trailer"
-        case .trailerTooLarge: "trailer_too_large"
-        }
-    }
-}
-
 /// What comes next of a body.
 package enum BodyStep: Equatable, Sendable {
     /// These bytes are the body's; go on at their end.
@@ -62,171 +18,254 @@ package enum BodyStep: Equatable, Sendable {
 package struct BodyDecoder: Sendable {
     /// Bytes of one trailer section at most.
     package static let trailerBytesMax = 8_192
-    /// Extension bytes at most: this many more than bytes of body so far (CVE-2023-39326).
+    /// Extension bytes at most: this many more than bytes of body so far (CVE-2023-39326). Their
+    /// number, unlike the bytes of a body, has no other limit.
     package static let extensionBytesFree = 256
 
-    private enum State: Equatable {
-        case length(remaining: Int)
-        case untilClose
+    /// What the next byte belongs to.
+    private enum Phase: UInt8 {
+        case length, untilClose, ended, failed
         // Chunked.
-        case size(digits: Int, value: Int)
-        case extensions(value: Int, isQuoted: Bool, isEscaped: Bool)
-        case sizeLineFeed(value: Int)
-        case data(remaining: Int)
-        case dataReturn
-        case dataLineFeed
-        case trailerStart
-        case trailerName(count: Int)
-        case trailerValue
-        case trailerLineFeed
-        case lastLineFeed
-        case ended
+        case size, sizeLineFeed, data, dataReturn, dataLineFeed
+        case extensionStart, extensionName, extensionValueStart, extensionValue
+        case quoted, quotedEscape, quotedEnd
+        case trailerStart, trailerName, trailerValue, trailerLineFeed, lastLineFeed
     }
 
-    private var state: State
-    private var overheadBytes = 0
+    private var phase: Phase
+    private var failure = BodyError.badChunkSize
+    /// Hexadecimal digits of the chunk size seen so far.
+    private var sizeDigits: UInt8 = 0
+    /// `length`, `data`: bytes still to come. `size` and its line: the size so far.
+    private var remaining = 0
+    /// Bytes of chunk data so far: what extensions are measured against.
     private var dataBytes = 0
+    private var extensionBytes = 0
     private var trailerBytes = 0
 
+    /// A decoder at the first byte after the head.
     package init(framing: BodyFraming) {
-        state =
-            switch framing {
-            case .none: .ended
-            case .length(let count): count > 0 ? .length(remaining: count) : .ended
-            case .chunked: .size(digits: 0, value: 0)
-            case .untilClose: .untilClose
-            }
+        switch framing {
+        case .none: phase = .ended
+        case .length(let count):
+            phase = count > 0 ? .length : .ended
+            remaining = count
+        case .chunked: phase = .size
+        case .untilClose: phase = .untilClose
+        }
     }
 
     /// Whether the body has come to its end.
-    package var isComplete: Bool { state == .ended }
+    package var isComplete: Bool { phase == .ended }
     /// Whether the end of the connection is this body's proper end.
-    package var endsWithConnection: Bool { state == .untilClose || state == .ended }
+    package var endsWithConnection: Bool { phase == .untilClose || phase == .ended }
 
     /// The next step of `bytes` from `offset`; call again from where the step ends.
+    ///
+    /// A failure is final: every later call answers it again.
     package mutating func next(_ bytes: Span<UInt8>, from offset: Int) -> BodyStep {
-        switch state {
+        switch phase {
         case .ended: return .end(at: offset)
+        case .failed: return .failed(failure)
         case .untilClose:
             return offset < bytes.count ? .data(offset..<bytes.count) : .needMore(at: offset)
-        case .length(let remaining):
+        case .length:
             guard offset < bytes.count else { return .needMore(at: offset) }
             let count = min(remaining, bytes.count &- offset)
-            state = count == remaining ? .ended : .length(remaining: remaining &- count)
+            remaining &-= count
+            if remaining == 0 { phase = .ended }
             return .data(offset..<offset &+ count)
-        case .size, .extensions, .sizeLineFeed, .data, .dataReturn, .dataLineFeed, .trailerStart,
-            .trailerName, .trailerValue, .trailerLineFeed, .lastLineFeed:
+        case .size, .sizeLineFeed, .data, .dataReturn, .dataLineFeed, .extensionStart,
+            .extensionName, .extensionValueStart, .extensionValue, .quoted, .quotedEscape,
+            .quotedEnd, .trailerStart, .trailerName, .trailerValue, .trailerLineFeed,
+            .lastLineFeed:
             return nextChunked(bytes, from: offset)
         }
     }
 
+    // MARK: Chunked
+
     private mutating func nextChunked(_ bytes: Span<UInt8>, from start: Int) -> BodyStep {
         var offset = start
-        while offset < bytes.count {
-            if case .data(let remaining) = state {
-                let count = min(remaining, bytes.count &- offset)
-                state = count == remaining ? .dataReturn : .data(remaining: remaining &- count)
+        let end = bytes.count
+        // The usual chunk end and size line in one go; whatever is unusual is left to `take`.
+        if phase == .dataReturn, offset &+ 1 < end, bytes[offset] == 0x0D,
+            bytes[offset &+ 1] == 0x0A
+        {
+            offset &+= 2
+            phase = .size
+        }
+        if phase == .size, sizeDigits == 0 { offset = takeSizeLine(bytes, from: offset) }
+        while offset < end {
+            if phase == .data {
+                let count = min(remaining, end &- offset)
+                remaining &-= count
+                if remaining == 0 { phase = .dataReturn }
                 dataBytes &+= count
                 return .data(offset..<offset &+ count)
             }
             if let error = take(bytes[offset]) {
+                phase = .failed
+                failure = error
                 return .failed(error)
             }
             offset &+= 1
-            if state == .ended { return .end(at: offset) }
+            if phase == .ended { return .end(at: offset) }
         }
         return .needMore(at: offset)
     }
 
+    /// Takes a plain size line that is here as a whole: digits of a size above 0, CR LF.
+    ///
+    /// - Returns: the offset behind it, or `start` where it is not such a line.
+    @inline(__always)
+    private mutating func takeSizeLine(_ bytes: Span<UInt8>, from start: Int) -> Int {
+        var offset = start
+        var size = 0
+        // Eight digits are four gigabytes; longer sizes go byte by byte.
+        let end = min(bytes.count &- 1, start &+ 8)
+        while offset < end {
+            let digit = Self.hexDigit(bytes[offset])
+            if digit < 0 { break }
+            size = size &<< 4 | digit
+            offset &+= 1
+        }
+        guard offset &+ 1 < bytes.count, bytes[offset] == 0x0D, bytes[offset &+ 1] == 0x0A,
+            size > 0
+        else { return start }
+        remaining = size
+        phase = .data
+        return offset &+ 2
+    }
+
+    /// The value of a hexadecimal digit, or -1.
+    @inline(__always) private static func hexDigit(_ byte: UInt8) -> Int {
+        let decimal = byte &- 0x30
+        if decimal < 10 { return Int(decimal) }
+        let letter = (byte | 0x20) &- 0x61
+        return letter < 6 ? Int(letter) &+ 10 : -1
+    }
+
     /// Takes one byte of framing.
     private mutating func take(_ byte: UInt8) -> BodyError? {
-        switch state {
-        case .size(let digits, let value): return takeSize(byte, digits, value)
-        case .extensions(let value, let isQuoted, let isEscaped):
-            return takeExtension(byte, value, isQuoted, isEscaped)
-        case .sizeLineFeed(let value):
+        switch phase {
+        case .size: return takeSize(byte)
+        case .extensionStart, .extensionName, .extensionValueStart, .extensionValue, .quoted,
+            .quotedEscape, .quotedEnd:
+            return takeExtension(byte)
+        case .sizeLineFeed:
             guard byte == 0x0A else { return .badChunkExtension }
-            state = value == 0 ? .trailerStart : .data(remaining: value)
+            sizeDigits = 0
+            phase = remaining == 0 ? .trailerStart : .data
         case .dataReturn:
             guard byte == 0x0D else { return byte == 0x0A ? .bareLineFeed : .badChunkEnd }
-            state = .dataLineFeed
+            phase = .dataLineFeed
         case .dataLineFeed:
             guard byte == 0x0A else { return .badChunkEnd }
-            state = .size(digits: 0, value: 0)
+            phase = .size
         case .trailerStart, .trailerName, .trailerValue, .trailerLineFeed, .lastLineFeed:
             return takeTrailer(byte)
-        case .length, .untilClose, .data, .ended: break
+        case .length, .untilClose, .data, .ended, .failed: break
         }
         return nil
     }
 
-    private mutating func takeSize(_ byte: UInt8, _ digits: Int, _ value: Int) -> BodyError? {
-        let decimal = byte &- 0x30
-        let letter = (byte | 0x20) &- 0x61
-        if decimal < 10 || letter < 6 {
+    private mutating func takeSize(_ byte: UInt8) -> BodyError? {
+        let digit = Self.hexDigit(byte)
+        if digit >= 0 {
             // Fifteen digits fit an Int with room; leading zeros count, or they would be endless.
-            guard digits < 15 else { return .chunkSizeTooLarge }
-            let digit = decimal < 10 ? Int(decimal) : Int(letter) &+ 10
-            state = .size(digits: digits &+ 1, value: value &<< 4 | digit)
+            guard sizeDigits < 15 else { return .chunkSizeTooLarge }
+            remaining = (sizeDigits == 0 ? 0 : remaining &<< 4) | digit
+            sizeDigits &+= 1
             return nil
         }
-        guard digits > 0 else { return .badChunkSize }
+        guard sizeDigits > 0 else { return byte == 0x0A ? .bareLineFeed : .badChunkSize }
         switch byte {
-        case 0x0D: state = .sizeLineFeed(value: value)
+        case 0x0D: phase = .sizeLineFeed
         case 0x3B:
-            state = .extensions(value: value, isQuoted: false, isEscaped: false)
-            return countOverhead()
+            phase = .extensionStart
+            return countExtensionByte()
         case 0x0A: return .bareLineFeed
         default: return .badChunkSize
         }
         return nil
     }
 
-    private mutating func takeExtension(
-        _ byte: UInt8, _ value: Int, _ isQuoted: Bool, _ isEscaped: Bool
-    ) -> BodyError? {
-        if byte == 0x0D {
-            guard !isQuoted else { return .badChunkExtension }
-            state = .sizeLineFeed(value: value)
-            return nil
-        }
+    /// `*( ";" token [ "=" ( token / quoted-string ) ] )`, without the white space that RFC 9112 calls
+    /// bad: two readers of one extension is how chunked bodies are smuggled.
+    private mutating func takeExtension(_ byte: UInt8) -> BodyError? {
+        if byte != 0x0D, let error = countExtensionByte() { return error }
         if byte == 0x0A { return .bareLineFeed }
-        guard byte >= 0x20 && byte != 0x7F || byte == 0x09 else { return .badChunkExtension }
-        let closes = byte == 0x22 && !isEscaped
-        state = .extensions(
-            value: value, isQuoted: closes ? !isQuoted : isQuoted,
-            isEscaped: isQuoted && byte == 0x5C && !isEscaped)
-        return countOverhead()
+        let isToken = Token.contains(byte)
+        switch phase {
+        case .extensionStart:
+            guard isToken else { return .badChunkExtension }
+            phase = .extensionName
+        case .extensionName:
+            if byte == 0x3D {
+                phase = .extensionValueStart
+            } else if !isToken {
+                return endExtension(byte)
+            }
+        case .extensionValueStart:
+            guard isToken || byte == 0x22 else { return .badChunkExtension }
+            phase = isToken ? .extensionValue : .quoted
+        case .extensionValue:
+            if !isToken { return endExtension(byte) }
+        case .quoted, .quotedEscape:
+            guard byte >= 0x20 && byte != 0x7F || byte == 0x09 else { return .badChunkExtension }
+            if phase == .quotedEscape {
+                phase = .quoted
+            } else if byte == 0x5C {
+                phase = .quotedEscape
+            } else if byte == 0x22 {
+                phase = .quotedEnd
+            }
+        case .quotedEnd: return endExtension(byte)
+        case .length, .untilClose, .ended, .failed, .size, .sizeLineFeed, .data, .dataReturn,
+            .dataLineFeed, .trailerStart, .trailerName, .trailerValue, .trailerLineFeed,
+            .lastLineFeed:
+            break
+        }
+        return nil
     }
 
-    private mutating func countOverhead() -> BodyError? {
-        overheadBytes &+= 1
-        return overheadBytes > Self.extensionBytesFree &+ dataBytes ? .extensionsTooLarge : nil
+    /// After a whole extension: another one, or the end of the line.
+    private mutating func endExtension(_ byte: UInt8) -> BodyError? {
+        switch byte {
+        case 0x3B: phase = .extensionStart
+        case 0x0D: phase = .sizeLineFeed
+        default: return .badChunkExtension
+        }
+        return nil
+    }
+
+    private mutating func countExtensionByte() -> BodyError? {
+        extensionBytes &+= 1
+        return extensionBytes > Self.extensionBytesFree &+ dataBytes ? .extensionsTooLarge : nil
     }
 
     private mutating func takeTrailer(_ byte: UInt8) -> BodyError? {
         trailerBytes &+= 1
         if trailerBytes > Self.trailerBytesMax { return .trailerTooLarge }
-        switch state {
+        switch phase {
         case .trailerStart:
             if byte == 0x0D {
-                state = .lastLineFeed
+                phase = .lastLineFeed
             } else if Token.contains(byte) {
-                state = .trailerName(count: 1)
+                phase = .trailerName
             } else {
                 return byte == 0x0A ? .bareLineFeed : .badTrailer
             }
-        case .trailerName(let count):
+        case .trailerName:
             if byte == 0x3A {
-                state = .trailerValue
-            } else if Token.contains(byte) {
-                state = .trailerName(count: count &+ 1)
-            } else {
+                phase = .trailerValue
+            } else if !Token.contains(byte) {
                 return byte == 0x0A ? .bareLineFeed : .badTrailer
             }
         case .trailerValue:
             if byte == 0x0D {
-                state = .trailerLineFeed
+                phase = .trailerLineFeed
             } else if byte == 0x0A {
                 return .bareLineFeed
             } else if byte < 0x20 && byte != 0x09 || byte == 0x7F {
@@ -234,12 +273,13 @@ package struct BodyDecoder: Sendable {
             }
         case .trailerLineFeed:
             guard byte == 0x0A else { return .badTrailer }
-            state = .trailerStart
+            phase = .trailerStart
         case .lastLineFeed:
             guard byte == 0x0A else { return .badTrailer }
-            state = .ended
-        case .length, .untilClose, .size, .extensions, .sizeLineFeed, .data, .dataReturn,
-            .dataLineFeed, .ended:
+            phase = .ended
+        case .length, .untilClose, .ended, .failed, .size, .sizeLineFeed, .data, .dataReturn,
+            .dataLineFeed, .extensionStart, .extensionName, .extensionValueStart,
+            .extensionValue, .quoted, .quotedEscape, .quotedEnd:
             break
         }
         return nil

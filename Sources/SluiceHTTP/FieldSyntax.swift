@@ -1,20 +1,30 @@
 import SluiceBytes
 
-/// The value of a `Content-Length` field.
-enum ContentLength {
-    /// Digits only, at least one; nil for anything else and for what does not fit 62 bits.
+/// What a `Content-Length` field says.
+enum ContentLength: Equatable {
+    case bytes(Int)
+    /// A length that an Int holds, but that no sum of lengths needs to be checked for: 10^18 and up.
+    case tooLarge
+    case malformed
+
+    /// Digits only, at least one, without leading zeros.
     ///
     /// `Int(_: String)` is not used: it accepts a leading `+`, which an upstream may read differently,
-    /// and two readings of one length are request smuggling. Source: RFC 9110 §8.6.
-    static func parse(_ bytes: Span<UInt8>, _ value: Range<Int>) -> Int? {
-        guard value.count >= 1, value.count <= 18 else { return nil }
-        var count = 0
+    /// and two readings of one length are request smuggling; so are leading zeros where somebody
+    /// reads octal. Source: RFC 9110 §8.6.
+    static func parse(_ bytes: Span<UInt8>, _ value: Range<Int>) -> ContentLength {
+        let digits = value.count
+        guard digits >= 1, digits <= 19 else { return .malformed }
+        guard digits == 1 || bytes[value.lowerBound] != 0x30 else { return .malformed }
+        // Nineteen digits stay below 2^64.
+        var count: UInt64 = 0
         for index in value {
             let digit = bytes[index] &- 0x30
-            guard digit < 10 else { return nil }
-            count = count &* 10 &+ Int(digit)
+            guard digit < 10 else { return .malformed }
+            count = count &* 10 &+ UInt64(digit)
         }
-        return count
+        if digits < 19 { return .bytes(Int(truncatingIfNeeded: count)) }
+        return count <= UInt64(Int.max) ? .tooLarge : .malformed
     }
 }
 
@@ -28,10 +38,10 @@ enum TransferCoding {
         while let coding = list.next(bytes) {
             for index in coding where !Token.contains(bytes[index]) { return false }
             codings &+= 1
-            if codings > 1, bytes.equalsIgnoringCase("chunked", in: last) { return false }
+            if codings > 1, bytes.equalsName("chunked", in: last) { return false }
             last = coding
         }
-        return codings > 1 && bytes.equalsIgnoringCase("chunked", in: last)
+        return codings > 1 && bytes.equalsName("chunked", in: last)
     }
 }
 
@@ -50,6 +60,7 @@ enum HostSyntax {
             index &+= 1
         } else {
             let start = index
+            index = bytes.firstIndexOfOtherThanLetterOrHyphen(from: index, to: end)
             while index < end, isNameByte(bytes[index]) { index &+= 1 }
             guard index > start else { return false }
         }
@@ -67,33 +78,17 @@ enum HostSyntax {
         return port <= 65_535
     }
 
-    private static func isAddressByte(_ byte: UInt8) -> Bool {
-        byte &- 0x30 < 10 || (byte | 0x20) &- 0x61 < 6 || byte == 0x3A || byte == 0x2E
+    /// Hexadecimal digits, colon and point, as a bit set: see ``Token/contains(_:)``.
+    @inline(__always) private static func isAddressByte(_ byte: UInt8) -> Bool {
+        if byte >= 128 { return false }
+        let word: UInt64 = byte < 64 ? 0x07FF_4000_0000_0000 : 0x0000_007E_0000_007E
+        return word >> UInt64(byte & 63) & 1 == 1
     }
 
-    private static func isNameByte(_ byte: UInt8) -> Bool {
-        byte &- 0x30 < 10 || (byte | 0x20) &- 0x61 < 26 || byte == 0x2D || byte == 0x2E
-            || byte == 0x5F
-    }
-}
-
-/// What a head's `Connection` fields say. Source: RFC 9112 §9.3.
-struct ConnectionOptions {
-    private(set) var closes = false
-    private(set) var keeps = false
-
-    init(_ fields: borrowing FieldTable, _ bytes: Span<UInt8>) {
-        guard fields.present.contains(.connection) else { return }
-        for index in 0..<fields.count where fields[index].known == .connection {
-            var list = TokenList(fields[index].value)
-            while let option = list.next(bytes) {
-                if bytes.equalsIgnoringCase("close", in: option) { closes = true }
-                if bytes.equalsIgnoringCase("keep-alive", in: option) { keeps = true }
-            }
-        }
-    }
-
-    func keepsAlive(_ version: HTTPVersion) -> Bool {
-        !closes && (version == .http11 || keeps)
+    /// Letters, digits, hyphen, point and underscore.
+    @inline(__always) private static func isNameByte(_ byte: UInt8) -> Bool {
+        if byte >= 128 { return false }
+        let word: UInt64 = byte < 64 ? 0x03FF_6000_0000_0000 : 0x07FF_FFFE_87FF_FFFE
+        return word >> UInt64(byte & 63) & 1 == 1
     }
 }

@@ -10,26 +10,35 @@ package struct FieldLine: Sendable {
     package let known: KnownField
     /// Named by a `Connection` field of the same head: concerns this connection only.
     package internal(set) var isNominated = false
+    /// The line is `name: value` CR LF with one space and nothing else: its bytes are already what
+    /// writing it from its parts would make.
+    package let isCanonical: Bool
 
-    init(name: Range<Int>, value: Range<Int>, known: KnownField) {
-        nameStart = UInt32(truncatingIfNeeded: name.lowerBound)
-        nameEnd = UInt32(truncatingIfNeeded: name.upperBound)
-        valueStart = UInt32(truncatingIfNeeded: value.lowerBound)
-        valueEnd = UInt32(truncatingIfNeeded: value.upperBound)
+    @inline(__always) init(
+        nameStart: Int, nameEnd: Int, valueStart: Int, valueEnd: Int, known: KnownField,
+        isCanonical: Bool
+    ) {
+        self.nameStart = UInt32(truncatingIfNeeded: nameStart)
+        self.nameEnd = UInt32(truncatingIfNeeded: nameEnd)
+        self.valueStart = UInt32(truncatingIfNeeded: valueStart)
+        self.valueEnd = UInt32(truncatingIfNeeded: valueEnd)
         self.known = known
+        self.isCanonical = isCanonical
     }
 
-    static let empty = FieldLine(name: 0..<0, value: 0..<0, known: .other)
+    static let empty = FieldLine(
+        nameStart: 0, nameEnd: 0, valueStart: 0, valueEnd: 0, known: .other, isCanonical: false)
 
-    package var name: Range<Int> { Int(nameStart)..<Int(nameEnd) }
-    /// Without the white space around it.
-    package var value: Range<Int> { Int(valueStart)..<Int(valueEnd) }
+    /// Offsets of the name, which is a token.
+    @inline(__always) package var name: Range<Int> { Int(nameStart)..<Int(nameEnd) }
+    /// Offsets of the value without the white space around it; may be empty.
+    @inline(__always) package var value: Range<Int> { Int(valueStart)..<Int(valueEnd) }
 }
 
 /// Why a head's field lines could not be read; both directions share it.
 enum FieldError: Error {
     case bareLineFeed, bareCarriageReturn, obsoleteFold, missingColon, emptyName, badNameByte
-    case spaceBeforeColon, badValueByte, nameTooLong, tooMany
+    case spaceBeforeColon, badValueByte, nameTooLong, tooMany, tooManyOptions
 }
 
 /// The field lines of one head, in order. Large: one per worker, used again and again.
@@ -37,128 +46,219 @@ package struct FieldTable: ~Copyable {
     /// Field lines at most.
     package static let capacity = 100
 
-    private var lines = InlineArray<100, FieldLine>(repeating: .empty)
+    /// Connection options at most in one head: each is compared with every field name.
+    package static let connectionOptionsMax = 64
+
+    // Arrays of fixed size, made once. An InlineArray would be nearer, but reading an element of one
+    // through a borrow copies all of it (Swift 6.3: 6,000 of 10,000 instructions a head).
+    private var lines = [FieldLine](repeating: .empty, count: FieldTable.capacity)
+    /// Index of the first line of each known field; says something only of those in `present`.
+    private var firsts = [UInt8](repeating: 0, count: 64)
     package private(set) var count = 0
     /// Known fields that occur at least once.
     package private(set) var present = KnownFieldSet()
     /// Known fields that occur more than once.
     package private(set) var repeated = KnownFieldSet()
+    /// `Connection` says `close`; says `keep-alive`.
+    private var closes = false
+    private var keeps = false
 
     init() {}
 
     /// The `index`-th line; `0 <= index < count`.
     package subscript(index: Int) -> FieldLine {
         precondition(index < count)
-        // Through a span: subscripting the array itself copies all of it (measured).
-        return lines.span[index]
+        return lines[index]
     }
 
     /// The first line of a known field.
-    package func first(_ field: KnownField) -> FieldLine? {
+    @inline(__always) package func first(_ field: KnownField) -> FieldLine? {
         guard present.contains(field) else { return nil }
-        let lines = lines.span
-        for index in 0..<count where lines[index].known == field { return lines[index] }
-        return nil
+        return lines[Int(firsts[Int(field.rawValue)])]
     }
 
-    mutating func removeAll() {
-        count = 0
-        present = KnownFieldSet()
-        repeated = KnownFieldSet()
+    /// Forgets all lines; `earlier` of them, judged but not kept, count towards the limit.
+    mutating func removeAll(assuming earlier: Int) {
+        count = earlier
+        present = KnownFieldSet(rawValue: 0)
+        repeated = KnownFieldSet(rawValue: 0)
     }
 
-    /// Reads the lines from `start` up to the empty line at the end of the head, which ends at `end`.
-    mutating func parse(_ bytes: Span<UInt8>, from start: Int, end: Int, limits: HeadLimits)
-        throws(FieldError)
+    /// Reads whole lines from `offset` on, which is left at the first line not read.
+    ///
+    /// - Parameter limit: where the input ends, or the room for a head.
+    /// - Returns: whether the empty line came; `offset` is then just past it.
+    mutating func parse(
+        _ bytes: Span<UInt8>, from offset: inout Int, to limit: Int, limits: HeadLimits
+    ) throws(FieldError) -> Bool {
+        var (index, seen, again) = (count, present.rawValue, repeated.rawValue)
+        defer {
+            count = index
+            present = KnownFieldSet(rawValue: seen)
+            repeated = KnownFieldSet(rawValue: again)
+        }
+        return try Self.read(
+            bytes, from: &offset, to: limit, limits: limits, lines: &lines, firsts: &firsts,
+            count: &index, seen: &seen, again: &again)
+    }
+
+    /// The lines from `offset` to `limit`, into everything that is `inout`.
+    ///
+    /// Static, so that both arrays can be open at once: one uniqueness check a head, not two a line.
+    @inline(__always) private static func read(
+        _ bytes: Span<UInt8>, from offset: inout Int, to limit: Int, limits: HeadLimits,
+        lines: inout [FieldLine], firsts: inout [UInt8], count index: inout Int,
+        seen: inout UInt64, again: inout UInt64
+    ) throws(FieldError) -> Bool {
+        let fieldsMax = min(limits.fieldsMax, Self.capacity)
+        var table = lines.mutableSpan
+        var firstLines = firsts.mutableSpan
+        var start = offset
+        while start < limit {
+            if bytes[start] == 0x0D, start &+ 1 < limit, bytes[start &+ 1] == 0x0A {
+                offset = start &+ 2
+                return true
+            }
+            // A name that is known is a token; any other is looked at byte by byte up to the colon.
+            var colon = bytes.firstIndex(of: 0x3A, from: start, to: limit)
+            let known = KnownField.classify(bytes, start..<colon)
+            if known == .other || known == .sluice || colon == limit {
+                colon = Self.nameEnd(bytes, from: start, to: colon)
+                guard colon > start, colon < limit, bytes[colon] == 0x3A else {
+                    let error = Self.badName(bytes, start, colon, limit)
+                    return try Self.fail(error, bytes, from: start, to: limit)
+                }
+            }
+            // One space and then text, as nearly everybody writes it; else any white space.
+            var valueStart = colon &+ 1
+            var isCanonical = false
+            if valueStart &+ 1 < limit, bytes[valueStart] == 0x20, bytes[valueStart &+ 1] > 0x20 {
+                valueStart &+= 1
+                isCanonical = true
+            } else {
+                while valueStart < limit, isBlank(bytes[valueStart]) { valueStart &+= 1 }
+            }
+            var end = bytes.firstControl(from: valueStart, to: limit)
+            while end < limit, bytes[end] == 0x09 {
+                end = bytes.firstControl(from: end &+ 1, to: limit)
+            }
+            guard end &+ 1 < limit, bytes[end] == 0x0D, bytes[end &+ 1] == 0x0A else {
+                let error = Self.badValue(bytes, end, limit)
+                return try Self.fail(error, bytes, from: start, to: limit)
+            }
+            if colon &- start > limits.fieldNameBytesMax { throw .nameTooLong }
+            if index >= fieldsMax { throw .tooMany }
+            var valueEnd = end
+            while valueEnd > valueStart, isBlank(bytes[valueEnd &- 1]) { valueEnd &-= 1 }
+            if known != .other {
+                let bit: UInt64 = 1 &<< UInt64(known.rawValue)
+                if seen & bit == 0 {
+                    firstLines[Int(known.rawValue)] = UInt8(truncatingIfNeeded: index)
+                }
+                again |= seen & bit
+                seen |= bit
+            }
+            table[index] = FieldLine(
+                nameStart: start, nameEnd: colon, valueStart: valueStart, valueEnd: valueEnd,
+                known: known, isCanonical: isCanonical && valueEnd == end)
+            index &+= 1
+            start = end &+ 2
+            offset = start
+        }
+        return false
+    }
+
+    /// Offset of the first byte that is no `tchar`.
+    @inline(__always) private static func nameEnd(
+        _ bytes: Span<UInt8>, from start: Int, to limit: Int
+    ) -> Int {
+        var end = bytes.firstIndexOfOtherThanLetterOrHyphen(from: start, to: limit)
+        while end < limit, Token.contains(bytes[end]) { end &+= 1 }
+        return end
+    }
+
+    /// A line cannot be read: fails if the line has ended, else more must come, since a line is judged
+    /// only when it is whole.
+    @inline(never) private static func fail(
+        _ error: FieldError, _ bytes: Span<UInt8>, from start: Int, to limit: Int
+    ) throws(FieldError) -> Bool {
+        if bytes.firstIndex(of: 0x0A, from: start, to: limit) == limit { return false }
+        throw error
+    }
+
+    /// What is wrong with a line whose name stops at `end` without a colon, or is empty.
+    @inline(never) private static func badName(
+        _ bytes: Span<UInt8>, _ start: Int, _ end: Int, _ limit: Int
+    ) -> FieldError {
+        guard end < limit else { return .missingColon }
+        switch bytes[end] {
+        case 0x3A: return .emptyName
+        case 0x0A: return .bareLineFeed
+        case 0x0D:
+            let isLineEnd = end &+ 1 < limit && bytes[end &+ 1] == 0x0A
+            return isLineEnd ? .missingColon : .bareCarriageReturn
+        case 0x09, 0x20:
+            if end == start { return .obsoleteFold }
+            var next = end
+            while next < limit, isBlank(bytes[next]) { next &+= 1 }
+            return next < limit && bytes[next] == 0x3A ? .spaceBeforeColon : .badNameByte
+        default: return .badNameByte
+        }
+    }
+
+    /// What is wrong with a value that stops at `end`.
+    @inline(never) private static func badValue(_ bytes: Span<UInt8>, _ end: Int, _ limit: Int)
+        -> FieldError
     {
-        removeAll()
-        var offset = start
-        // The head ends in CR LF CR LF; the last two are the empty line.
-        while offset < end &- 2 {
-            let lineFeed = bytes.firstIndex(of: 0x0A, from: offset, to: end)
-            let lineEnd = lineFeed &- 1
-            try parseLine(bytes, from: offset, to: lineEnd, limits: limits)
-            offset = lineFeed &+ 1
+        guard end < limit else { return .badValueByte }
+        switch bytes[end] {
+        case 0x0A: return .bareLineFeed
+        case 0x0D: return .bareCarriageReturn
+        default: return .badValueByte
         }
-        if present.contains(.connection) { nominate(bytes) }
     }
 
-    private mutating func parseLine(
-        _ bytes: Span<UInt8>, from start: Int, to end: Int, limits: HeadLimits
-    ) throws(FieldError) {
-        let first = bytes[start]
-        if first == 0x20 || first == 0x09 { throw .obsoleteFold }
-        var colon = start
-        while colon < end {
-            let byte = bytes[colon]
-            if byte == 0x3A { break }
-            if !Token.contains(byte) { throw badName(bytes, at: colon, end: end) }
-            colon &+= 1
+    /// Reads the `Connection` fields and marks the fields they name: those end here.
+    ///
+    /// Source: RFC 9110 §7.6.1.
+    mutating func nominate(_ bytes: Span<UInt8>) throws(FieldError) {
+        closes = false
+        keeps = false
+        guard let line = first(.connection) else { return }
+        if !repeated.contains(.connection) {
+            // What nearly every such field says; neither names a field that would be forwarded.
+            if bytes.equalsName("keep-alive", in: line.value) {
+                keeps = true
+                return
+            }
+            if bytes.equalsName("close", in: line.value) {
+                closes = true
+                return
+            }
         }
-        if colon == end { throw .missingColon }
-        if colon == start { throw .emptyName }
-        if colon &- start > limits.fieldNameBytesMax { throw .nameTooLong }
-        var valueStart = colon &+ 1
-        var valueEnd = end
-        while valueStart < valueEnd, isBlank(bytes[valueStart]) { valueStart &+= 1 }
-        while valueEnd > valueStart, isBlank(bytes[valueEnd &- 1]) { valueEnd &-= 1 }
-        if let bad = firstControl(bytes, valueStart, valueEnd) {
-            throw bytes[bad] == 0x0D ? .bareCarriageReturn : .badValueByte
-        }
-        guard count < Self.capacity, count < limits.fieldsMax else { throw .tooMany }
-        let name = start..<colon
-        let known = KnownField.classify(bytes, name)
-        lines[count] = FieldLine(name: name, value: valueStart..<valueEnd, known: known)
-        count &+= 1
-        let bit = KnownFieldSet(known)
-        if present.contains(known) { repeated.formUnion(bit) }
-        present.formUnion(bit)
-    }
-
-    private func badName(_ bytes: Span<UInt8>, at offset: Int, end: Int) -> FieldError {
-        let byte = bytes[offset]
-        guard isBlank(byte) else { return byte == 0x0D ? .bareCarriageReturn : .badNameByte }
-        var next = offset
-        while next < end, isBlank(bytes[next]) { next &+= 1 }
-        return next < end && bytes[next] == 0x3A ? .spaceBeforeColon : .badNameByte
-    }
-
-    /// Marks the fields that `Connection` names: they end here. Source: RFC 9110 §7.6.1.
-    private mutating func nominate(_ bytes: Span<UInt8>) {
+        var options = 0
         for index in 0..<count where lines[index].known == .connection {
             var list = TokenList(lines[index].value)
             while let option = list.next(bytes) {
-                for other in 0..<count
-                where lines[other].name.count == option.count
-                    && equalIgnoringCase(bytes, lines[other].name, option)
-                {
+                options &+= 1
+                if options > Self.connectionOptionsMax { throw .tooManyOptions }
+                if bytes.equalsName("close", in: option) { closes = true }
+                if bytes.equalsName("keep-alive", in: option) { keeps = true }
+                for other in 0..<count where equalIgnoringCase(bytes, lines[other].name, option) {
                     lines[other].isNominated = true
                 }
             }
         }
     }
+
+    /// Whether the connection goes on after this message. Source: RFC 9112 §9.3.
+    func keepsAlive(_ version: HTTPVersion) -> Bool {
+        !closes && (version == .http11 || keeps)
+    }
 }
 
 /// Space or tab.
 @inline(__always) func isBlank(_ byte: UInt8) -> Bool { byte == 0x20 || byte == 0x09 }
-
-/// The first byte in `start..<end` that no field value may hold: controls but tab, and DEL.
-func firstControl(_ bytes: Span<UInt8>, _ start: Int, _ end: Int) -> Int? {
-    var index = start
-    while index &+ 8 <= end {
-        let word = bytes.word(at: index)
-        // Source: "Bit Twiddling Hacks", bytes less than 0x20; a suspicion is checked bytewise.
-        let low = (word &- ByteScan.broadcast(0x20)) & ~word & ByteScan.highs
-        if low | ByteScan.matches(word, ByteScan.broadcast(0x7F)) != 0 { break }
-        index &+= 8
-    }
-    while index < end {
-        let byte = bytes[index]
-        if (byte < 0x20 && byte != 0x09) || byte == 0x7F { return index }
-        index &+= 1
-    }
-    return nil
-}
 
 /// Whether two parts of a head are the same name.
 func equalIgnoringCase(_ bytes: Span<UInt8>, _ a: Range<Int>, _ b: Range<Int>) -> Bool {

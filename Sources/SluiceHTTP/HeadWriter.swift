@@ -24,14 +24,31 @@ package enum HeadWriter {
         _ fields: borrowing FieldTable, _ bytes: Span<UInt8>, _ dropping: KnownFieldSet,
         into output: inout ByteBuffer
     ) {
+        // Neighbouring lines that already read as we would write them are copied in one piece: the
+        // bytes are the same, and most heads are one or two pieces.
+        var pieceStart = 0
+        var pieceEnd = 0
         for index in 0..<fields.count {
             let line = fields[index]
             if line.isNominated || dropping.contains(line.known) { continue }
-            output.append(bytes, line.name)
+            let (name, value) = (line.name, line.value)
+            if line.isCanonical {
+                if name.lowerBound != pieceEnd {
+                    if pieceEnd > pieceStart { output.append(bytes, pieceStart..<pieceEnd) }
+                    pieceStart = name.lowerBound
+                }
+                pieceEnd = value.upperBound &+ 2
+                continue
+            }
+            if pieceEnd > pieceStart { output.append(bytes, pieceStart..<pieceEnd) }
+            pieceStart = 0
+            pieceEnd = 0
+            output.append(bytes, name)
             output.append(": ")
-            output.append(bytes, line.value)
+            output.append(bytes, value)
             output.append("\r\n")
         }
+        if pieceEnd > pieceStart { output.append(bytes, pieceStart..<pieceEnd) }
     }
 
     /// Appends a chunk's size line; the data and CR LF follow.

@@ -17,73 +17,214 @@ package enum KnownField: UInt8, CaseIterable, Sendable {
     case sluice
 
     /// Classifies a field name, ignoring ASCII case.
+    ///
+    /// By length, then by first letter: at most two names are compared, mostly one or none.
+    @inline(__always)
     package static func classify(_ bytes: Span<UInt8>, _ name: Range<Int>) -> KnownField {
-        func named(_ literal: StaticString) -> Bool { bytes.equalsIgnoringCase(literal, in: name) }
-        guard let first = name.first.map({ bytes[$0] | 0x20 }) else { return .other }
-        switch (name.count, first) {
-        case (2, 0x74): return named("te") ? .te : .other
-        case (3, 0x76): return named("via") ? .via : .other
-        case (4, 0x68): return named("host") ? .host : .other
-        case (4, 0x64): return named("date") ? .date : .other
-        case (6, 0x65): return named("expect") ? .expect : .other
-        case (6, 0x73): return named("server") ? .server : .other
-        case (7, 0x75): return named("upgrade") ? .upgrade : .other
-        case (7, 0x74): return named("trailer") ? .trailer : .other
-        case (9, 0x66): return named("forwarded") ? .forwarded : .other
-        case (9, 0x78): return named("x-real-ip") ? .xRealIP : sluice(bytes, name)
-        case (10, 0x63): return named("connection") ? .connection : .other
-        case (10, 0x6B): return named("keep-alive") ? .keepAlive : .other
-        case (10, 0x74): return named("tracestate") ? .tracestate : .other
-        case (11, 0x74): return named("traceparent") ? .traceparent : .other
-        case (11, 0x72): return named("retry-after") ? .retryAfter : .other
-        case (12, 0x63): return named("content-type") ? .contentType : .other
-        case (12, 0x78): return named("x-request-id") ? .xRequestID : sluice(bytes, name)
-        case (13, 0x61): return named("authorization") ? .authorization : .other
-        case (13, 0x63): return named("cache-control") ? .cacheControl : .other
-        case (14, 0x63): return named("content-length") ? .contentLength : .other
-        case (14, 0x68): return named("http2-settings") ? .http2Settings : .other
-        case (15, 0x61): return named("accept-encoding") ? .acceptEncoding : .other
-        case (15, 0x78): return named("x-forwarded-for") ? .xForwardedFor : sluice(bytes, name)
-        case (16, 0x63): return named("content-encoding") ? .contentEncoding : .other
-        case (16, 0x70): return named("proxy-connection") ? .proxyConnection : .other
-        case (16, 0x78):
-            if named("x-forwarded-host") { return .xForwardedHost }
-            return named("x-forwarded-port") ? .xForwardedPort : sluice(bytes, name)
-        case (17, 0x74): return named("transfer-encoding") ? .transferEncoding : .other
-        case (17, 0x78):
-            if named("x-forwarded-proto") { return .xForwardedProto }
-            return named("x-accel-buffering") ? .xAccelBuffering : sluice(bytes, name)
-        case (18, 0x70): return named("proxy-authenticate") ? .proxyAuthenticate : .other
-        case (19, 0x70): return named("proxy-authorization") ? .proxyAuthorization : .other
-        case (20, 0x78):
-            if named("x-request-timeout-ms") { return .xRequestTimeoutMs }
-            return named("x-data-parallel-rank") ? .dataParallelRank : sluice(bytes, name)
-        case (21, 0x65): return named("endpoint-load-metrics") ? .endpointLoadMetrics : .other
-        case (23, 0x78):
-            return named("x-stainless-retry-count") ? .xStainlessRetryCount : sluice(bytes, name)
-        case (24, 0x78):
-            return named("x-stainless-read-timeout") ? .xStainlessReadTimeout : sluice(bytes, name)
-        case (28, 0x65):
-            return named("endpoint-load-metrics-format") ? .endpointLoadMetricsFormat : .other
-        case (30, 0x78):
-            return named("x-envoy-expected-rq-timeout-ms")
-                ? .xEnvoyExpectedTimeoutMs : sluice(bytes, name)
-        default: return first == 0x78 ? sluice(bytes, name) : .other
+        guard !name.isEmpty else { return .other }
+        let first = bytes[name.lowerBound] | 0x20
+        switch name.count {
+        case 2:
+            switch first {
+            case 0x74:
+                if bytes.equalsName("te", in: name) { return .te }
+            default: return other(bytes, name, first)
+            }
+        case 3:
+            switch first {
+            case 0x76:
+                if bytes.equalsName("via", in: name) { return .via }
+            default: return other(bytes, name, first)
+            }
+        case 4:
+            switch first {
+            case 0x68:
+                if bytes.equalsName("host", in: name) { return .host }
+            case 0x64:
+                if bytes.equalsName("date", in: name) { return .date }
+            default: return other(bytes, name, first)
+            }
+        case 6:
+            switch first {
+            case 0x65:
+                if bytes.equalsName("expect", in: name) { return .expect }
+            case 0x73:
+                if bytes.equalsName("server", in: name) { return .server }
+            default: return other(bytes, name, first)
+            }
+        case 7:
+            switch first {
+            case 0x75:
+                if bytes.equalsName("upgrade", in: name) { return .upgrade }
+            case 0x74:
+                if bytes.equalsName("trailer", in: name) { return .trailer }
+            default: return other(bytes, name, first)
+            }
+        case 9:
+            switch first {
+            case 0x66:
+                if bytes.equalsName("forwarded", in: name) { return .forwarded }
+            case 0x78:
+                if bytes.equalsName("x-real-ip", in: name) { return .xRealIP }
+            default: return other(bytes, name, first)
+            }
+        case 10:
+            switch first {
+            case 0x63:
+                if bytes.equalsName("connection", in: name) { return .connection }
+            case 0x6B:
+                if bytes.equalsName("keep-alive", in: name) { return .keepAlive }
+            case 0x74:
+                if bytes.equalsName("tracestate", in: name) { return .tracestate }
+            default: return other(bytes, name, first)
+            }
+        case 11:
+            switch first {
+            case 0x74:
+                if bytes.equalsName("traceparent", in: name) { return .traceparent }
+            case 0x72:
+                if bytes.equalsName("retry-after", in: name) { return .retryAfter }
+            default: return other(bytes, name, first)
+            }
+        case 12:
+            switch first {
+            case 0x63:
+                if bytes.equalsName("content-type", in: name) { return .contentType }
+            case 0x78:
+                if bytes.equalsName("x-request-id", in: name) { return .xRequestID }
+            default: return other(bytes, name, first)
+            }
+        case 13:
+            switch first {
+            case 0x61:
+                if bytes.equalsName("authorization", in: name) { return .authorization }
+            case 0x63:
+                if bytes.equalsName("cache-control", in: name) { return .cacheControl }
+            default: return other(bytes, name, first)
+            }
+        case 14:
+            switch first {
+            case 0x63:
+                if bytes.equalsName("content-length", in: name) { return .contentLength }
+            case 0x68:
+                if bytes.equalsName("http2-settings", in: name) { return .http2Settings }
+            default: return other(bytes, name, first)
+            }
+        case 15:
+            switch first {
+            case 0x61:
+                if bytes.equalsName("accept-encoding", in: name) { return .acceptEncoding }
+            case 0x78:
+                if bytes.equalsName("x-forwarded-for", in: name) { return .xForwardedFor }
+            default: return other(bytes, name, first)
+            }
+        case 16:
+            switch first {
+            case 0x63:
+                if bytes.equalsName("content-encoding", in: name) { return .contentEncoding }
+            case 0x70:
+                if bytes.equalsName("proxy-connection", in: name) { return .proxyConnection }
+            case 0x78:
+                if bytes.equalsName("x-forwarded-host", in: name) { return .xForwardedHost }
+                if bytes.equalsName("x-forwarded-port", in: name) { return .xForwardedPort }
+            default: return other(bytes, name, first)
+            }
+        case 17:
+            switch first {
+            case 0x74:
+                if bytes.equalsName("transfer-encoding", in: name) { return .transferEncoding }
+            case 0x78:
+                if bytes.equalsName("x-forwarded-proto", in: name) { return .xForwardedProto }
+                if bytes.equalsName("x-accel-buffering", in: name) { return .xAccelBuffering }
+            default: return other(bytes, name, first)
+            }
+        case 18:
+            switch first {
+            case 0x70:
+                if bytes.equalsName("proxy-authenticate", in: name) { return .proxyAuthenticate }
+            default: return other(bytes, name, first)
+            }
+        case 19:
+            switch first {
+            case 0x70:
+                if bytes.equalsName("proxy-authorization", in: name) { return .proxyAuthorization }
+            default: return other(bytes, name, first)
+            }
+        case 20:
+            switch first {
+            case 0x78:
+                if bytes.equalsName("x-request-timeout-ms", in: name) { return .xRequestTimeoutMs }
+                if bytes.equalsName("x-data-parallel-rank", in: name) { return .dataParallelRank }
+            default: return other(bytes, name, first)
+            }
+        case 21:
+            switch first {
+            case 0x65:
+                if bytes.equalsName("endpoint-load-metrics", in: name) {
+                    return .endpointLoadMetrics
+                }
+            default: return other(bytes, name, first)
+            }
+        case 23:
+            switch first {
+            case 0x78:
+                if bytes.equalsName("x-stainless-retry-count", in: name) {
+                    return .xStainlessRetryCount
+                }
+            default: return other(bytes, name, first)
+            }
+        case 24:
+            switch first {
+            case 0x78:
+                if bytes.equalsName("x-stainless-read-timeout", in: name) {
+                    return .xStainlessReadTimeout
+                }
+            default: return other(bytes, name, first)
+            }
+        case 28:
+            switch first {
+            case 0x65:
+                if bytes.equalsName("endpoint-load-metrics-format", in: name) {
+                    return .endpointLoadMetricsFormat
+                }
+            default: return other(bytes, name, first)
+            }
+        case 30:
+            switch first {
+            case 0x78:
+                if bytes.equalsName("x-envoy-expected-rq-timeout-ms", in: name) {
+                    return .xEnvoyExpectedTimeoutMs
+                }
+            default: return other(bytes, name, first)
+            }
+        default: break
         }
+        return other(bytes, name, first)
     }
 
-    private static func sluice(_ bytes: Span<UInt8>, _ name: Range<Int>) -> KnownField {
-        guard name.count > 9 else { return .other }
-        let prefix = name.lowerBound..<name.lowerBound + 9
-        return bytes.equalsIgnoringCase("x-sluice-", in: prefix) ? .sluice : .other
+    /// Only `x-sluice-` is left.
+    @inline(__always)
+    private static func other(_ bytes: Span<UInt8>, _ name: Range<Int>, _ first: UInt8)
+        -> KnownField
+    {
+        guard first == 0x78, name.count >= 9 else { return .other }
+        let prefix = name.lowerBound..<name.lowerBound &+ 9
+        return bytes.equalsName("x-sluice-", in: prefix) ? .sluice : .other
     }
 }
 
 /// A set of known fields.
 package struct KnownFieldSet: OptionSet, Sendable {
     package let rawValue: UInt64
-    package init(rawValue: UInt64) { self.rawValue = rawValue }
+    // `other` is no member of any set.
+    package init(rawValue: UInt64) { self.rawValue = rawValue & ~1 }
 
+    /// One field; without the array that the list below is.
+    @inline(__always) package init(_ field: KnownField) {
+        self.init(rawValue: 1 &<< UInt64(field.rawValue))
+    }
+
+    /// Several fields; allocates, so for constants only.
     package init(_ fields: KnownField...) {
         var bits: UInt64 = 0
         for field in fields where field != .other { bits |= 1 << UInt64(field.rawValue) }

@@ -9,6 +9,7 @@ package enum RequestError: UInt8, Error, CaseIterable, Sendable {
     case missingHost, repeatedHost, badHost, repeatedAuthorization
     case badContentLength, repeatedContentLength, contentLengthWithTransferEncoding
     case badTransferEncoding, codingNotImplemented, chunkedInHTTP10, unknownExpectation
+    case contentTooLarge, tooManyConnectionOptions
 
     /// The status of the answer.
     package var status: Int {
@@ -17,7 +18,8 @@ package enum RequestError: UInt8, Error, CaseIterable, Sendable {
         case .connectRefused, .traceRefused: 405
         case .targetTooLong: 414
         case .versionNotSupported: 505
-        case .headTooLarge, .tooManyFields, .fieldNameTooLong: 431
+        case .headTooLarge, .tooManyFields, .fieldNameTooLong, .tooManyConnectionOptions: 431
+        case .contentTooLarge: 413
         case .unknownExpectation: 417
         case .badRequestLine, .badMethod, .badTarget, .authorityMismatch, .badVersion,
             .bareLineFeed, .bareCarriageReturn, .obsoleteFold, .missingColon, .emptyName,
@@ -64,6 +66,8 @@ package enum RequestError: UInt8, Error, CaseIterable, Sendable {
         case .codingNotImplemented: "Transfer codings other than chunked are not implemented."
         case .chunkedInHTTP10: "HTTP/1.0 has no Transfer-Encoding."
         case .unknownExpectation: "Only the expectation 100-continue can be met."
+        case .contentTooLarge: "The request body is too large."
+        case .tooManyConnectionOptions: "The Connection field names too many options."
         }
     }
 
@@ -102,6 +106,8 @@ package enum RequestError: UInt8, Error, CaseIterable, Sendable {
         case .codingNotImplemented: "coding_not_implemented"
         case .chunkedInHTTP10: "chunked_in_http10"
         case .unknownExpectation: "unknown_expectation"
+        case .contentTooLarge: "content_too_large"
+        case .tooManyConnectionOptions: "too_many_connection_options"
         }
     }
 
@@ -118,6 +124,7 @@ package enum RequestError: UInt8, Error, CaseIterable, Sendable {
             case .badValueByte: .badValueByte
             case .nameTooLong: .fieldNameTooLong
             case .tooMany: .tooManyFields
+            case .tooManyOptions: .tooManyConnectionOptions
             }
     }
 }

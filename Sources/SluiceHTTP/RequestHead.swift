@@ -32,5 +32,5 @@ package struct RequestHead: ~Copyable {
     /// The `index`-th line; `0 <= index < fieldCount`.
     package func field(_ index: Int) -> FieldLine { fields[index] }
     /// The first line of a known field.
-    package func first(_ field: KnownField) -> FieldLine? { fields.first(field) }
+    @inline(__always) package func first(_ field: KnownField) -> FieldLine? { fields.first(field) }
 }

@@ -6,12 +6,12 @@ import SluiceBytes
 /// Source: RFC 9112 §2 – §6, RFC 9110 §5.
 package struct RequestParser: Sendable {
     private let limits: HeadLimits
-    private var scanner = HeadScanner()
+    private var progress = HeadProgress()
 
     package init(limits: HeadLimits) { self.limits = limits }
 
     /// Forgets the head; the next call starts at a new one.
-    package mutating func reset() { scanner = HeadScanner() }
+    package mutating func reset() { progress = HeadProgress() }
 
     /// Parses the head at the front of a buffer.
     package mutating func parse(_ buffer: borrowing ByteBuffer, into head: inout RequestHead)
@@ -20,60 +20,100 @@ package struct RequestParser: Sendable {
         parse(buffer.bytes, into: &head)
     }
 
-    /// Parses the head at the front of `bytes`, which must begin at the same byte in every call.
+    /// Parses the head at the front of `bytes`, which must begin at the same byte in every call
+    /// until the verdict.
     ///
-    /// - Returns: the same verdict however the input is cut, though a fatal error may show before
-    ///   the head is whole.
+    /// - Returns: the same verdict however the input is cut; a fatal error shows as soon as the line
+    ///   that holds it has ended, in the method at once.
     package mutating func parse(_ bytes: Span<UInt8>, into head: inout RequestHead)
         -> HeadStep<RequestError>
     {
         do throws(RequestError) {
-            if bytes.count > 0, scanner.firstLineEnd == 0 { try checkMethod(bytes) }
-            let hadFirstLine = scanner.firstLineEnd != 0
-            switch scanner.scan(bytes, headBytesMax: limits.headBytesMax) {
-            case .complete(let count):
-                try parseRequestLine(bytes, into: &head)
-                head.byteCount = count
-                do throws(FieldError) {
-                    try head.fields.parse(
-                        bytes, from: scanner.firstLineEnd, end: count, limits: limits)
-                } catch {
-                    throw RequestError(error)
-                }
-                try judge(bytes, &head)
-                return .complete
-            case .needMore:
-                if !hadFirstLine, scanner.firstLineEnd != 0 {
-                    try parseRequestLine(bytes, into: &head)
-                } else if scanner.firstLineEnd == 0, bytes.count > targetLineMax {
-                    throw .targetTooLong
-                }
-                return .needMore
-            case .bareLineFeed:
-                // The request line's own faults come first, so that the verdict does not depend on
-                // how far the reads have got.
-                if scanner.firstLineEnd != 0 { try parseRequestLine(bytes, into: &head) }
-                throw .bareLineFeed
-            case .tooLarge:
-                if scanner.firstLineEnd != 0 {
-                    try parseRequestLine(bytes, into: &head)
-                } else if bytes.count > targetLineMax {
-                    throw .targetTooLong
-                }
-                throw .headTooLarge
-            }
+            return try read(bytes, &head) ? .complete : .needMore
         } catch {
             return .failed(error)
         }
     }
 
-    /// Bytes of a request line at most: method, target, version and what separates them.
-    private var targetLineMax: Int { limits.targetBytesMax + limits.methodBytesMax + 16 }
+    /// Whether the head is complete.
+    private mutating func read(_ bytes: Span<UInt8>, _ head: inout RequestHead)
+        throws(RequestError) -> Bool
+    {
+        let limit = min(bytes.count, limits.headBytesMax)
+        if progress.lineStart == 0 { try checkMethod(bytes, limit) }
+        var offset = progress.lineStart
+        if offset == 0 {
+            guard let lineEnd = try requestLineEnd(bytes, limit) else {
+                progress.scanned = limit
+                return try starve(bytes)
+            }
+            try parseRequestLine(bytes, lineEnd, into: &head)
+            offset = lineEnd &+ 2
+        } else if !progress.findsLineEnd(bytes, limit: limit) {
+            return try starve(bytes)
+        }
+        head.fields.removeAll(assuming: progress.fields)
+        let isComplete: Bool
+        do throws(FieldError) {
+            isComplete = try head.fields.parse(bytes, from: &offset, to: limit, limits: limits)
+        } catch {
+            throw RequestError(error)
+        }
+        guard isComplete else {
+            progress.scanned = limit
+            progress.lineStart = offset
+            progress.fields = head.fields.count
+            return try starve(bytes)
+        }
+        if progress.lineStart > 0 {
+            // The lines of earlier reads are not in the table: once more, from the first.
+            reset()
+            return try read(bytes, &head)
+        }
+        head.byteCount = offset
+        do throws(FieldError) {
+            try head.fields.nominate(bytes)
+        } catch {
+            throw RequestError(error)
+        }
+        try judge(bytes, &head)
+        reset()
+        return true
+    }
+
+    /// Nothing more to judge: false, or the head has had its room.
+    private func starve(_ bytes: Span<UInt8>) throws(RequestError) -> Bool {
+        if bytes.count >= limits.headBytesMax { throw .headTooLarge }
+        return false
+    }
+
+    /// Offset of the request line's CR, or nil where it has not come.
+    private func requestLineEnd(_ bytes: Span<UInt8>, _ limit: Int) throws(RequestError) -> Int? {
+        // Method, target, version and what separates them.
+        let lineBytesMax = limits.targetBytesMax &+ limits.methodBytesMax &+ 16
+        switch StartLine.find(
+            bytes, from: progress.scanned, limit: limit, lineBytesMax: lineBytesMax)
+        {
+        case .needMore: return nil
+        case .tooLong: throw .targetTooLong
+        case .bareLineFeed: throw .bareLineFeed
+        case .bareCarriageReturn: throw .bareCarriageReturn
+        case .ends(let end): return end
+        }
+    }
 
     /// Refuses TLS, PROXY lines and noise at their first bytes.
-    private func checkMethod(_ bytes: Span<UInt8>) throws(RequestError) {
+    @inline(__always)
+    private func checkMethod(_ bytes: Span<UInt8>, _ limit: Int) throws(RequestError) {
+        if limit >= 8 {
+            // "POST " and "GET ", as nearly every request begins.
+            let word = bytes.word(at: 0)
+            if word & 0xFF_FFFF_FFFF == 0x20_5453_4F50 || word & 0xFFFF_FFFF == 0x2054_4547 {
+                return
+            }
+        }
         var offset = 0
-        let end = min(bytes.count, limits.methodBytesMax &+ 1)
+        let end = min(limit, limits.methodBytesMax &+ 1)
         while offset < end {
             let byte = bytes[offset]
             if byte == 0x20 {
@@ -86,10 +126,10 @@ package struct RequestParser: Sendable {
         if offset > limits.methodBytesMax { throw .methodTooLong }
     }
 
-    private func parseRequestLine(_ bytes: Span<UInt8>, into head: inout RequestHead)
-        throws(RequestError)
-    {
-        let end = scanner.firstLineEnd &- 2
+    /// Judges and takes apart the request line that ends before `end`.
+    private func parseRequestLine(
+        _ bytes: Span<UInt8>, _ end: Int, into head: inout RequestHead
+    ) throws(RequestError) {
         let methodEnd = bytes.firstIndex(of: 0x20, from: 0, to: end)
         guard methodEnd < end else { throw .badRequestLine }
         head.methodName = 0..<methodEnd
@@ -108,25 +148,28 @@ package struct RequestParser: Sendable {
     }
 
     private static func method(_ bytes: Span<UInt8>, _ name: Range<Int>) -> Method {
-        let candidate: Method =
-            switch (name.count, bytes[name.lowerBound]) {
-            case (3, 0x47): .get
-            case (4, 0x48): .head
-            case (4, 0x50): .post
-            case (3, 0x50): .put
-            case (6, 0x44): .delete
-            case (5, 0x50): .patch
-            case (7, 0x4F): .options
-            case (7, 0x43): .connect
-            case (5, 0x54): .trace
-            default: .other
-            }
-        return candidate != .other && bytes.equals(candidate.name, in: name) ? candidate : .other
+        // By length first: the two methods that nearly every request has cost one comparison.
+        func named(_ method: Method) -> Method {
+            bytes.equals(method.name, in: name) ? method : .other
+        }
+        if name.count == 4, bytes.count >= 8, bytes.word(at: 0) & 0xFFFF_FFFF == 0x5453_4F50 {
+            return .post
+        }
+        switch name.count {
+        case 3: return bytes[name.lowerBound] == 0x47 ? named(.get) : named(.put)
+        case 4: return bytes[name.lowerBound] == 0x50 ? named(.post) : named(.head)
+        case 5: return bytes[name.lowerBound] == 0x50 ? named(.patch) : named(.trace)
+        case 6: return named(.delete)
+        case 7: return bytes[name.lowerBound] == 0x4F ? named(.options) : named(.connect)
+        default: return .other
+        }
     }
 
     private func version(_ bytes: Span<UInt8>, _ start: Int, _ end: Int) throws(RequestError)
         -> HTTPVersion
     {
+        // "HTTP/1.1" in one word.
+        if end &- start == 8, bytes.word(at: start) == 0x312E_312F_5054_5448 { return .http11 }
         guard end &- start == 8, bytes.hasBytes("HTTP/", at: start), bytes[start &+ 6] == 0x2E
         else { throw .badVersion }
         let (major, minor) = (bytes[start &+ 5] &- 0x30, bytes[start &+ 7] &- 0x30)
@@ -142,10 +185,7 @@ package struct RequestParser: Sendable {
     private func parseTarget(
         _ bytes: Span<UInt8>, _ start: Int, _ end: Int, into head: inout RequestHead
     ) throws(RequestError) {
-        for index in start..<end {
-            let byte = bytes[index]
-            guard byte > 0x20, byte < 0x7F, byte != 0x23, byte != 0x5C else { throw .badTarget }
-        }
+        guard bytes.firstNonTargetByte(from: start, to: end) == end else { throw .badTarget }
         var pathStart = start
         if bytes[start] != 0x2F {
             let schemeEnd: Int
@@ -176,12 +216,12 @@ package struct RequestParser: Sendable {
         if head.fields.repeated.contains(.authorization) { throw .repeatedAuthorization }
         head.expectsContinue = false
         if let expect = head.first(.expect) {
-            guard bytes.equalsIgnoringCase("100-continue", in: expect.value),
+            guard bytes.equalsName("100-continue", in: expect.value),
                 !head.fields.repeated.contains(.expect)
             else { throw .unknownExpectation }
-            head.expectsContinue = head.version == .http11
+            head.expectsContinue = head.version == .http11 && head.framing != .none
         }
-        head.keepAlive = ConnectionOptions(head.fields, bytes).keepsAlive(head.version)
+        head.keepAlive = head.fields.keepsAlive(head.version)
     }
 
     private func judgeHost(_ bytes: Span<UInt8>, _ head: inout RequestHead) throws(RequestError) {
@@ -189,6 +229,8 @@ package struct RequestParser: Sendable {
         if head.fields.repeated.contains(.host) { throw .repeatedHost }
         guard let host = head.first(.host) else {
             if head.version == .http11 { throw .missingHost }
+            // Nothing to compare with: two authorities may be meant, so neither is believed.
+            if head.authority != nil { throw .authorityMismatch }
             return
         }
         guard HostSyntax.isValid(bytes, host.value) else { throw .badHost }
@@ -208,17 +250,18 @@ package struct RequestParser: Sendable {
             if length != nil { throw .contentLengthWithTransferEncoding }
             if head.version == .http10 { throw .chunkedInHTTP10 }
             if head.fields.repeated.contains(.transferEncoding) { throw .badTransferEncoding }
-            guard bytes.equalsIgnoringCase("chunked", in: coding.value) else {
+            guard bytes.equalsName("chunked", in: coding.value) else {
                 throw TransferCoding.endsInChunked(bytes, coding.value)
                     ? .codingNotImplemented : .badTransferEncoding
             }
             head.framing = .chunked
         } else if let length {
             if head.fields.repeated.contains(.contentLength) { throw .repeatedContentLength }
-            guard let count = ContentLength.parse(bytes, length.value) else {
-                throw .badContentLength
+            switch ContentLength.parse(bytes, length.value) {
+            case .bytes(let count): head.framing = count == 0 ? .none : .length(count)
+            case .tooLarge: throw .contentTooLarge
+            case .malformed: throw .badContentLength
             }
-            head.framing = count == 0 ? .none : .length(count)
         } else {
             head.framing = .none
         }

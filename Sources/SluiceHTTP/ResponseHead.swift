@@ -25,7 +25,7 @@ package struct ResponseHead: ~Copyable {
     /// The `index`-th line; `0 <= index < fieldCount`.
     package func field(_ index: Int) -> FieldLine { fields[index] }
     /// The first line of a known field.
-    package func first(_ field: KnownField) -> FieldLine? { fields.first(field) }
+    @inline(__always) package func first(_ field: KnownField) -> FieldLine? { fields.first(field) }
 }
 
 /// Why a response cannot be read; always the upstream's doing. The caller answers 502 or cuts.
@@ -36,6 +36,7 @@ package enum ResponseError: UInt8, Error, CaseIterable, Sendable {
     case spaceBeforeColon, badValueByte
     case badContentLength, repeatedContentLength, contentLengthWithTransferEncoding
     case badTransferEncoding, switchingProtocols
+    case tooManyConnectionOptions
 
     /// The metric label.
     package var label: StaticString {
@@ -59,6 +60,7 @@ package enum ResponseError: UInt8, Error, CaseIterable, Sendable {
         case .contentLengthWithTransferEncoding: "content_length_with_transfer_encoding"
         case .badTransferEncoding: "bad_transfer_encoding"
         case .switchingProtocols: "switching_protocols"
+        case .tooManyConnectionOptions: "too_many_connection_options"
         }
     }
 
@@ -75,6 +77,7 @@ package enum ResponseError: UInt8, Error, CaseIterable, Sendable {
             case .badValueByte: .badValueByte
             case .nameTooLong: .fieldNameTooLong
             case .tooMany: .tooManyFields
+            case .tooManyOptions: .tooManyConnectionOptions
             }
     }
 }

@@ -41,7 +41,9 @@ enum BodyVerdict {
 
 extension Exchange {
     /// Judges the body, finds the pool, and edits the body where usage is to be asked for.
-    mutating func judgeBody(directory: borrowing ReplicaDirectory, settings: borrowing GatewaySettings)
+    mutating func judgeBody(
+        directory: borrowing ReplicaDirectory, settings: borrowing GatewaySettings
+    )
         -> BodyVerdict
     {
         if hasBody || method == .post { peek.finish() }

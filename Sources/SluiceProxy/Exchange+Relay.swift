@@ -53,7 +53,9 @@ extension UpstreamConnection {
                         return .firstEventIsError
                     }
                 } else {
-                    if exchange.readsUsage { exchange.usagePeek.feed(input.bytes.extracting(range)) }
+                    if exchange.readsUsage {
+                        exchange.usagePeek.feed(input.bytes.extracting(range))
+                    }
                     payload.append(input.bytes, range)
                 }
             case .needMore(let end):

@@ -83,6 +83,9 @@ struct Exchange: ~Copyable {
     var isUpstreamDone = false
     /// Of an answer of our own.
     var ownOutcome: Outcome?
+    /// The caller's own limit on the wait for content, from `t1` on; zero: none was given.
+    var callerLimit = Nanoseconds.zero
+    var callerDeadline = Deadline.never
     var upstreamDeadline = Deadline.never
     var holdDeadline = Deadline.never
 
@@ -102,7 +105,9 @@ struct Exchange: ~Copyable {
     var bodyHash: UInt64 {
         let bytes = request.bytes
         var hash: UInt64 = 0xCBF2_9CE4_8422_2325
-        for i in bodyStart..<bytes.count { hash = (hash ^ UInt64(bytes[i])) &* 0x0000_0100_0000_01B3 }
+        for i in bodyStart..<bytes.count {
+            hash = (hash ^ UInt64(bytes[i])) &* 0x0000_0100_0000_01B3
+        }
         return hash
     }
 

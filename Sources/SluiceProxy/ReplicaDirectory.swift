@@ -65,13 +65,17 @@ struct ReplicaDirectory: Sendable {
 
     /// The pool that serves a model.
     func model(_ name: Span<UInt8>) -> ModelEntry? {
-        guard let entry = models[Self.hash(name)], entry.name.count == name.count else { return nil }
+        guard let entry = models[Self.hash(name)], entry.name.count == name.count else {
+            return nil
+        }
         for i in 0..<name.count where entry.name[i] != name[i] { return nil }
         return entry
     }
 
     /// The label of requests that name no model, where there is one pool.
-    var soleModelLabel: UInt16 { models.count == 1 ? models.values.first?.label ?? ModelTable.other : ModelTable.other }
+    var soleModelLabel: UInt16 {
+        models.count == 1 ? models.values.first?.label ?? ModelTable.other : ModelTable.other
+    }
 
     /// All names that clients may ask for, sorted.
     var modelNames: [String] {
@@ -130,6 +134,9 @@ struct HTTPURL: Sendable, Equatable {
         host = String(name)
         self.port = port
     }
+
+    /// Scheme, host and port.
+    var text: String { "\(isTLS ? "https" : "http")://\(authority)" }
 
     /// `host:port` as a `Host` field and as a replica's default name.
     var authority: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }

@@ -30,7 +30,9 @@ extension Worker {
     func armExchange(_ e: UInt32) {
         arm(
             exchanges[e].downstream,
-            at: min(exchanges[e].upstreamDeadline, exchanges[e].holdDeadline))
+            at: min(
+                exchanges[e].upstreamDeadline, exchanges[e].holdDeadline,
+                exchanges[e].callerDeadline))
     }
 
     func timerFired(_ token: Token) {
@@ -94,6 +96,17 @@ extension Worker {
             }
             next = min(next, stall)
         }
+        if exchanges[e].callerDeadline <= now {
+            exchanges[e].callerDeadline = .never
+            // Content in time is what the caller asked for; how long the rest takes is not limited.
+            if !exchanges[e].hasContent, !exchanges[e].isUpstreamDone {
+                if exchanges[e].isAnswerBegun {
+                    if exchanges[e].isEventStream { return cut(e, .streamTimeout, .deadline) }
+                } else {
+                    return refuse(e, .deadline)
+                }
+            }
+        }
         if exchanges[e].holdDeadline <= now {
             exchanges[e].holdDeadline = .never
             releaseHead(e)
@@ -103,7 +116,9 @@ extension Worker {
             if upstreamExpired(e) { return }
         }
         guard exchanges.isInUse(e), downstreams[d].exchange == e else { return }
-        next = min(next, exchanges[e].holdDeadline, exchanges[e].upstreamDeadline)
+        next = min(
+            next, exchanges[e].holdDeadline, exchanges[e].upstreamDeadline,
+            exchanges[e].callerDeadline)
         if exchanges[e].ticket != nil || downstreams[d].isBlocked {
             // Queued: the pool's tick expires it; look again so that a stall is never missed.
             next = min(next, now + .seconds(1))

@@ -135,7 +135,9 @@ extension Worker {
         let traffic = shared.pools[exchanges[e].traffic]
         switch RetryRule.verdict(facts) {
         case .retrySameAllowed:
-            again(e, failure, excluding: failure.isBeforeRequest ? exchanges[e].excluded : ReplicaIDs())
+            again(
+                e, failure,
+                excluding: failure.isBeforeRequest ? exchanges[e].excluded : ReplicaIDs())
         case .retryOther:
             guard traffic.withdrawRetry(now: now) == .granted else {
                 giveUp(e, failure, .budgetSpent)

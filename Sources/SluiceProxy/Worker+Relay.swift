@@ -266,7 +266,9 @@ extension Worker {
         releasePermit(e, lostItsEnd ? .failed : isServerError ? .ignored : .success)
         if lostItsEnd {
             sendPayload(e, d)
-            if exchanges.isInUse(e), downstreams[d].exchange == e { cut(e, .truncated, .closedEarly) }
+            if exchanges.isInUse(e), downstreams[d].exchange == e {
+                cut(e, .truncated, .closedEarly)
+            }
             return
         }
         downstreams[d].appendEnd(

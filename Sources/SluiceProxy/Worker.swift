@@ -70,7 +70,8 @@ final class Worker {
     static let acceptPause = Nanoseconds.milliseconds(100)
 
     /// - Throws: ``SystemError`` when descriptors run out.
-    init(index: Int, shared: GatewayShared, listener: consuming ListenerSocket) throws(SystemError) {
+    init(index: Int, shared: GatewayShared, listener: consuming ListenerSocket) throws(SystemError)
+    {
         self.index = index
         self.shared = shared
         settings = shared.settings
@@ -222,16 +223,15 @@ final class Worker {
     /// Accepts what waits, at most a batch: the listener is level-triggered and will say so again.
     func acceptConnections() {
         for _ in 0..<Self.connectionsAcceptedPerTurn {
-            guard listener != nil, shared.admitConnection() else {
+            guard !downstreams.isFull, shared.admitConnection() else {
                 pauseAccepting()
                 return
             }
-            guard !downstreams.isFull else {
+            guard let accepted = listener?.accept(userTimeout: settings.timeouts.writeStall) else {
                 shared.connectionClosed()
-                pauseAccepting()
                 return
             }
-            switch listener!.accept(userTimeout: settings.timeouts.writeStall) {
+            switch consume accepted {
             case .connection(let transport, let peer): adopt(transport, peer)
             case .wouldBlock:
                 shared.connectionClosed()
@@ -315,7 +315,8 @@ final class Worker {
     /// What should have been given back and was not, or nil; for the end of a run.
     func leaks() -> String? {
         let left = [
-            ("downstream connections", downstreams.count), ("upstream connections", upstreams.count),
+            ("downstream connections", downstreams.count),
+            ("upstream connections", upstreams.count),
             ("exchanges", exchanges.count), ("buffers", pool.blocksOut),
             ("timers", timers.value.count),
         ].filter { $0.1 != 0 }

@@ -334,17 +334,28 @@ package struct EventClassifier: ~Copyable, Sendable {
     private func classifyKey() -> Key {
         func named(_ word: StaticString) -> Bool { scanner.textEquals(word) }
         switch scanner.textCount {
-        case 4: return named("text") ? .text : named("type") ? .type : named("name") ? .arguments : .other
-        case 5: return named("delta") ? .delta : named("error") ? .error : named("usage") ? .usage : .other
-        case 7: return named("choices") ? .choices : named("content") || named("refusal") ? .content : .other
+        case 4:
+            return named("text")
+                ? .text : named("type") ? .type : named("name") ? .arguments : .other
+        case 5:
+            return named("delta")
+                ? .delta : named("error") ? .error : named("usage") ? .usage : .other
+        case 7:
+            return named("choices")
+                ? .choices : named("content") || named("refusal") ? .content : .other
         case 8: return named("response") ? .response : .other
         case 9: return named("reasoning") ? .content : named("arguments") ? .arguments : .other
         case 10: return named("tool_calls") ? .toolCalls : .other
         case 12: return named("input_tokens") ? .promptTokens : .other
         case 13:
-            return named("prompt_tokens") ? .promptTokens : named("output_tokens") ? .completionTokens
-                : named("cached_tokens") ? .cachedTokens : .other
-        case 17: return named("completion_tokens") ? .completionTokens : named("reasoning_content") ? .content : .other
+            return named("prompt_tokens")
+                ? .promptTokens
+                : named("output_tokens")
+                    ? .completionTokens
+                    : named("cached_tokens") ? .cachedTokens : .other
+        case 17:
+            return named("completion_tokens")
+                ? .completionTokens : named("reasoning_content") ? .content : .other
         case 20: return named("input_tokens_details") ? .details : .other
         case 21: return named("prompt_tokens_details") ? .details : .other
         default: return .other

@@ -328,7 +328,8 @@ package struct RequestPeek: ~Copyable, Sendable {
 
     private func isMedia() -> Bool {
         for name: StaticString in [
-            "image_url", "input_image", "input_audio", "audio_url", "video_url", "input_file", "file",
+            "image_url", "input_image", "input_audio", "audio_url", "video_url", "input_file",
+            "file",
         ] where scanner.textEquals(name) {
             return true
         }

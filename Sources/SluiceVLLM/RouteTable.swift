@@ -58,7 +58,9 @@ package enum RouteTable {
         while end < path.upperBound, isIDByte(bytes[end]) { end += 1 }
         guard end > start, end - start <= 128 else { return RouteMatch(.unknown) }
         let rest = end..<path.upperBound
-        guard rest.isEmpty || bytes.equals("/cancel", in: rest) || bytes.equals("/input_items", in: rest)
+        guard
+            rest.isEmpty || bytes.equals("/cancel", in: rest)
+                || bytes.equals("/input_items", in: rest)
         else { return RouteMatch(.unknown) }
         var match = RouteMatch(.responsesByID)
         match.responseID = start..<end

@@ -127,7 +127,8 @@ final class ReplicaRegistry {
                 shared.logger.notice(
                     "replica \(transition.name): \(transition.from.label) -> \(transition.to.label) (\(transition.reason.label))"
                 )
-                let key = "\(pool)|\(transition.name)|\(transition.to.label)|\(transition.reason.label)"
+                let key =
+                    "\(pool)|\(transition.name)|\(transition.to.label)|\(transition.reason.label)"
                 if transitions.count < 4_096 || transitions[key] != nil {
                     transitions[key, default: 0] += 1
                 }
@@ -290,7 +291,8 @@ final class ReplicaRegistry {
                 directory.add(model: model.id, pool: agent.pool, label: label)
             }
         }
-        directory.isComplete = !agents.isEmpty && agents.allSatisfy(\.hasToldModels)
+        directory.isComplete =
+            !agents.isEmpty && agents.allSatisfy(\.hasToldModels)
             && agents.contains { $0.models != nil }
         directory.modelsPage = modelsPage(lists)
         directory.names = names

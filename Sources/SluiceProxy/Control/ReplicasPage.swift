@@ -21,7 +21,7 @@ enum ReplicasPage {
                 let agent = control.registry.agents.first { $0.pool == index && $0.id == row.id }
                 return object([
                     ("name", quoted(row.name)),
-                    ("url", quoted(agent?.endpoint.url.authority ?? row.key)),
+                    ("url", quoted(agent.map { $0.endpoint.url.text } ?? row.key)),
                     ("state", quoted(row.state.label.description)),
                     ("why", quoted(row.why.label.description)),
                     ("since_seconds", number((now - row.since).seconds)),
@@ -64,7 +64,8 @@ enum ReplicasPage {
             let up = snapshot.replicas.count { $0.state.acceptsNewWork }
             if up == 0 {
                 problems.append(
-                    "pool \(traffic.name): none of \(snapshot.replicas.count) replicas takes requests")
+                    "pool \(traffic.name): none of \(snapshot.replicas.count) replicas takes requests"
+                )
             }
             for row in snapshot.replicas where !row.state.acceptsNewWork {
                 problems.append("replica \(row.name): \(row.state.label) (\(row.why.label))")

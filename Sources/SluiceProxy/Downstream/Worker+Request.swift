@@ -17,6 +17,8 @@ extension Worker {
         downstreams[d].exchange = e
         openRecord(e, d)
         downstreams[d].describe(requestHead.value, in: &exchanges[e].record)
+        exchanges[e].callerLimit = downstreams[d].callerLimit(
+            requestHead.value, trusts: shared.trusts(downstreams[d].peer))
         exchanges[e].record.route = match.route
         downstreams[d].closesAfterAnswer = !requestHead.value.keepAlive || isDraining
 
@@ -145,6 +147,11 @@ extension Worker {
             clientLeft(d, isReset: false)
             return
         }
+        if exchanges[e].callerLimit > .zero {
+            exchanges[e].callerDeadline = now + exchanges[e].callerLimit
+            exchanges[e].arrival.deadline = exchanges[e].callerDeadline
+            arm(d, at: exchanges[e].callerDeadline)
+        }
         askToEnter(e, retrying: nil)
     }
 }
@@ -175,6 +182,31 @@ extension DownstreamConnection {
             let digit = bytes[count.value.lowerBound] &- 0x30
             if digit < 10 { record.clientRetryCount = digit }
         }
+    }
+
+    /// The smallest of the limits that the caller states, zero where it states none.
+    ///
+    /// `x-request-timeout-ms` in milliseconds, `x-stainless-read-timeout` in seconds (the official
+    /// client's), `x-envoy-expected-rq-timeout-ms` from trusted peers only.
+    func callerLimit(_ head: borrowing RequestHead, trusts: Bool) -> Nanoseconds {
+        var limit = Nanoseconds.zero
+        func take(_ field: KnownField, _ unit: Nanoseconds) {
+            guard let line = head.first(field), line.value.count <= 9 else { return }
+            var number: Int64 = 0
+            for index in line.value {
+                let digit = input[index] &- 0x30
+                // A fraction of a second is cut off: the caller's limit is longer then.
+                if input[index] == 0x2E { break }
+                guard digit < 10 else { return }
+                number = number &* 10 &+ Int64(digit)
+            }
+            let stated = unit * number
+            if stated > .zero, limit == .zero || stated < limit { limit = stated }
+        }
+        take(.xRequestTimeoutMs, .milliseconds(1))
+        take(.xStainlessReadTimeout, .seconds(1))
+        if trusts { take(.xEnvoyExpectedTimeoutMs, .milliseconds(1)) }
+        return limit
     }
 
     /// Keeps what will be sent upstream of the head: target, authorization, fields.

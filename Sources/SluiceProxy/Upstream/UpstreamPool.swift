@@ -65,7 +65,11 @@ extension Worker {
         let key = upstreams[u].replica
         guard var list = idle[key] else { return }
         let (next, previous) = (upstreams[u].idleNext, upstreams[u].idlePrevious)
-        if next != noSlot { upstreams[next].idlePrevious = previous } else { list.oldest = previous }
+        if next != noSlot {
+            upstreams[next].idlePrevious = previous
+        } else {
+            list.oldest = previous
+        }
         if previous != noSlot { upstreams[previous].idleNext = next } else { list.newest = next }
         upstreams[u].idleNext = noSlot
         upstreams[u].idlePrevious = noSlot
