@@ -78,10 +78,13 @@ extension Worker {
         case .more:
             sendPayload(e, d)
             if exchanges.isInUse(e), exchanges[e].upstream == u {
-                exchanges[e].upstreamDeadline =
-                    now
-                    + (exchanges[e].hasContent
-                        ? settings.timeouts.streamIdle : settings.timeouts.firstContent)
+                if exchanges[e].hasContent {
+                    exchanges[e].upstreamDeadline = now + settings.timeouts.streamIdle
+                } else if !exchanges[e].isEventStream {
+                    exchanges[e].upstreamDeadline = now + settings.timeouts.streamIdle
+                    armExchange(e)
+                }
+                // Else the first-content limit stands: comments and preludes do not move it.
             }
         case .whole(let hasStray):
             answerComplete(u, e, reusable: !hasStray)

@@ -111,6 +111,26 @@ extension GatewayTests {
             }
         }
 
+        @Test func `comments do not put off the limit on the first content`() throws {
+            let upstream = try ScriptedUpstream { peer in
+                guard peer.nextRequest() != nil else { return }
+                peer.send(streamHead)
+                while !peer.isStopping, peer.connection.ending == nil,
+                    peer.send(chunk(": ping\n\n"))
+                {
+                    peer.connection.readSome(within: .milliseconds(20))
+                }
+            }
+            try GatewayUnderTest.run([upstream], change: { $0.timeouts.firstContent = Self.limit })
+            {
+                gateway in
+                let client = try gateway.connect()
+                client.send(streamingChat)
+                let taken = time { #expect(client.readAnswer()?.status == 504) }
+                #expect(isInTime(taken))
+            }
+        }
+
         @Test func `a stream that falls silent is cut after the idle limit`() throws {
             let upstream = try silent(after: streamHead + chunk(token("a")))
             try GatewayUnderTest.run([upstream], change: { $0.timeouts.streamIdle = Self.limit }) {
@@ -132,10 +152,7 @@ extension GatewayTests {
             let upstream = try silent(after: "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nabc")
             try GatewayUnderTest.run(
                 [upstream],
-                change: {
-                    $0.timeouts.streamIdle = Self.limit
-                    $0.timeouts.firstContent = Self.limit
-                }
+                change: { $0.timeouts.streamIdle = Self.limit }
             ) { gateway in
                 let client = try gateway.connect()
                 client.send(chat())
