@@ -48,7 +48,7 @@ let package = Package(
         module("SluiceHTTP", ["SluiceBytes"]),
         module("SluiceTelemetry", ["SluiceBytes", "SluiceTime"]),
         module("SluiceVLLM", ["SluiceBytes", "SluiceTelemetry"]),
-        module("SluiceTraffic", ["SluiceTime"]),
+        module("SluiceTraffic", ["SluiceBytes", "SluiceTime"]),
 
         // The pure middle: one request's life, and what an operator may set.
         module(

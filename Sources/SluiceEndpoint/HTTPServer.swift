@@ -86,10 +86,9 @@ package final class HTTPServer {
 
     private func accept() {
         for _ in 0..<64 {
-            guard listener != nil, connections.count < options.connectionsMax else {
-                return pause()
-            }
-            switch listener!.accept(userTimeout: options.writeStallMax) {
+            guard connections.count < options.connectionsMax else { return pause() }
+            switch listener?.accept(userTimeout: options.writeStallMax) {
+            case nil: return
             case .connection(let transport, _):
                 guard let connection = ServerConnection(transport, server: self) else { continue }
                 connections[ObjectIdentifier(connection)] = connection

@@ -4,7 +4,6 @@ import SluiceEndpoint
 import SluiceProxy
 import SluiceReactor
 import SluiceTime
-import Synchronization
 
 // One thread of its own: the users' requests, the table, and the loop both run on. The gateway's
 // control thread starts it; the main thread stops it.
@@ -12,15 +11,15 @@ import Synchronization
 /// The visible part of the demo: gentle traffic through the gateway and a table of what it does.
 final class DemoShow: Sendable {
     private let users: Int
-    private let state = Mutex<Running?>(nil)
+    private let state = Guarded<Running?>(nil)
 
     private final class Running: Sendable {
         let stopBox: Mailbox<Bool>
-        private let thread: Mutex<WorkerThread?>
+        private let thread: Guarded<WorkerThread?>
 
         init(stopBox: Mailbox<Bool>, thread: consuming sending WorkerThread) {
             self.stopBox = stopBox
-            self.thread = Mutex(consume thread)
+            self.thread = Guarded(consume thread)
         }
 
         func stop() {

@@ -13,7 +13,7 @@ final class AccessLogOutbox: Sendable {
     /// Bytes waiting for the log thread at most; lines beyond are dropped and counted.
     static let bytesMax = 4 << 20
 
-    private let box = Mutex<[UInt8]>([])
+    private let box = Guarded<[UInt8]>([])
     private let dropped = Atomic<Int>(0)
 
     /// Lines dropped since start.

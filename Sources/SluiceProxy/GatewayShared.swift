@@ -1,3 +1,4 @@
+import SluiceBytes
 import Logging
 import SluiceExchange
 import SluiceReactor
@@ -31,7 +32,7 @@ final class GatewayShared: Sendable {
     /// Immutable; nil where the data listener is plain.
     let serverTLS: TLSServerContext?
     let logger: Logger
-    private let directory: Mutex<ReplicaDirectory>
+    private let directory: Guarded<ReplicaDirectory>
     private let trusted: [AddressBlock]
 
     init(
@@ -42,7 +43,7 @@ final class GatewayShared: Sendable {
         self.settings = settings
         self.logger = logger
         outboxes = settings.accessLog == .off ? [] : (0..<workers).map { _ in AccessLogOutbox() }
-        self.directory = Mutex(directory)
+        self.directory = Guarded(directory)
         pools = settings.pools.map { pool in
             var limits = AdmissionLimits()
             limits.queueLengthMax = pool.queueLengthMax

@@ -1,6 +1,6 @@
+import SluiceBytes
 import CSluiceLinux
 import Glibc
-import Synchronization
 
 // Written by any thread, read by the one that owns the loop the descriptor is registered with.
 
@@ -8,7 +8,7 @@ import Synchronization
 package final class Mailbox<Message: Sendable>: Sendable {
     /// Register this one for reading, level-triggered.
     package let descriptor: Int32
-    private let messages = Mutex<[Message]>([])
+    private let messages = Guarded<[Message]>([])
 
     /// - Throws: ``SystemError`` when the process has no descriptor left.
     package init() throws(SystemError) {

@@ -1,5 +1,5 @@
+import SluiceBytes
 import SluiceTime
-import Synchronization
 
 // Workers and the control thread share this object. Everything that is decided is decided inside
 // one short lock over a PoolState value; permits are made, grants handed over and workers woken
@@ -25,7 +25,7 @@ package final class ReplicaPool: Sendable {
     /// One per worker; index is the worker.
     package let progress: [ReplicaProgress]
     private let leakPolicy: LeakPolicy
-    private let state: Mutex<PoolState>
+    private let state: Guarded<PoolState>
 
     /// - Parameters:
     ///   - workers: 1 … ``workersMax``.
@@ -39,7 +39,7 @@ package final class ReplicaPool: Sendable {
         self.name = name
         self.leakPolicy = leakPolicy
         progress = (0..<workers).map { _ in ReplicaProgress() }
-        state = Mutex(PoolState(limits: limits, settings: health, seed: seed))
+        state = Guarded(PoolState(limits: limits, settings: health, seed: seed))
     }
 
     // MARK: A request's way

@@ -102,7 +102,9 @@ package final class SimulatorServer {
         weak var server: SimulatorServer?
     }
 
+    /// Seconds since 1970.
     static func wallSeconds() -> Double { Double(MonotonicClock.realtimeNanoseconds()) * 1e-9 }
+    /// Whole seconds since 1970.
     static func unixSeconds() -> Int { Int(MonotonicClock.realtimeNanoseconds() / 1_000_000_000) }
 
     // MARK: Generations
@@ -268,6 +270,7 @@ package final class SimulatorServer {
         responder.finish()
     }
 
+    /// Counts an answered request; `bodyBytes` is its `content-length`, 0 for a stream.
     func record(_ arrival: Arrival, status: Int, bodyBytes: Int) {
         replica.metrics.recordHTTP(
             path: arrival.path, method: arrival.method, status: status,

@@ -1,8 +1,8 @@
+import SluiceBytes
 import Dispatch
 import SluiceEndpoint
 import SluiceReactor
 import SluiceTime
-import Synchronization
 
 // `stop` may be called from any thread; everything of the server belongs to the thread it starts.
 
@@ -11,7 +11,7 @@ package final class SimulatorThread: Sendable {
     /// The bound address, with the port the kernel chose where it was asked to.
     package let address: SocketAddress
     private let orders: Mailbox<Order>
-    private let thread: Mutex<Joinable>
+    private let thread: Guarded<Joinable>
 
     private enum Order: Sendable { case stop }
 
@@ -22,7 +22,7 @@ package final class SimulatorThread: Sendable {
     /// How the start went, from the new thread to the one that waits for it.
     private final class Handover: Sendable {
         private let isGiven = DispatchSemaphore(value: 0)
-        private let result = Mutex<Result<SocketAddress, SystemError>?>(nil)
+        private let result = Guarded<Result<SocketAddress, SystemError>?>(nil)
 
         func give(_ result: Result<SocketAddress, SystemError>) {
             self.result.withLock { $0 = result }
@@ -54,7 +54,7 @@ package final class SimulatorThread: Sendable {
             throw error
         }
         self.orders = orders
-        self.thread = Mutex(Joinable(thread: consume thread))
+        self.thread = Guarded(Joinable(thread: consume thread))
     }
 
     deinit { stop() }

@@ -1,10 +1,10 @@
+import SluiceBytes
 import Foundation
 import Logging
 import SluiceExchange
 import SluiceProxy
 import SluiceReactor
 import SluiceTime
-import Synchronization
 import Testing
 
 /// A whole gateway in this process, on real sockets; its end is a part of every test.
@@ -23,7 +23,7 @@ final class GatewayUnderTest: @unchecked Sendable {
             var leaks: [String] = []
             var hasEnded = false
         }
-        let state = Mutex(State())
+        let state = Guarded(State())
     }
 
     private init(_ settings: GatewaySettings) throws {

@@ -1,7 +1,7 @@
+import SluiceBytes
 import SluiceExchange
 import SluiceReactor
 import SluiceTime
-import Synchronization
 import Testing
 
 extension GatewayTests {
@@ -29,7 +29,7 @@ extension GatewayTests {
         }
 
         @Test func `a POST goes to another replica when its own has died`() throws {
-            let me = Mutex<ScriptedUpstream?>(nil)
+            let me = Guarded<ScriptedUpstream?>(nil)
             let dying = try ScriptedUpstream { peer in
                 guard peer.nextRequest() != nil else { return }
                 // The head alone is no answer: it is held, and must not reach the client twice.
@@ -64,7 +64,7 @@ extension GatewayTests {
 
         @Test func `a request that two replicas died on is poison, and is not tried again`() throws
         {
-            final class Pair: Sendable { let all = Mutex<[ScriptedUpstream]>([]) }
+            final class Pair: Sendable { let all = Guarded<[ScriptedUpstream]>([]) }
             let pair = Pair()
             let upstreams = try (0..<2).map { number in
                 try ScriptedUpstream { peer in

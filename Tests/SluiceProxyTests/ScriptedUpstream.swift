@@ -1,6 +1,7 @@
+import SluiceBytes
 import SluiceReactor
 import SluiceTime
-import Synchronization
+import Testing
 
 // `state` is written by the upstream's threads and read by the test's; everything else is immutable.
 
@@ -28,7 +29,7 @@ final class ScriptedUpstream: Sendable {
     }
 
     let address: SocketAddress
-    let state = Mutex(State())
+    let state = Guarded(State())
     private let thread: Thread
 
     /// Holds a thread until it is joined.
@@ -38,9 +39,7 @@ final class ScriptedUpstream: Sendable {
     }
 
     init(backlog: Int32 = 64, _ script: @escaping Script) throws {
-        guard let any = SocketAddress(host: "127.0.0.1", port: 0) else {
-            preconditionFailure("a literal address")
-        }
+        let any = try #require(SocketAddress(host: "127.0.0.1", port: 0))
         let listener = try ListenerSocket.open(any, sharesPort: false, backlog: backlog)
         address = listener.address
         let accepting = Thread()
@@ -104,8 +103,8 @@ final class ScriptedUpstream: Sendable {
         }
 
         private func accept(_ upstream: ScriptedUpstream) {
-            guard
-                case .connection(let transport, _)? = listener?.accept(userTimeout: .seconds(20)),
+            guard let accepted = listener?.accept(userTimeout: .seconds(20)),
+                case .connection(let transport, _) = consume accepted,
                 let connection = try? RawConnection(transport)
             else { return }
             let peer = UpstreamPeer(connection, upstream)

@@ -36,6 +36,9 @@ package struct EngineModel {
     private var inbox: [EngineRequestID] = []
     private var plan: Plan?
     private var prefixCache: PrefixCache
+    /// How much of the time that a late call missed is made up for, at the fixed pace: some ticks of
+    /// the timers (4 ms), but not the length of a freeze.
+    private static let fixedCatchUpMax = Nanoseconds.milliseconds(20)
     private var schedule = FixedSchedule()
     private var cacheTokensAllocated = 0
     private var lastNumber: UInt64 = 0
@@ -297,8 +300,10 @@ package struct EngineModel {
             if emission.finish != nil {
                 forget(due.id)
             } else {
-                // From the due time, not from `now`: a late call must not stretch the stream.
-                schedule.insert(due.id, due: max(due.at + gap, now - gap))
+                // From the due time, not from `now`: a late call must not stretch the stream, even
+                // where several gaps fit between two ticks of the caller's timers.
+                let earliest = now - max(gap, Self.fixedCatchUpMax)
+                schedule.insert(due.id, due: max(due.at + gap, earliest))
             }
             if emission.promptTokens > 0 { step.prefixTokensQueried += emission.promptTokens }
         }
