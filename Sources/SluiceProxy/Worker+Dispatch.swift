@@ -191,6 +191,7 @@ extension Worker {
         switch why {
         case .poison:
             shared.pools[exchanges[e].traffic].rememberPoison(exchanges[e].bodyHash, now: now)
+            shared.hasPoison.store(true, ordering: .relaxed)
             shard.poisoned()
             refusal = .poison
         case .answerBegun, .retriesOff, .attemptsSpent, .budgetSpent, .timedOut, .notRepeatable,
@@ -198,6 +199,13 @@ extension Worker {
             break
         }
         refuse(e, refusal)
+    }
+
+    /// Whether the request is one that two replicas have died on.
+    func isPoison(_ e: UInt32) -> Bool {
+        guard shared.hasPoison.load(ordering: .relaxed) else { return false }
+        let traffic = shared.pools[exchanges[e].traffic]
+        return traffic.isPoison(exchanges[e].bodyHash, now: now)
     }
 
     /// Gives the replica's slot back, exactly once per dispatch.

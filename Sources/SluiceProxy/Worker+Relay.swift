@@ -78,10 +78,13 @@ extension Worker {
         case .more:
             sendPayload(e, d)
             if exchanges.isInUse(e), exchanges[e].upstream == u {
-                exchanges[e].upstreamDeadline =
-                    now
-                    + (exchanges[e].hasContent
-                        ? settings.timeouts.streamIdle : settings.timeouts.firstContent)
+                if exchanges[e].hasContent {
+                    exchanges[e].upstreamDeadline = now + settings.timeouts.streamIdle
+                } else if !exchanges[e].isEventStream {
+                    exchanges[e].upstreamDeadline = now + settings.timeouts.streamIdle
+                    armExchange(e)
+                }
+                // Else the first-content limit stands: comments and preludes do not move it.
             }
         case .whole(let hasStray):
             answerComplete(u, e, reusable: !hasStray)
@@ -141,6 +144,9 @@ extension Worker {
         exchanges[e].newContentEvents = 0
         if !hadContent {
             exchanges[e].hasContent = true
+            // The only place where the deadline moves to an earlier time: the timer must know.
+            exchanges[e].upstreamDeadline = now + settings.timeouts.streamIdle
+            armExchange(e)
             now = MonotonicClock.now()
             exchanges[e].record.firstContentArrived = now
         }

@@ -8,7 +8,7 @@ import SluiceTime
 import Testing
 
 /// A whole gateway in this process, on real sockets; its end is a part of every test.
-final class GatewayUnderTest {
+final class GatewayUnderTest: @unchecked Sendable {
     let data: SocketAddress
     let admin: SocketAddress
     private let handle: GatewayHandle
@@ -142,6 +142,18 @@ final class GatewayUnderTest {
     }
 
     func metrics() -> MetricsText? { page("/metrics").map { MetricsText(text: $0.text) } }
+
+    /// Waits until so many requests wait for a slot.
+    func queues(_ count: Double) -> Bool {
+        eventually { self.metrics()?.sum("sluice_queue_length") == count }
+    }
+
+    /// Waits until so many clients have been seen to leave in a phase; half a second at most.
+    func hasLost(_ count: Double, _ phase: String) -> Bool {
+        eventually(within: .milliseconds(500)) {
+            self.metrics()?.sum("sluice_client_disconnects_total", "phase=\"\(phase)\"") == count
+        }
+    }
 
     /// Waits until so many exchanges have ended so.
     func sees(_ outcome: String, _ count: Double = 1) -> Bool {

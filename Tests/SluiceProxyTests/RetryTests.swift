@@ -62,6 +62,33 @@ extension GatewayTests {
             }
         }
 
+        @Test func `a request that two replicas died on is poison, and is not tried again`() throws
+        {
+            final class Pair: Sendable { let all = Guarded<[ScriptedUpstream]>([]) }
+            let pair = Pair()
+            let upstreams = try (0..<2).map { number in
+                try ScriptedUpstream { peer in
+                    guard let request = peer.nextRequest() else { return }
+                    guard request.text.contains("deadly") else { return peer.answer("{}") }
+                    pair.all.withLock { $0[number] }.goDown()
+                    peer.connection.reset()
+                }
+            }
+            pair.all.withLock { $0 = upstreams }
+            defer { pair.all.withLock { $0 = [] } }
+            try GatewayUnderTest.run(upstreams) { gateway in
+                for _ in 0..<2 {
+                    let answer = try gateway.ask(chat(#"{"model":"tiny","prompt":"deadly"}"#))
+                    #expect(answer.status == 502)
+                    #expect(answer["x-sluice-reason"] == "poison")
+                    #expect(answer["x-should-retry"] == "false")
+                }
+                let other = try gateway.ask(chat(#"{"model":"tiny","prompt":"harmless"}"#))
+                #expect(other["x-sluice-reason"] != "poison")
+                #expect(upstreams.map(\.requests.count) == [1, 1])
+            }
+        }
+
         @Test func `a refused connection is retried on another replica and nothing is lost`() throws
         {
             let dead = try healthy()

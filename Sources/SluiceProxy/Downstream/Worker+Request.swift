@@ -152,6 +152,10 @@ extension Worker {
             exchanges[e].arrival.deadline = exchanges[e].callerDeadline
             arm(d, at: exchanges[e].callerDeadline)
         }
+        if isPoison(e) {
+            refuse(e, .poison)
+            return
+        }
         askToEnter(e, retrying: nil)
     }
 }

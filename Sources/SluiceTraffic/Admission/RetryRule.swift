@@ -33,8 +33,10 @@ package enum RetryRule {
         case .refusedByEngine: return again(facts)
         case .connectionLost:
             guard let isDead = facts.isDeathCorroborated else {
-                // No use in waiting for what could not be used.
-                if facts.repeats > 0 || facts.budget == .exhausted { return again(facts) }
+                // No use in waiting for what could not be used – but a second death makes poison.
+                let isLastDeath = facts.deaths + 1 >= deathsMax
+                let isSpent = facts.repeats > 0 || facts.budget == .exhausted
+                if isSpent && !isLastDeath { return again(facts) }
                 return .awaitCorroboration(corroborationMax)
             }
             return isDead ? again(facts) : giveUp(facts, .deathNotCorroborated)

@@ -54,6 +54,16 @@ import Testing
         #expect(RetryRule.verdict(facts) == .giveUp(status: 502, .deathNotCorroborated))
     }
 
+    @Test func `(c) after one death the next is confirmed even where no retry is left`() {
+        var facts = RetryCase(
+            kind: inference, failure: .connectionLost, bytesAcked: 9, attempts: 2, repeats: 1,
+            deaths: 1)
+        #expect(RetryRule.verdict(facts) == .awaitCorroboration(.milliseconds(250)))
+        facts.isDeathCorroborated = true
+        facts.deaths = 2
+        #expect(RetryRule.verdict(facts) == .giveUp(status: 502, .poison))
+    }
+
     @Test func `(c) does not wait for what could not be used`() {
         var facts = RetryCase(
             kind: inference, failure: .connectionLost, bytesAcked: 9, budget: .exhausted)
@@ -137,7 +147,8 @@ import Testing
             }
         case .awaitCorroboration:
             isRight =
-                !isBarred && !wasUnseen && isAffordable && facts.kind == .inference
+                !isBarred && !wasUnseen && facts.kind == .inference
+                && (isAffordable || facts.deaths + 1 == RetryRule.deathsMax)
                 && facts.failure == .connectionLost && facts.isDeathCorroborated == nil
         case .giveUp(let status, let reason):
             isRight = status == 502 || status == 503 || status == 504

@@ -1,0 +1,238 @@
+import Foundation
+import SluiceExchange
+import SluiceReactor
+import SluiceTelemetry
+import SluiceTime
+import Testing
+
+extension GatewayTests {
+    @Suite(.serialized) struct LifeCycleTests {
+        /// Streams an event whenever the test says so.
+        private func streaming() throws -> ScriptedUpstream {
+            try ScriptedUpstream { peer in
+                guard peer.nextRequest() != nil else { return }
+                peer.send(streamHead + chunk(token("a")))
+                peer.rest(.milliseconds(500))
+                peer.send(chunk(done) + "0\r\n\r\n")
+                peer.waitForEnd()
+            }
+        }
+
+        @Test func `draining fails readiness, serves on for the delay, ends streams, and leaves`()
+            throws
+        {
+            let upstream = try streaming()
+            try GatewayUnderTest.run(
+                [upstream], change: { $0.timeouts.drainDelay = .milliseconds(300) }
+            ) { gateway in
+                #expect(gateway.page("/readyz")?.status == 200)
+                let early = try gateway.connect()
+                early.send(streamingChat)
+                #expect(early.read(until: token("a")))
+                let idle = try gateway.connect()
+                idle.send("GET /health HTTP/1.1\r\nhost: a\r\n\r\n")
+                #expect(idle.readAnswer()?.status == 200)
+
+                gateway.drain()
+                #expect(eventually { gateway.page("/readyz")?.status == 503 })
+                #expect(gateway.page("/livez")?.status == 200)
+                let health = try gateway.ask("GET /health HTTP/1.1\r\nhost: a\r\n\r\n")
+                #expect(health.status == 503)
+                #expect(health["connection"] == "close")
+                let late = try gateway.connect()
+                late.send(streamingChat)
+
+                let answer = early.readAnswer()
+                #expect(answer?.isWhole == true)
+                #expect(answer?.text == token("a") + done)
+                #expect(late.readAnswer()?.isWhole == true)
+                #expect(late.readToEnd() == .finished)
+                #expect(idle.readToEnd() == .finished)
+                #expect(eventually { gateway.hasEnded })
+                let refused = try? gateway.connect()
+                refused?.send(chat())
+                let afterwards = refused?.readAnswer()
+                #expect(afterwards == nil)
+            }
+        }
+
+        @Test func `what is left at the drain limit is cut and counted`() throws {
+            let upstream = try ScriptedUpstream { peer in
+                guard peer.nextRequest() != nil else { return }
+                peer.send(streamHead + chunk(token("a")))
+                peer.waitForEnd()
+            }
+            try GatewayUnderTest.run(
+                [upstream], change: { $0.timeouts.drainMax = .milliseconds(200) }
+            ) { gateway in
+                let client = try gateway.connect()
+                client.send(streamingChat)
+                #expect(client.read(until: token("a")))
+                let start = MonotonicClock.now()
+                gateway.drain()
+                #expect(client.readAnswer()?.isWhole == false)
+                #expect(eventually { gateway.hasEnded })
+                let taken = MonotonicClock.now() - start
+                #expect(taken >= .milliseconds(195))
+                #expect(taken < .seconds(1))
+            }
+        }
+
+        @Test func `a second signal ends at once`() throws {
+            let upstream = try ScriptedUpstream { peer in
+                peer.nextRequest()
+                peer.waitForEnd()
+            }
+            try GatewayUnderTest.run([upstream]) { gateway in
+                let client = try gateway.connect()
+                client.send(streamingChat)
+                #expect(eventually { upstream.requests.count == 1 })
+                gateway.drain()
+                pause(.milliseconds(30))
+                #expect(!gateway.hasEnded)
+                gateway.drain()
+                #expect(eventually(within: .seconds(1)) { gateway.hasEnded })
+            }
+        }
+
+        @Test func `no descriptor is left of many gateways`() throws {
+            func count() -> Int {
+                (try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd").count) ?? 0
+            }
+            let before = count()
+            for _ in 0..<4 {
+                let upstream = try streaming()
+                try GatewayUnderTest.run([upstream], change: { $0.workers = 2 }) { gateway in
+                    let clients = try (0..<8).map { _ in try gateway.connect() }
+                    for client in clients { client.send(streamingChat) }
+                    for client in clients.dropLast(2) {
+                        let hasEvent = client.read(until: token("a"))
+                        #expect(hasEvent)
+                        client.close()
+                    }
+                }
+            }
+            // Other suites of the process open descriptors, too, but not for long.
+            #expect(eventually(within: .seconds(10)) { count() <= before })
+        }
+    }
+
+    @Suite(.serialized) struct CountingTests {
+        @Test func `received less finished is what is in flight, at every scrape`() throws {
+            let upstream = try ScriptedUpstream { peer in
+                while peer.nextRequest() != nil {
+                    switch peer.requestCount % 4 {
+                    case 0: peer.answer("{}")
+                    case 1: peer.send(streamHead + chunk(token("a")) + chunk(done) + "0\r\n\r\n")
+                    case 2: peer.answer("no", status: 400)
+                    default:
+                        peer.send(streamHead + chunk(token("a")))
+                        peer.rest(.milliseconds(20))
+                        return
+                    }
+                }
+            }
+            try GatewayUnderTest.run([upstream], change: { $0.workers = 2 }) { gateway in
+                for round in 0..<40 {
+                    let clients = try (0..<8).map { _ in try gateway.connect() }
+                    for (index, client) in clients.enumerated() {
+                        client.send(index == 7 ? "GET /nope HTTP/1.1\r\nhost: a\r\n\r\n" : chat())
+                    }
+                    let page = try #require(gateway.metrics())
+                    let received = page.sum("sluice_requests_received_total")
+                    let finished = page.sum("sluice_requests_total")
+                    let inFlight = page.sum("sluice_requests_in_flight")
+                    #expect(received - finished == inFlight, "round \(round)")
+                    if round % 2 == 0 { for client in clients { _ = client.readAnswer() } }
+                }
+            }
+        }
+
+        @Test func `the stages of a stream add up to its time to first token`() throws {
+            let upstream = try ScriptedUpstream { peer in
+                while peer.nextRequest() != nil {
+                    peer.rest(.milliseconds(20))
+                    peer.send(streamHead + chunk(token("a")) + chunk(done) + "0\r\n\r\n")
+                }
+            }
+            try GatewayUnderTest.run([upstream]) { gateway in
+                for _ in 0..<3 { _ = try gateway.ask(streamingChat) }
+                #expect(gateway.sees("ok", 3))
+                let page = try #require(gateway.metrics())
+                let whole = page.sum("sluice_time_to_first_token_seconds_sum")
+                let parts = page.sum("sluice_ttft_stage_seconds_sum")
+                #expect(whole >= 0.06)
+                #expect(abs(whole - parts) < 0.000_01)
+                #expect(page.sum("sluice_time_to_first_token_seconds_count") == 3)
+            }
+        }
+
+        @Test func `each exchange writes one line to the access log`() throws {
+            let path = NSTemporaryDirectory() + "sluice-e2e-\(UUID().uuidString).log"
+            defer { try? FileManager.default.removeItem(atPath: path) }
+            let upstream = try ScriptedUpstream { peer in
+                while peer.nextRequest() != nil { peer.answer("{}") }
+            }
+            try GatewayUnderTest.run([upstream], change: { $0.accessLog = .file(path) }) {
+                gateway in
+                for number in 0..<5 {
+                    _ = try gateway.ask(
+                        chat(
+                            #"{"model":"tiny","prompt":"secret"}"#,
+                            fields: "x-request-id: r\(number)\r\n")
+                    )
+                }
+                _ = try gateway.ask("GET /a%0d%0ab\"c HTTP/1.1\r\nhost: a\r\n\r\n")
+            }
+            let log = try String(contentsOfFile: path, encoding: .utf8)
+            let lines = log.split(separator: "\n")
+            #expect(lines.count == 6)
+            #expect(!log.contains("secret"))
+            for (number, line) in lines.enumerated() {
+                let object = try JSONSerialization.jsonObject(with: Data(line.utf8))
+                let fields = try #require(object as? [String: Any])
+                if number < 5 {
+                    #expect(fields["request_id"] as? String == "r\(number)")
+                    #expect(fields["outcome"] as? String == "ok")
+                    #expect(fields["status"] as? Int == 200)
+                } else {
+                    #expect(fields["outcome"] as? String == "client_error")
+                }
+            }
+        }
+
+        @Test func `two workers share the listener and serve everyone`() throws {
+            let upstream = try ScriptedUpstream { peer in
+                while peer.nextRequest() != nil { peer.answer("{}") }
+            }
+            try GatewayUnderTest.run([upstream], change: { $0.workers = 2 }) { gateway in
+                for _ in 0..<40 {
+                    let answer = try gateway.ask(chat())
+                    #expect(answer.status == 200)
+                }
+                #expect(gateway.sees("ok", 40))
+            }
+        }
+
+        @Test func `all replicas down is a 503 at once, and the first return is served`() throws {
+            let upstream = try ScriptedUpstream { peer in
+                while peer.nextRequest() != nil { peer.answer("{}") }
+            }
+            upstream.set { $0.health = 503 }
+            try GatewayUnderTest.run([upstream]) { gateway in
+                let start = MonotonicClock.now()
+                let refused = try gateway.ask(chat())
+                #expect(MonotonicClock.now() - start < .milliseconds(100))
+                #expect(refused.status == 503)
+                #expect(refused["x-sluice-reason"] == "no_replica")
+                #expect(refused["retry-after"] != nil)
+                #expect(gateway.sees("shed"))
+                upstream.set { $0.health = 200 }
+                let isBack = eventually(within: .seconds(2)) {
+                    (try? gateway.ask(chat()))?.status == 200
+                }
+                #expect(isBack)
+            }
+        }
+    }
+}
