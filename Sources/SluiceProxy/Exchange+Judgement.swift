@@ -62,14 +62,15 @@ extension Exchange {
     }
 
     private func findPool(directory: borrowing ReplicaDirectory, pools: Int) -> BodyVerdict {
-        if peek.model.isEmpty {
+        let model = multipart?.model ?? peek.model
+        if model.isEmpty {
             return pools == 1 ? .pool(0, model: directory.soleModelLabel) : .refuse(.missingModel)
         }
-        if let entry = directory.model(peek.model.bytes), !peek.isModelCut {
+        if let entry = directory.model(model.bytes), !peek.isModelCut {
             return .pool(entry.pool, model: entry.label)
         }
         if directory.isComplete {
-            return .refuse(.unknownModel(peek.model.text, known: directory.modelNames))
+            return .refuse(.unknownModel(model.text, known: directory.modelNames))
         }
         // With one pool the replica itself says best what it serves.
         return pools == 1 ? .pool(0, model: ModelTable.other) : .refuse(.modelsNotKnownYet)

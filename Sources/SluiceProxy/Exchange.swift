@@ -35,6 +35,8 @@ struct Exchange: ~Copyable {
     var fieldsCount = 0
     var bodyDecoder: BodyDecoder
     var peek: RequestPeek
+    /// Finds the model of an audio upload; nil for JSON, and where the content type names no boundary.
+    var multipart: MultipartPeek?
     /// Bytes of the shared budget that the request holds.
     var reservedBytes = 0
     /// Bytes of the body written to the upstream in this attempt.

@@ -218,6 +218,9 @@ extension DownstreamConnection {
         _ head: borrowing RequestHead, in exchange: inout Exchange, trusts: Bool, isTLS: Bool
     ) {
         let bytes = input.bytes
+        if exchange.record.route.isMultipart, let type = head.first(.contentType) {
+            exchange.multipart = MultipartPeek(contentType: bytes.extracting(type.value))
+        }
         RequestForwarding.keep(
             head, bytes, client: client, trusts: trusts, isTLS: isTLS, in: &exchange.request,
             targetCount: &exchange.targetCount, authorizationCount: &exchange.authorizationCount,
@@ -234,6 +237,7 @@ extension DownstreamConnection {
             case .data(let range):
                 guard exchange.bodyCount + range.count <= bytesMax else { return .tooLarge }
                 exchange.peek.feed(input.bytes.extracting(range))
+                exchange.multipart?.feed(input.bytes.extracting(range))
                 exchange.request.append(input.bytes, range)
                 offset = range.upperBound
             case .needMore(let end):
