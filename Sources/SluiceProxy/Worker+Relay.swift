@@ -262,6 +262,7 @@ extension Worker {
         {
             putIdle(u)
         } else {
+            upstreams[u].transport.closeNotify()
             close(upstream: u)
         }
         let isServerError = exchanges[e].record.upstreamStatus >= 500
