@@ -1,4 +1,3 @@
-import Glibc
 import SluiceBytes
 import SluiceEndpoint
 import SluiceExchange
@@ -7,9 +6,8 @@ import SluiceTelemetry
 import SluiceTime
 import SluiceTraffic
 import SluiceVLLM
-import Synchronization
 
-// Control thread only, but for the resolver thread it starts.
+// Control thread only.
 
 /// Which replicas there are, what they serve, and the directory the workers read.
 final class ReplicaRegistry {
@@ -22,20 +20,24 @@ final class ReplicaRegistry {
     private var recordIndexes: [String: Int32] = [:]
     private var resolver: Resolver?
     private var resolverWatch: EndpointLoop.Watch?
-    private let keys: [[[UInt8]?]]
-    /// TLS of each configured replica, and of each pool's name.
-    private let contexts: [[TLSClientContext?]]
-    private let dnsContexts: [TLSClientContext?]
+    /// Names whose first look-up has not come to an end.
+    private var unanswered = Set<String>()
+    private let lookup: NameLookup
+    private let credentials: [PoolCredentials]
     private var transitions: [String: UInt64] = [:]
 
-    /// Reads API key files and resolves the configured names once. - Throws: ``GatewayError``.
-    init(shared: GatewayShared, loop: EndpointLoop, shard: MetricShard) throws(GatewayError) {
+    /// Reads API key and CA files. - Throws: ``GatewayError``.
+    init(
+        shared: GatewayShared, loop: EndpointLoop, shard: MetricShard, lookup: @escaping NameLookup
+    ) throws(GatewayError) {
         self.shared = shared
         self.loop = loop
         self.shard = shard
         client = HTTPClient(on: loop)
-        keys = try Self.readKeys(shared.settings)
-        (contexts, dnsContexts) = try Self.makeContexts(shared.settings)
+        self.lookup = lookup
+        var credentials: [PoolCredentials] = []
+        for pool in shared.settings.pools { credentials.append(try PoolCredentials(pool)) }
+        self.credentials = credentials
         names.pools = shared.settings.pools.map(\.name)
         names.routingReasons = RoutingReason.allCases.map { $0.label.description }
         names.nameParseErrors()
@@ -44,69 +46,25 @@ final class ReplicaRegistry {
         }
     }
 
-    private static func readKeys(_ settings: GatewaySettings) throws(GatewayError) -> [[[UInt8]?]] {
-        var all: [[[UInt8]?]] = []
-        for pool in settings.pools {
-            var keys: [[UInt8]?] = []
-            for replica in pool.replicas {
-                guard let path = replica.apiKeyFile else {
-                    keys.append(nil)
-                    continue
-                }
-                guard let text = TextFile.read(path) else {
-                    throw .file(key: "api_key_file", path: path, reason: "cannot be read")
-                }
-                let key = text.split { $0.isWhitespace }.first.map(String.init) ?? ""
-                guard !key.isEmpty, key.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }) else {
-                    throw .file(key: "api_key_file", path: path, reason: "holds no key")
-                }
-                keys.append(Array("Bearer \(key)".utf8))
-            }
-            all.append(keys)
-        }
-        return all
-    }
-
-    private static func makeContexts(_ settings: GatewaySettings) throws(GatewayError) -> (
-        [[TLSClientContext?]], [TLSClientContext?]
-    ) {
-        var contexts: [[TLSClientContext?]] = []
-        var names: [TLSClientContext?] = []
-        do throws(TLSError) {
-            for pool in settings.pools {
-                var list: [TLSClientContext?] = []
-                for replica in pool.replicas {
-                    let isTLS = replica.url.hasPrefix("https:")
-                    list.append(isTLS ? try TLSClientContext(authorityFile: replica.caFile) : nil)
-                }
-                contexts.append(list)
-                let isTLS = pool.replicaDNS?.hasPrefix("https:") ?? false
-                names.append(isTLS ? try TLSClientContext() : nil)
-            }
-        } catch {
-            throw .tls(error)
-        }
-        return (contexts, names)
-    }
-
-    /// Every replica has been probed once.
-    var isProbed: Bool { agents.allSatisfy(\.isProbed) }
+    /// Every name has been looked up once, and every replica probed.
+    var isProbed: Bool { unanswered.isEmpty && agents.allSatisfy(\.isProbed) }
 
     func begin() {
-        let dns = shared.settings.pools.enumerated().compactMap { index, pool in
+        let dns = shared.settings.pools.compactMap { pool in
             pool.replicaDNS.flatMap(HTTPURL.init).map {
-                Resolver.Name(pool: index, url: $0, interval: pool.dnsInterval)
+                Resolver.Name(url: $0, interval: pool.dnsInterval)
             }
         }
-        let fixed = shared.settings.pools.enumerated().flatMap { index, pool in
+        let fixed = shared.settings.pools.flatMap { pool in
             pool.replicas.compactMap { HTTPURL($0.url) }
                 .filter { SocketAddress(host: $0.host, port: $0.port) == nil }
-                .map { Resolver.Name(pool: index, url: $0, interval: pool.dnsInterval) }
+                .map { Resolver.Name(url: $0, interval: pool.dnsInterval) }
         }
         update()
         guard !dns.isEmpty || !fixed.isEmpty else { return }
-        resolver = try? Resolver(names: dns + fixed)
+        resolver = try? Resolver(names: dns + fixed, lookup: lookup)
         guard let resolver else { return }
+        unanswered = Set((dns + fixed).map(\.url.authority))
         resolverWatch = try? loop.watch(resolver.mailbox.descriptor, .read) { [unowned self] _ in
             takeAddresses()
         }
@@ -156,6 +114,7 @@ final class ReplicaRegistry {
         guard let resolver else { return }
         var isChanged = false
         for answer in resolver.mailbox.take() {
+            unanswered.remove(answer.name.url.authority)
             switch answer.result {
             case .success(let addresses):
                 guard !addresses.isEmpty else { continue }
@@ -181,8 +140,7 @@ final class ReplicaRegistry {
         let address: SocketAddress
         let url: HTTPURL
         let metricsURL: HTTPURL
-        let key: [UInt8]?
-        let tls: TLSClientContext?
+        let credentials: ReplicaCredentials
     }
 
     private func wanted(_ index: Int) -> [Wanted] {
@@ -200,7 +158,7 @@ final class ReplicaRegistry {
                         weight: replica.weight),
                     address: address, url: url,
                     metricsURL: replica.metricsURL.flatMap(HTTPURL.init) ?? url,
-                    key: keys[index][number], tls: contexts[index][number]))
+                    credentials: credentials[index].replicas[number]))
         }
         if let url = pool.replicaDNS.flatMap(HTTPURL.init) {
             let addresses = resolved[url.authority] ?? []
@@ -209,8 +167,8 @@ final class ReplicaRegistry {
                     Wanted(
                         descriptor: ReplicaDescriptor(
                             name: address.description, key: address.description),
-                        address: address, url: url, metricsURL: url, key: nil,
-                        tls: dnsContexts[index]))
+                        address: address, url: url, metricsURL: url,
+                        credentials: credentials[index].found))
             }
         }
         return list
@@ -235,8 +193,9 @@ final class ReplicaRegistry {
                 }
                 let endpoint = ReplicaEndpoint(
                     address: want.address, url: want.url, metricsURL: want.metricsURL,
-                    authorization: want.key, generation: id.generation,
-                    recordIndex: recordIndex(index, want.descriptor.name), tls: want.tls)
+                    authorization: want.credentials.authorization, generation: id.generation,
+                    recordIndex: recordIndex(index, want.descriptor.name),
+                    tls: want.url.isTLS ? want.credentials.tls : nil)
                 let slot = Int(id.slot)
                 while directory.endpoints[index].count <= slot {
                     directory.endpoints[index].append(nil)
@@ -248,7 +207,7 @@ final class ReplicaRegistry {
                 begun.append(
                     ReplicaAgent(
                         pool: index, endpoint: endpoint, id: id, name: want.descriptor.name,
-                        key: want.descriptor.key, metricsAddress: metricsAddress,
+                        metricsAddress: metricsAddress, tls: want.credentials.tls,
                         settings: shared.settings.pools[index], registry: self))
             }
             shared.wake(update.wakes, except: nil)
@@ -312,49 +271,4 @@ final class ReplicaRegistry {
 
     /// The tables for records and pages.
     var nameTables: NameTables { names }
-}
-
-/// Resolves names off every loop; getaddrinfo(3) blocks.
-final class Resolver {
-    struct Name: Sendable {
-        let pool: Int
-        let url: HTTPURL
-        let interval: Nanoseconds
-    }
-
-    struct Answer: Sendable {
-        let name: Name
-        let result: Result<[SocketAddress], ResolveError>
-    }
-
-    let mailbox: Mailbox<Answer>
-    private let isStopping: StopFlag
-    private var thread: WorkerThread?
-
-    private final class StopFlag: Sendable {
-        let value = Atomic<Bool>(false)
-    }
-
-    init(names: [Name]) throws(SystemError) {
-        let mailbox = try Mailbox<Answer>()
-        self.mailbox = mailbox
-        let flag = StopFlag()
-        isStopping = flag
-        thread = try WorkerThread(name: "sluice-dns") {
-            var due = names.map { _ in MonotonicClock.now() }
-            while !flag.value.load(ordering: .relaxed) {
-                for (index, name) in names.enumerated() where MonotonicClock.now() >= due[index] {
-                    let result = SocketAddress.resolve(host: name.url.host, port: name.url.port)
-                    mailbox.post(Answer(name: name, result: result))
-                    due[index] = MonotonicClock.now() + name.interval
-                }
-                usleep(50_000)
-            }
-        }
-    }
-
-    func stop() {
-        isStopping.value.store(true, ordering: .relaxed)
-        thread.take()?.join()
-    }
 }
