@@ -20,6 +20,10 @@ final class ReplicaRegistry {
     private var recordIndexes: [String: Int32] = [:]
     private var resolver: Resolver?
     private var resolverWatch: EndpointLoop.Watch?
+    private var addresses = KnownAddresses()
+    /// Replicas that are not wanted any more and finish what they have.
+    private var leaving: [(pool: Int, id: ReplicaID)] = []
+    private var seenModels = SeenModels()
     /// Names whose first look-up has not come to an end.
     private var unanswered = Set<String>()
     private let lookup: NameLookup
@@ -80,6 +84,7 @@ final class ReplicaRegistry {
     }
 
     func tick() {
+        forgetGone()
         for (pool, traffic) in shared.pools.enumerated() {
             for transition in traffic.takeTransitions() {
                 shared.logger.notice(
@@ -116,24 +121,15 @@ final class ReplicaRegistry {
         for answer in resolver.mailbox.take() {
             unanswered.remove(answer.name.url.authority)
             switch answer.result {
-            case .success(let addresses):
-                guard !addresses.isEmpty else { continue }
-                let key = answer.name
-                if resolved[key.url.authority] != addresses {
-                    resolved[key.url.authority] = addresses
-                    isChanged = true
-                }
+            case .success(let found):
+                if addresses.take(found, for: answer.name.url.authority) { isChanged = true }
             case .failure(let error):
-                // The last good answer stays: a dead resolver is no dead replica.
                 shard.dnsError()
                 shared.control.post(.note("resolving \(error)"))
             }
         }
         if isChanged { update() }
     }
-
-    /// What names resolved to last, by `host:port`.
-    private var resolved: [String: [SocketAddress]] = [:]
 
     private struct Wanted {
         let descriptor: ReplicaDescriptor
@@ -148,21 +144,20 @@ final class ReplicaRegistry {
         var list: [Wanted] = []
         for (number, replica) in pool.replicas.enumerated() {
             guard let url = HTTPURL(replica.url) else { continue }
-            let address =
-                SocketAddress(host: url.host, port: url.port) ?? resolved[url.authority]?.first
-            guard let address else { continue }
+            let literal = SocketAddress(host: url.host, port: url.port)
+            guard let address = literal ?? addresses.address(of: url.authority) else { continue }
+            // At another address is another server: the one before drains.
+            let key = literal == nil ? "\(replica.url) \(address)" : replica.url
             list.append(
                 Wanted(
                     descriptor: ReplicaDescriptor(
-                        name: replica.name ?? url.authority, key: replica.url,
-                        weight: replica.weight),
+                        name: replica.name ?? url.authority, key: key, weight: replica.weight),
                     address: address, url: url,
                     metricsURL: replica.metricsURL.flatMap(HTTPURL.init) ?? url,
                     credentials: credentials[index].replicas[number]))
         }
         if let url = pool.replicaDNS.flatMap(HTTPURL.init) {
-            let addresses = resolved[url.authority] ?? []
-            for address in addresses.sorted(by: { $0.description < $1.description }) {
+            for address in addresses.all(of: url.authority) {
                 list.append(
                     Wanted(
                         descriptor: ReplicaDescriptor(
@@ -176,46 +171,72 @@ final class ReplicaRegistry {
 
     /// Makes pools, agents and directory hold exactly the replicas that are wanted now.
     private func update() {
-        var directory = shared.currentDirectory()
         var kept: [ReplicaAgent] = []
         var begun: [ReplicaAgent] = []
-        for index in shared.pools.indices {
-            let wanted = wanted(index)
-            let update = shared.pools[index].update(
-                replicas: wanted.map(\.descriptor), now: loop.now)
-            for (want, id) in zip(wanted, update.ids) {
-                guard let id else { continue }
-                if let agent = agents.first(where: { $0.pool == index && $0.id == id }),
-                    agent.endpoint.address == want.address
-                {
-                    kept.append(agent)
-                    continue
+        var wakes = WakeSet()
+        // In one step for the workers: one that is given a new replica's slot finds its address.
+        shared.changeDirectory { directory in
+            for index in shared.pools.indices {
+                let wanted = wanted(index)
+                let update = shared.pools[index].update(
+                    replicas: wanted.map(\.descriptor), now: loop.now)
+                wakes.formUnion(update.wakes)
+                leaving += update.draining.map { (index, $0) }
+                for (want, id) in zip(wanted, update.ids) {
+                    guard let id else { continue }
+                    if let agent = agents.first(where: { $0.pool == index && $0.id == id }) {
+                        kept.append(agent)
+                        continue
+                    }
+                    let agent = makeAgent(index, id, want)
+                    directory.setEndpoint(agent.endpoint, pool: index, slot: Int(id.slot))
+                    begun.append(agent)
                 }
-                let endpoint = ReplicaEndpoint(
-                    address: want.address, url: want.url, metricsURL: want.metricsURL,
-                    authorization: want.credentials.authorization, generation: id.generation,
-                    recordIndex: recordIndex(index, want.descriptor.name),
-                    tls: want.url.isTLS ? want.credentials.tls : nil)
-                let slot = Int(id.slot)
-                while directory.endpoints[index].count <= slot {
-                    directory.endpoints[index].append(nil)
-                }
-                directory.endpoints[index][slot] = endpoint
-                let metricsAddress =
-                    SocketAddress(host: want.metricsURL.host, port: want.metricsURL.port)
-                    ?? want.address
-                begun.append(
-                    ReplicaAgent(
-                        pool: index, endpoint: endpoint, id: id, name: want.descriptor.name,
-                        metricsAddress: metricsAddress, tls: want.credentials.tls,
-                        settings: shared.settings.pools[index], registry: self))
             }
-            shared.wake(update.wakes, except: nil)
+            directory.names = names
         }
+        shared.wake(wakes, except: nil)
         for agent in agents where !kept.contains(where: { $0 === agent }) { agent.end() }
         agents = kept + begun
-        publish(directory)
+        publish(shared.currentDirectory())
         for agent in begun { agent.begin() }
+    }
+
+    private func makeAgent(_ pool: Int, _ id: ReplicaID, _ want: Wanted) -> ReplicaAgent {
+        let endpoint = ReplicaEndpoint(
+            address: want.address, url: want.url, metricsURL: want.metricsURL,
+            authorization: want.credentials.authorization, generation: id.generation,
+            recordIndex: recordIndex(pool, want.descriptor.name),
+            tls: want.url.isTLS ? want.credentials.tls : nil)
+        let metricsAddress =
+            SocketAddress(host: want.metricsURL.host, port: want.metricsURL.port) ?? want.address
+        return ReplicaAgent(
+            pool: pool, endpoint: endpoint, id: id, name: want.descriptor.name,
+            metricsAddress: metricsAddress, tls: want.credentials.tls,
+            settings: shared.settings.pools[pool], registry: self)
+    }
+
+    /// Forgets the addresses of replicas that have finished what they had, so that workers close
+    /// their idle connections there.
+    private func forgetGone() {
+        guard !leaving.isEmpty else { return }
+        var gone: [(pool: Int, id: ReplicaID)] = []
+        leaving.removeAll { entry in
+            switch shared.pools[entry.pool].replicaState(entry.id) {
+            case nil:
+                gone.append(entry)
+                return true
+            // Back in the list.
+            case let state?: return state != .draining
+            }
+        }
+        guard !gone.isEmpty else { return }
+        shared.changeDirectory { directory in
+            for entry in gone {
+                directory.removeEndpoint(
+                    pool: entry.pool, slot: Int(entry.id.slot), generation: entry.id.generation)
+            }
+        }
     }
 
     private func recordIndex(_ pool: Int, _ name: String) -> Int32 {
@@ -248,7 +269,12 @@ final class ReplicaRegistry {
             for model in models {
                 let label = names.models.intern(model.parent ?? model.id)
                 directory.add(model: model.id, pool: agent.pool, label: label)
+                seenModels.tell(model.id, pool: agent.pool, label: label, now: loop.now)
             }
+        }
+        seenModels.expire(now: loop.now)
+        for (model, place) in seenModels.places {
+            directory.add(model: model, pool: place.pool, label: place.label)
         }
         directory.isComplete =
             !agents.isEmpty && agents.allSatisfy(\.hasToldModels)
