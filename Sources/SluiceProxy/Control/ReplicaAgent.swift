@@ -15,7 +15,8 @@ final class ReplicaAgent {
     let endpoint: ReplicaEndpoint
     let id: ReplicaID
     let name: String
-    let key: String
+    /// Of what is reached by TLS: the API, the metrics page or both.
+    private let tls: TLSClientContext?
     private unowned let registry: ReplicaRegistry
     private let settings: PoolSettings
     private let metricsAddress: SocketAddress
@@ -42,14 +43,15 @@ final class ReplicaAgent {
     static let scrapeBytesMax = 4 << 20
 
     init(
-        pool: Int, endpoint: ReplicaEndpoint, id: ReplicaID, name: String, key: String,
-        metricsAddress: SocketAddress, settings: PoolSettings, registry: ReplicaRegistry
+        pool: Int, endpoint: ReplicaEndpoint, id: ReplicaID, name: String,
+        metricsAddress: SocketAddress, tls: TLSClientContext?, settings: PoolSettings,
+        registry: ReplicaRegistry
     ) {
         self.pool = pool
         self.endpoint = endpoint
         self.id = id
         self.name = name
-        self.key = key
+        self.tls = tls
         self.metricsAddress = metricsAddress
         self.settings = settings
         self.registry = registry
@@ -87,7 +89,7 @@ final class ReplicaAgent {
         request.connectMax = min(limit, registry.shared.settings.timeouts.connect)
         request.bodyBytesMax = bytesMax
         request.fields = [("user-agent", "sluice")]
-        if url.isTLS, let context = endpoint.tls { request.tls = (context, url.host) }
+        if url.isTLS, let context = tls { request.tls = (context, url.host) }
         if let key = endpoint.authorization {
             request.fields.append(("authorization", String(decoding: key, as: UTF8.self)))
         }
