@@ -199,6 +199,16 @@ struct Exchange: ~Copyable {
         }
     }
 
+    /// What a whole answer says of its replica.
+    var answerVerdict: PermitEnd {
+        switch record.upstreamStatus {
+        // Its own queue limit: a busy replica is not a sick one.
+        case 503: .ignored
+        case 500...: .serverError
+        default: sawErrorEvent ? .serverError : .success
+        }
+    }
+
     /// The stream ended politely without its terminal event: it was cut, and must look so.
     var lacksTerminalEvent: Bool {
         isEventStream && !sawTerminalEvent && !sawErrorEvent && classifier.needsTerminalEvent

@@ -86,6 +86,13 @@ final class GatewayShared: Sendable {
         for mailbox in mailboxes { mailbox.post(.directoryChanged) }
     }
 
+    /// Changes the directory in one step with what `body` does to the pools: a worker that looks for
+    /// a replica it has just been given waits for the end of it. Called by the control thread.
+    func changeDirectory(_ body: (inout ReplicaDirectory) -> Void) {
+        directory.withLock { body(&$0) }
+        for mailbox in mailboxes { mailbox.post(.directoryChanged) }
+    }
+
     // MARK: Between threads
 
     /// Wakes workers whose waiting requests may go; `index` is awake already.

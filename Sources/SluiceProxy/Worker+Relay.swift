@@ -262,11 +262,10 @@ extension Worker {
         {
             putIdle(u)
         } else {
+            upstreams[u].transport.closeNotify()
             close(upstream: u)
         }
-        let isServerError = exchanges[e].record.upstreamStatus >= 500
-        // A well-formed 5xx says little about the replica: the request may be what is wrong.
-        releasePermit(e, lostItsEnd ? .failed : isServerError ? .ignored : .success)
+        releasePermit(e, lostItsEnd ? .failed : exchanges[e].answerVerdict)
         if lostItsEnd {
             sendPayload(e, d)
             if exchanges.isInUse(e), downstreams[d].exchange == e {
@@ -290,7 +289,7 @@ extension Worker {
         let d = exchanges[e].downstream
         exchanges[e].upstream = noSlot
         close(upstream: u)
-        releasePermit(e, .failed)
+        releasePermit(e, .serverError)
         payload.value.removeAll()
         downstreams[d].output.removeAll()
         refuse(e, UpstreamFailure.errorEvent.refusal)

@@ -1,7 +1,7 @@
 import CSluiceLinux
 import Glibc
 
-/// A named POSIX thread that is joined before it is forgotten.
+/// A named POSIX thread that is joined, or let go, before it is forgotten.
 package struct WorkerThread: ~Copyable {
     private let handle: pthread_t
 
@@ -38,6 +38,10 @@ package struct WorkerThread: ~Copyable {
 
     /// Waits until the thread has ended.
     package consuming func join() { pthread_join(handle, nil) }
+
+    /// Lets it end by itself: for what may be stuck in a call that cannot be ended. Source:
+    /// pthread_detach(3).
+    package consuming func detach() { pthread_detach(handle) }
 
     /// CPUs that the process may use: sched_getaffinity(2).
     package static var cpuCount: Int { Int(sluice_cpu_count()) }

@@ -107,7 +107,14 @@ extension PoolState {
             switch end {
             case .success:
                 entries[slot].succeeded &+= 1
+                entries[slot].serverErrors.record(isError: false, now: now)
                 observe(slot, .requestSucceeded, now: now)
+            case .serverError:
+                entries[slot].serverErrors.record(isError: true, now: now)
+                if isServerErrorOutlier(slot, now: now) {
+                    entries[slot].failed &+= 1
+                    observe(slot, .requestFailed, now: now)
+                }
             case .failed:
                 entries[slot].failed &+= 1
                 observe(slot, .requestFailed, now: now)
@@ -116,6 +123,25 @@ extension PoolState {
             retireIfDrained(slot)
         }
         return pump(now: now)
+    }
+
+    /// Whether the share of server errors among a replica's recent answers is more than five times
+    /// its pool's median. Source: DESIGN section 8.
+    ///
+    /// The median is that of the replicas which have answered lately, this one included, the lower
+    /// of two: a replica alone is never worse than its pool. It is not sorted for but counted – more
+    /// than half must be five times better – in one pass without memory.
+    private mutating func isServerErrorOutlier(_ slot: Int, now: Instant) -> Bool {
+        let share = entries[slot].serverErrors
+        guard share.isAboveFloor else { return false }
+        var compared = 0
+        var better = 0
+        for other in entries.indices
+        where entries[other].isUsed && !entries[other].serverErrors.isEmpty(now: now) {
+            compared += 1
+            if share.isOutlier(beside: entries[other].serverErrors) { better += 1 }
+        }
+        return better > (compared - 1) / 2
     }
 
     /// The ledger's part of a release. A permit outlives its replica's tenancy never: a slot is

@@ -11,7 +11,10 @@ extension PoolState {
             slots[entries[slot].descriptor.key] = slot
         }
         var kept = Set<Int>()
-        let joins = up > 0
+        // Where nobody stays a narrow start would only make the queue longer.
+        let joins = descriptors.contains { descriptor in
+            slots[descriptor.key].map { entries[$0].health.state.acceptsNewWork } ?? false
+        }
         for descriptor in descriptors {
             var slot = slots[descriptor.key]
             if let known = slot, !kept.insert(known).inserted {

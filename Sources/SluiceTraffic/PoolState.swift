@@ -24,6 +24,7 @@ struct PoolState: Sendable {
         var dispatched: UInt64 = 0
         var succeeded: UInt64 = 0
         var failed: UInt64 = 0
+        var serverErrors = ServerErrorShare()
     }
 
     /// Transitions kept for the control thread; beyond, further ones are dropped and counted.

@@ -35,8 +35,10 @@ final class ControlLoop {
     static let noteInterval = Nanoseconds.seconds(5)
 
     /// Opens the admin and status listeners. - Throws: ``GatewayError``.
-    init(shared: GatewayShared, signals: SignalSource?, configuration: String) throws(GatewayError)
-    {
+    init(
+        shared: GatewayShared, signals: SignalSource?, configuration: String,
+        lookup: @escaping NameLookup
+    ) throws(GatewayError) {
         self.shared = shared
         self.signals = signals
         do throws(SystemError) {
@@ -44,7 +46,8 @@ final class ControlLoop {
         } catch {
             throw .system(error)
         }
-        registry = try ReplicaRegistry(shared: shared, loop: loop, shard: shard)
+        registry = try ReplicaRegistry(
+            shared: shared, loop: loop, shard: shard, lookup: lookup)
         pages = AdminPages(configuration: configuration)
         pages.control = self
         admin = try open("admin", shared.settings.admin, pages.answerAdmin)

@@ -41,7 +41,7 @@ enum MetricsPage {
         snapshot.add(.queueLength, [name, "default"], Double(pool.queueLength))
         snapshot.add(.queueLimit, [name], Double(settings.queueLengthMax))
         snapshot.add(.leakedPermits, count: pool.leakedPermits)
-        for row in pool.replicas {
+        for row in pool.replicas where !isShadowed(row, in: pool) {
             let labels = [name, row.name]
             let agent = control.registry.agents.first { $0.pool == index && $0.id == row.id }
             snapshot.addOneHot(
@@ -64,6 +64,17 @@ enum MetricsPage {
                     .replicaSignalMissing, labels + [signal.label.description],
                     missing.contains(signal) ? 1 : 0)
             }
+        }
+    }
+
+    /// Whether another row has the same name: a server that drains after its name has moved to
+    /// another address. No two series may have the same labels.
+    private static func isShadowed(_ row: ReplicaSnapshotRow, in pool: PoolSnapshot) -> Bool {
+        guard row.state == .draining else { return false }
+        return pool.replicas.contains { other in
+            other.name == row.name && other.id != row.id
+                && (other.state != .draining || other.since > row.since
+                    || other.since == row.since && other.id.slot > row.id.slot)
         }
     }
 

@@ -10,7 +10,9 @@ extension Worker {
     /// An edge on a client's connection.
     func downstreamEvent(_ d: UInt32, _ event: PollEvent) {
         guard downstreams[d].stage != .closed else { return }
-        if event.isReadable { downstreams[d].isReadable = true }
+        if event.isReadable || event.isWritable && downstreams[d].transport.readWaitsForWrite {
+            downstreams[d].isReadable = true
+        }
         if event.isClosing {
             downstreams[d].isPeerClosed = true
             downstreams[d].isReadable = true
@@ -157,11 +159,16 @@ extension Worker {
     /// Answers a request that could not be read; nothing of it reaches anybody.
     private func refuseUnparsed(_ d: UInt32, _ error: RequestError) {
         shard.parseError(.downstream, error: error.index)
+        var refusal = Refusal(error.status, Reason(error), error.reason.description)
+        refusal.closes = true
+        refuseUnknown(d, refusal)
+    }
+
+    /// Answers a client of whose request nothing is known.
+    func refuseUnknown(_ d: UInt32, _ refusal: Refusal) {
         let e = exchanges.insert(Exchange(downstream: d, route: .unknown, framing: .none))
         downstreams[d].exchange = e
         openRecord(e, d)
-        var refusal = Refusal(error.status, Reason(error), error.reason.description)
-        refusal.closes = true
         refuse(e, refusal)
     }
 }
