@@ -2,6 +2,8 @@
 #include "CSluiceLinux.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <linux/tcp.h>
 #include <netinet/in.h>
 #include <pthread.h>
@@ -103,6 +105,22 @@ void sluice_reset_on_close(int fd) {
 }
 
 void sluice_name_thread(const char *name) { (void)pthread_setname_np(pthread_self(), name); }
+
+long sluice_raise_descriptor_limit(long wanted) {
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return -1;
+    if (limit.rlim_cur < (rlim_t)wanted && limit.rlim_cur < limit.rlim_max) {
+        struct rlimit raised = limit;
+        raised.rlim_cur = (rlim_t)wanted < limit.rlim_max ? (rlim_t)wanted : limit.rlim_max;
+        if (setrlimit(RLIMIT_NOFILE, &raised) == 0) limit = raised;
+    }
+    return limit.rlim_cur > LONG_MAX ? LONG_MAX : (long)limit.rlim_cur;
+}
+
+void sluice_grow_descriptor_table(int fd, int count) {
+    int last = fcntl(fd, F_DUPFD_CLOEXEC, count - 1);
+    if (last >= 0) close(last);
+}
 
 int sluice_cpu_count(void) {
     cpu_set_t cpus;

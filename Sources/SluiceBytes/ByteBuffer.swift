@@ -132,6 +132,16 @@
         upper += 1
     }
 
+    /// Appends the lowest `count` bytes of a word, the lowest first; `0 <= count <= 8`.
+    @inlinable package mutating func append(packed word: UInt64, count: Int) {
+        precondition(count >= 0 && count <= 8)
+        reserve(8)
+        // Safety: `reserve` left eight bytes of room; those past `count` stay unwritten room.
+        unsafe UnsafeMutableRawPointer(base.unsafelyUnwrapped + upper)
+            .storeBytes(of: word.littleEndian, as: UInt64.self)
+        upper += count
+    }
+
     /// Appends a copy of `bytes`.
     @inlinable package mutating func append(_ bytes: Span<UInt8>) {
         let n = bytes.count
@@ -150,8 +160,8 @@
         append(bytes.extracting(range))
     }
 
-    /// Appends a literal.
-    @inlinable package mutating func append(_ literal: StaticString) {
+    /// Appends a literal; inlined, so that its length is known and the copy is a few moves.
+    @inlinable @inline(__always) package mutating func append(_ literal: StaticString) {
         let n = literal.utf8CodeUnitCount
         if n == 0 { return }
         reserve(n)
@@ -188,6 +198,10 @@
 
     /// Appends a number in decimal digits.
     @inlinable package mutating func appendDecimal(_ number: Int) {
+        if number >= 0, number < 10 {
+            append(0x30 | UInt8(truncatingIfNeeded: number))
+            return
+        }
         var magnitude = number.magnitude
         var digits = 1
         var bound: UInt = 10

@@ -7,9 +7,9 @@
 /// The standard library's `Mutex` would do, but for one thing: on Linux it is a futex that the thread
 /// sanitizer does not see, so that every value handed over under it is reported as a race. This one
 /// is pthread_mutex_init(3), which it understands.
-@safe package struct Guarded<Value: ~Copyable>: ~Copyable, @unchecked Sendable {
-    private let mutex: UnsafeMutablePointer<pthread_mutex_t>
-    private let value: UnsafeMutablePointer<Value>
+@usableFromInline @safe package struct Guarded<Value: ~Copyable>: ~Copyable, @unchecked Sendable {
+    @usableFromInline let mutex: UnsafeMutablePointer<pthread_mutex_t>
+    @usableFromInline let value: UnsafeMutablePointer<Value>
 
     package init(_ value: consuming sending Value) {
         unsafe mutex = .allocate(capacity: 1)
@@ -27,7 +27,7 @@
     }
 
     /// Runs `body` with the value to itself; not to be entered again from inside.
-    package borrowing func withLock<Result: ~Copyable, Failure: Error>(
+    @inlinable package borrowing func withLock<Result: ~Copyable, Failure: Error>(
         _ body: (inout Value) throws(Failure) -> Result
     ) throws(Failure) -> Result {
         // Safety: both pointers live as long as self, which this call borrows.

@@ -15,7 +15,7 @@ package struct OwnAnswer: Sendable {
 
     /// Appends the whole answer.
     package func append(
-        requestID: InlineText<128>, isHead: Bool, closes: Bool, to output: inout ByteBuffer
+        requestID: Span<UInt8>, isHead: Bool, closes: Bool, to output: inout ByteBuffer
     ) {
         output.append("HTTP/1.1 ")
         output.appendDecimal(status)
@@ -28,7 +28,7 @@ package struct OwnAnswer: Sendable {
         output.append("\r\ncontent-length: ")
         output.appendDecimal(body.count)
         output.append("\r\nx-request-id: ")
-        output.append(requestID.bytes)
+        output.append(requestID)
         if closes { output.append("\r\nconnection: close") }
         output.append("\r\n\r\n")
         if !isHead { output.append(body.span) }

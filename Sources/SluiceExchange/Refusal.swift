@@ -59,7 +59,7 @@ package struct Refusal: Sendable, Equatable {
     ///   - isHead: the request was HEAD: no body.
     ///   - closes: answer with `connection: close`.
     package func append(
-        requestID: InlineText<128>, isHead: Bool, closes: Bool, to output: inout ByteBuffer
+        requestID: Span<UInt8>, isHead: Bool, closes: Bool, to output: inout ByteBuffer
     ) {
         var body = ByteBuffer(minimumCapacity: 256)
         body.append("{\"error\":{\"message\":\"")
@@ -88,7 +88,7 @@ package struct Refusal: Sendable, Equatable {
         output.append(reason.label)
         if !requestID.isEmpty {
             output.append("\r\nx-request-id: ")
-            output.append(requestID.bytes)
+            output.append(requestID)
         }
         if let seconds = retryAfterSeconds {
             output.append("\r\nretry-after: ")

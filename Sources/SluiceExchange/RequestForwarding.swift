@@ -59,7 +59,7 @@ package enum RequestForwarding {
     package static func appendHead(
         method: Method, kept: Span<UInt8>, targetCount: Int, authorizationCount: Int,
         fieldsCount: Int, authority: Span<UInt8>, authorization: Span<UInt8>,
-        requestID: InlineText<128>, suffix: UInt64, bodyCount: Int?, into output: inout ByteBuffer
+        requestID: Span<UInt8>, suffix: UInt64, bodyCount: Int?, into output: inout ByteBuffer
     ) {
         output.append(method.name)
         output.append(" ")
@@ -104,7 +104,7 @@ package enum ResponseForwarding {
     ///
     /// - Returns: how the body that follows is framed.
     package static func appendHead(
-        of head: borrowing ResponseHead, _ bytes: Span<UInt8>, requestID: InlineText<128>,
+        of head: borrowing ResponseHead, _ bytes: Span<UInt8>, requestID: Span<UInt8>,
         isHead: Bool, isHTTP11: Bool, closes: inout Bool, into output: inout ByteBuffer
     ) -> AnswerFraming {
         output.append("HTTP/1.1 ")
@@ -121,7 +121,7 @@ package enum ResponseForwarding {
             output.append("cache-control: no-cache\r\nx-accel-buffering: no\r\n")
         }
         output.append("x-request-id: ")
-        output.append(requestID.bytes)
+        output.append(requestID)
         output.append("\r\nvia: 1.1 sluice\r\n")
         let framing = frame(head, bytes, isHead: isHead, isHTTP11: isHTTP11, into: &output)
         if framing == .untilClose { closes = true }

@@ -13,33 +13,30 @@ final class AccessLogOutbox: Sendable {
     /// Bytes waiting for the log thread at most; lines beyond are dropped and counted.
     static let bytesMax = 4 << 20
 
-    private let box = Guarded<[UInt8]>([])
+    private let box = Guarded(ByteBuffer())
     private let dropped = Atomic<Int>(0)
 
     /// Lines dropped since start.
     var linesDropped: Int { dropped.load(ordering: .relaxed) }
 
-    /// Hands lines over, or drops them where too many wait.
-    func put(_ lines: borrowing ByteBuffer, count: Int) {
-        let batch = lines.array()
+    /// Hands lines over, or drops them where too many wait; leaves `lines` empty.
+    func put(_ lines: inout ByteBuffer, count: Int) {
         let isTaken = box.withLock { box in
             guard box.count < Self.bytesMax else { return false }
-            box.append(contentsOf: batch)
+            box.append(lines.bytes)
             return true
         }
+        lines.removeAll()
         if !isTaken { dropped.wrappingAdd(count, ordering: .relaxed) }
     }
 
     /// Counts lines that could not be written.
     func lost(_ count: Int) { dropped.wrappingAdd(count, ordering: .relaxed) }
 
-    /// Takes what has been handed over.
-    func take() -> [UInt8] {
-        box.withLock { box in
-            let taken = box
-            box = []
-            return taken
-        }
+    /// Swaps what has been handed over against `lines`, whose memory the next lines use.
+    func take(into lines: inout ByteBuffer) {
+        lines.removeAll()
+        box.withLock { box in swap(&box, &lines) }
     }
 }
 
@@ -85,8 +82,7 @@ final class AccessLogWriter {
 
     func flush() {
         guard let outbox, lineCount > 0 else { return }
-        outbox.put(lines.value, count: lineCount)
-        lines.value.removeAll()
+        outbox.put(&lines.value, count: lineCount)
         lineCount = 0
         flushAt = .unset
     }

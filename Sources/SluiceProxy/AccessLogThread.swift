@@ -1,4 +1,5 @@
 import Glibc
+import SluiceBytes
 import SluiceExchange
 import SluiceReactor
 import SluiceTime
@@ -8,7 +9,14 @@ import Synchronization
 final class AccessLogThread {
     private let isStopping: Flag
     private var thread: WorkerThread?
-    static let interval: UInt32 = 100_000
+    /// Microseconds between two looks at the outboxes: while nothing comes, and while lines do.
+    static let idleInterval: UInt32 = 100_000
+    static let busyInterval: UInt32 = 20_000
+    /// Bytes of one write, after which whoever waits for the core has it: where the log shares it
+    /// with a worker, a large write holds up streams for milliseconds.
+    static let writeBytes = 32_768
+    /// With more than this behind it the log gives way no longer, or it would lose lines.
+    static let yieldingBytesMax = 1 << 20
 
     private final class Flag: Sendable {
         let value = Atomic<Bool>(false)
@@ -28,11 +36,17 @@ final class AccessLogThread {
         isStopping = flag
         let outboxes = shared.outboxes
         thread = try WorkerThread(name: "sluice-log") {
+            var lines = ByteBuffer()
             while true {
                 let isLast = flag.value.load(ordering: .acquiring)
-                for outbox in outboxes { Self.write(outbox, to: descriptor) }
+                var isBusy = false
+                for outbox in outboxes {
+                    outbox.take(into: &lines)
+                    isBusy = isBusy || !lines.isEmpty
+                    if !lines.isEmpty { Self.write(&lines, of: outbox, to: descriptor) }
+                }
                 if isLast { break }
-                usleep(Self.interval)
+                usleep(isBusy ? Self.busyInterval : Self.idleInterval)
             }
             if descriptor != 1 { close(descriptor) }
         }
@@ -44,22 +58,23 @@ final class AccessLogThread {
         thread.take()?.join()
     }
 
-    private static func write(_ outbox: AccessLogOutbox, to descriptor: Int32) {
-        let lines = outbox.take()
-        var offset = 0
-        while offset < lines.count {
-            let span = lines.span.extracting(offset..<lines.count)
-            let count = unsafe span.withUnsafeBufferPointer { bytes in
-                unsafe Glibc.write(descriptor, bytes.baseAddress, bytes.count)
+    private static func write(
+        _ lines: inout ByteBuffer, of outbox: AccessLogOutbox, to descriptor: Int32
+    ) {
+        while !lines.isEmpty {
+            let count = unsafe lines.bytes.withUnsafeBufferPointer { bytes in
+                unsafe Glibc.write(
+                    descriptor, bytes.baseAddress, min(bytes.count, writeBytes))
             }
             if count > 0 {
-                offset += count
+                lines.consume(count)
+                if lines.count < yieldingBytesMax { sched_yield() }
             } else if count < 0 && errno == EINTR {
                 continue
             } else {
                 // Disk full, pipe closed: what cannot be written is lost and counted.
                 var lost = 0
-                for i in offset..<lines.count where lines[i] == 0x0A { lost += 1 }
+                for i in 0..<lines.count where lines[i] == 0x0A { lost += 1 }
                 outbox.lost(lost)
                 return
             }

@@ -1,6 +1,7 @@
 import SluiceBytes
 import SluiceExchange
 import SluiceHTTP
+import SluiceReactor
 import SluiceTelemetry
 import SluiceTime
 import SluiceTraffic
@@ -42,7 +43,7 @@ enum BodyVerdict {
 extension Exchange {
     /// Judges the body, finds the pool, and edits the body where usage is to be asked for.
     mutating func judgeBody(
-        directory: borrowing ReplicaDirectory, settings: borrowing GatewaySettings
+        directory: Pinned<ReplicaDirectory>, settings: borrowing GatewaySettings
     )
         -> BodyVerdict
     {
@@ -61,16 +62,26 @@ extension Exchange {
         return verdict
     }
 
-    private func findPool(directory: borrowing ReplicaDirectory, pools: Int) -> BodyVerdict {
-        let model = multipart?.model ?? peek.model
+    private mutating func findPool(directory: Pinned<ReplicaDirectory>, pools: Int) -> BodyVerdict {
+        if let upload = multipart?.model {
+            return Self.findPool(model: upload.bytes, isCut: false, directory, pools)
+        }
+        return Self.findPool(model: peek.model.bytes, isCut: peek.isModelCut, directory, pools)
+    }
+
+    private static func findPool(
+        model: Span<UInt8>, isCut: Bool, _ directory: Pinned<ReplicaDirectory>, _ pools: Int
+    ) -> BodyVerdict {
         if model.isEmpty {
-            return pools == 1 ? .pool(0, model: directory.soleModelLabel) : .refuse(.missingModel)
+            let label = directory.value.soleModelLabel
+            return pools == 1 ? .pool(0, model: label) : .refuse(.missingModel)
         }
-        if let entry = directory.model(model.bytes), !peek.isModelCut {
-            return .pool(entry.pool, model: entry.label)
+        if !isCut, let (pool, label) = directory.value.model(model) {
+            return .pool(pool, model: label)
         }
-        if directory.isComplete {
-            return .refuse(.unknownModel(model.text, known: directory.modelNames))
+        if directory.value.isComplete {
+            return .refuse(
+                .unknownModel(model.text(), known: directory.value.modelNames))
         }
         // With one pool the replica itself says best what it serves.
         return pools == 1 ? .pool(0, model: ModelTable.other) : .refuse(.modelsNotKnownYet)

@@ -28,7 +28,7 @@ extension UpstreamConnection {
         closes: inout Bool, into output: inout ByteBuffer, _ pool: BufferPool
     ) {
         exchange.answerFraming = ResponseForwarding.appendHead(
-            of: head, input.bytes, requestID: exchange.record.requestID,
+            of: head, input.bytes, requestID: exchange.record.requestID.bytes,
             isHead: exchange.method == .head, isHTTP11: isHTTP11, closes: &closes, into: &output)
         exchange.record.status = UInt16(head.status)
         exchange.answerBody = BodyDecoder(framing: head.framing)

@@ -8,6 +8,9 @@ import SluiceTraffic
 import SluiceVLLM
 
 // Owned by one worker; lives in its slot table from the head's last byte until the answer's.
+//
+// What is called for every request or event is `mutating` even where it changes nothing: a borrow of
+// a type this large is passed as a copy of it, three hundred instructions a call (measured).
 
 /// One request and its response.
 struct Exchange: ~Copyable {
@@ -127,7 +130,7 @@ struct Exchange: ~Copyable {
         }
     }
 
-    private func appendHead(
+    private mutating func appendHead(
         for endpoint: ReplicaEndpoint, suffix: UInt64, into output: inout ByteBuffer
     ) {
         let authority = endpoint.authority
@@ -135,7 +138,7 @@ struct Exchange: ~Copyable {
         RequestForwarding.appendHead(
             method: method, kept: request.bytes, targetCount: targetCount,
             authorizationCount: authorizationCount, fieldsCount: fieldsCount,
-            authority: authority.span, authorization: key.span, requestID: record.requestID,
+            authority: authority.span, authorization: key.span, requestID: record.requestID.bytes,
             suffix: suffix, bodyCount: method == .post || hasBody ? bodyCount : nil, into: &output)
     }
 

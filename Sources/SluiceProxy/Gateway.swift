@@ -113,6 +113,7 @@ package final class Gateway {
                 throw .listen(key: "listen", address: address.description, error)
             }
         }
+        reserveDescriptors()
         do throws(SystemError) {
             let log = try AccessLogThread(shared: shared)
             var threads = ThreadGroup()
@@ -134,6 +135,23 @@ package final class Gateway {
             logger.error("worker \(index): \(leak)")
             leaks.append("worker \(index): \(leak)")
         }
+    }
+}
+
+extension Gateway {
+    /// Room for both sides of every connection; says so where the system grants less.
+    private func reserveDescriptors() {
+        let connections = shared.settings.limits.connectionsMax
+        // Listeners, mailboxes, pollers, scrapes, admin connections.
+        let others = 1_024
+        let wanted = 2 * connections + others
+        let limit = DescriptorTable.reserve(wanted, with: shared.mailboxes[0].descriptor)
+        guard limit < wanted else { return }
+        logger.notice(
+            """
+            \(limit) descriptors allow about \(max(0, (limit - others) / 2)) connections, of \
+            \(connections) in limits.connections_max; raise the limit (ulimit -Hn, LimitNOFILE)
+            """)
     }
 }
 

@@ -47,7 +47,9 @@ struct ModelEntry: Sendable, Equatable {
 struct ReplicaDirectory: Sendable {
     /// By pool, then by replica slot.
     var endpoints: [[ReplicaEndpoint?]]
-    private(set) var models: [UInt64: ModelEntry] = [:]
+    /// By the hash of the name, ascending; ``hashes`` holds the hashes.
+    private(set) var models: [ModelEntry] = []
+    private var hashes: [UInt64] = []
     var names = NameTables()
     /// Every configured replica has told its models at least once: only then is a model "unknown".
     var isComplete = false
@@ -63,31 +65,45 @@ struct ReplicaDirectory: Sendable {
         return found
     }
 
-    /// The pool that serves a model.
-    func model(_ name: Span<UInt8>) -> ModelEntry? {
-        guard let entry = models[Self.hash(name)], entry.name.count == name.count else {
-            return nil
-        }
-        for i in 0..<name.count where entry.name[i] != name[i] { return nil }
-        return entry
+    /// The pool that serves a model, and the model's label.
+    func model(_ name: Span<UInt8>) -> (pool: Int, label: UInt16)? {
+        let index = place(of: Self.hash(name))
+        guard index < models.count, models[index].name.count == name.count else { return nil }
+        for i in 0..<name.count where models[index].name[i] != name[i] { return nil }
+        return (models[index].pool, models[index].label)
     }
 
     /// The label of requests that name no model, where there is one pool.
-    var soleModelLabel: UInt16 {
-        models.count == 1 ? models.values.first?.label ?? ModelTable.other : ModelTable.other
-    }
+    var soleModelLabel: UInt16 { models.count == 1 ? models[0].label : ModelTable.other }
 
     /// All names that clients may ask for, sorted.
     var modelNames: [String] {
-        models.values.map { String(decoding: $0.name, as: UTF8.self) }.sorted()
+        models.map { String(decoding: $0.name, as: UTF8.self) }.sorted()
     }
 
-    mutating func removeModels() { models = [:] }
+    mutating func removeModels() {
+        models = []
+        hashes = []
+    }
 
+    /// Adds a model; the first pool that names it keeps it.
     mutating func add(model name: String, pool: Int, label: UInt16) {
         let bytes = Array(name.utf8)
         let hash = Self.hash(bytes.span)
-        if models[hash] == nil { models[hash] = ModelEntry(name: bytes, pool: pool, label: label) }
+        let index = place(of: hash)
+        if index < hashes.count, hashes[index] == hash { return }
+        hashes.insert(hash, at: index)
+        models.insert(ModelEntry(name: bytes, pool: pool, label: label), at: index)
+    }
+
+    /// Where a hash is, or would be put.
+    private func place(of hash: UInt64) -> Int {
+        var (low, high) = (0, hashes.count)
+        while low < high {
+            let middle = (low + high) / 2
+            if hashes[middle] < hash { low = middle + 1 } else { high = middle }
+        }
+        return low
     }
 
     /// FNV-1a; the names are ours, not a client's, so that nobody can choose collisions.

@@ -16,8 +16,9 @@ extension Worker {
         downstreams[d].output.removeAll()
         pool.provide(&downstreams[d].output)
         if refusal.closes { downstreams[d].closesAfterAnswer = true }
+        let id = exchanges[e].record.requestID
         refusal.append(
-            requestID: exchanges[e].record.requestID,
+            requestID: id.bytes,
             isHead: exchanges[e].record.method == .head,
             closes: downstreams[d].closesAfterAnswer || isDraining, to: &downstreams[d].output)
         answerWith(e, d, status: refusal.status, refusal.outcome, refusal.reason)
@@ -27,8 +28,9 @@ extension Worker {
     func answerOurselves(_ e: UInt32, _ answer: OwnAnswer) {
         let d = exchanges[e].downstream
         pool.provide(&downstreams[d].output)
+        let id = exchanges[e].record.requestID
         answer.append(
-            requestID: exchanges[e].record.requestID,
+            requestID: id.bytes,
             isHead: exchanges[e].record.method == .head,
             closes: downstreams[d].closesAfterAnswer || isDraining, to: &downstreams[d].output)
         answerWith(e, d, status: answer.status, .ok, .none)

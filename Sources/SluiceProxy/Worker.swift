@@ -51,7 +51,7 @@ final class Worker {
     /// This worker's copy; read in place, for a copy of it retains a dozen things.
     let directory: Pinned<ReplicaDirectory>
     /// Idle connections per replica.
-    var idle: [ReplicaKey: UpstreamPool] = [:]
+    var idle: UpstreamPools
     var now: Instant
     var graveyard: [Token] = []
     /// Connections to go on with in this turn without a new edge.
@@ -94,6 +94,7 @@ final class Worker {
         limits.targetBytesMax = settings.limits.targetBytesMax
         headLimits = limits
         directory = Pinned(shared.currentDirectory())
+        idle = UpstreamPools(pools: settings.pools.count)
         log = AccessLogWriter(
             shared.outboxes.isEmpty ? nil : shared.outboxes[index],
             names: directory.value.names)

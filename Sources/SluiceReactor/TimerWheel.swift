@@ -27,6 +27,8 @@ package struct TimerWheel: ~Copyable {
     private var current: Int64
     /// The next timer to look at in the current bucket while it is being fired.
     private var cursor: Int32 = -1
+    /// The tick at which the next bucket with a timer comes up; 0: not known, look.
+    private var nextTick: Int64 = 0
     /// Timers scheduled now; must be zero when nothing is open.
     package private(set) var count = 0
 
@@ -95,8 +97,18 @@ package struct TimerWheel: ~Copyable {
     }
 
     /// How long to sleep until a bucket with a timer comes up; nil when there is no timer.
-    package func sleep(now: Instant) -> Nanoseconds? {
+    package mutating func sleep(now: Instant) -> Nanoseconds? {
         guard count > 0 else { return nil }
+        if nextTick <= current {
+            guard let tick = nextOccupied() else { return nil }
+            nextTick = tick
+        }
+        let due = Instant(nanoseconds: nextTick.saturatingProduct(Self.tick.count))
+        return max(.zero, due - now)
+    }
+
+    /// The tick after the current one whose bucket holds a timer; nil when none does.
+    private func nextOccupied() -> Int64? {
         let words = occupied.count
         let start = Self.bucket(current + 1)
         var word = start / 64
@@ -106,9 +118,7 @@ package struct TimerWheel: ~Copyable {
             if bits != 0 {
                 let bucket = word * 64 + bits.trailingZeroBitCount
                 let distance = (bucket - start + Self.buckets) % Self.buckets
-                let due = Instant(
-                    nanoseconds: (current + 1 + Int64(distance)).saturatingProduct(Self.tick.count))
-                return max(.zero, due - now)
+                return current + 1 + Int64(distance)
             }
             mask = ~0
             word = (word + 1) % words
@@ -130,6 +140,8 @@ package struct TimerWheel: ~Copyable {
         next[Int(id)] = head
         previous[Int(id)] = -2 - Int32(bucket)
         if head >= 0 { previous[Int(head)] = id }
+        // Buckets come up once a revolution, however far the deadline is.
+        if tick < nextTick || tick > current + Int64(Self.buckets) { nextTick = 0 }
         heads[bucket] = id
         occupied[bucket / 64] |= 1 << UInt64(bucket % 64)
     }
@@ -144,7 +156,10 @@ package struct TimerWheel: ~Copyable {
         } else {
             let bucket = Int(-2 - before)
             heads[bucket] = after
-            if after < 0 { occupied[bucket / 64] &= ~(1 << UInt64(bucket % 64)) }
+            if after < 0 {
+                occupied[bucket / 64] &= ~(1 << UInt64(bucket % 64))
+                nextTick = 0
+            }
         }
     }
 

@@ -1,3 +1,6 @@
+#if canImport(Glibc)
+    import Glibc
+#endif
 import SluiceBytes
 
 /// Text of a bounded length stored in place, so that a record holding it has no references.
@@ -40,11 +43,36 @@ import SluiceBytes
         length &+= 1
     }
 
+    /// Appends the lowest `n` bytes of a word, the lowest first, as many as fit; `0 <= n <= 8`.
+    @inlinable package mutating func append(packed word: UInt64, count n: Int) {
+        precondition(n >= 0 && n <= 8)
+        guard count &+ 8 <= capacity else {
+            for place in 0..<n { append(UInt8(truncatingIfNeeded: word >> UInt64(8 &* place))) }
+            return
+        }
+        let start = count
+        var room = storage.mutableSpan
+        // Safety: eight bytes from `start` lie inside, as just checked; those past `n` are unused.
+        unsafe room.withUnsafeMutableBytes { room in
+            unsafe room.storeBytes(of: word.littleEndian, toByteOffset: start, as: UInt64.self)
+        }
+        length &+= UInt16(truncatingIfNeeded: n)
+    }
+
     /// Appends as many of `bytes` as fit.
     @inlinable package mutating func append(_ bytes: Span<UInt8>) {
         let kept = min(bytes.count, capacity &- count)
+        guard kept > 0 else { return }
         let start = count
-        for index in 0..<kept { storage[start &+ index] = bytes[index] }
+        var room = storage.mutableSpan
+        // Safety: `start + kept` is at most the capacity, `kept` at most the source's count.
+        unsafe room.withUnsafeMutableBufferPointer { room in
+            unsafe bytes.withUnsafeBufferPointer { source in
+                _ = unsafe memcpy(
+                    room.baseAddress.unsafelyUnwrapped + start,
+                    source.baseAddress.unsafelyUnwrapped, kept)
+            }
+        }
         length &+= UInt16(truncatingIfNeeded: kept)
     }
 

@@ -56,6 +56,13 @@ void sluice_reset_on_close(int fd);
 /// Names the calling thread: pthread_setname_np(3).
 void sluice_name_thread(const char *name);
 
+/// Raises RLIMIT_NOFILE to `wanted` as far as the hard limit goes, and never lowers it; returns what
+/// is in force. Source: getrlimit(2).
+long sluice_raise_descriptor_limit(long wanted);
+/// Makes the kernel's table large enough for `count` descriptors, with the help of one open one.
+/// fcntl(2), F_DUPFD_CLOEXEC.
+void sluice_grow_descriptor_table(int fd, int count);
+
 /// CPUs this process may run on: sched_getaffinity(2).
 int sluice_cpu_count(void);
 /// Pins the calling thread to its n-th allowed CPU; 0 on success.

@@ -132,7 +132,7 @@ extension Worker {
             answerOurselves(e, answer)
             return
         }
-        switch exchanges[e].judgeBody(directory: directory.value, settings: settings) {
+        switch exchanges[e].judgeBody(directory: directory, settings: settings) {
         case .refuse(let refusal):
             refuse(e, refusal)
             return

@@ -8,6 +8,8 @@ struct UpstreamPool {
     var newest = noSlot
     var oldest = noSlot
     var count = 0
+    /// The generation of the replica in this slot that the list belongs to.
+    var generation = UInt32.max
     /// How long a connection may idle: below the peer's own limit (uvicorn: 5 s).
     var idleMax = Self.idleMaxDefault
 
@@ -16,11 +18,59 @@ struct UpstreamPool {
     static let countMax = 1_024
 }
 
+/// The lists of all replicas, by pool and replica slot: no hashing on a request's way.
+struct UpstreamPools {
+    private var lists: [[UpstreamPool]]
+
+    init(pools: Int) { lists = Array(repeating: [], count: pools) }
+
+    /// The list in a replica's slot, whosever it is; empty where there is none yet.
+    subscript(key: ReplicaKey) -> UpstreamPool {
+        get {
+            key.slot < lists[key.pool].count ? lists[key.pool][key.slot] : UpstreamPool()
+        }
+        set {
+            // Bounded: a pool has at most 1,024 slots.
+            while lists[key.pool].count <= key.slot { lists[key.pool].append(UpstreamPool()) }
+            lists[key.pool][key.slot] = newValue
+        }
+    }
+
+    /// The replicas that have a list.
+    var keys: [ReplicaKey] {
+        lists.indices.flatMap { pool in
+            lists[pool].indices.compactMap { slot in
+                let generation = lists[pool][slot].generation
+                return generation == .max
+                    ? nil : ReplicaKey(pool: pool, slot: slot, generation: generation)
+            }
+        }
+    }
+}
+
 extension Worker {
+    /// Makes the list of a slot that of this replica; false where the replica is gone.
+    private func openList(_ key: ReplicaKey) -> Bool {
+        let list = idle[key]
+        if list.generation == key.generation { return true }
+        guard directory.value.endpoint(key) != nil else { return false }
+        if list.generation != .max {
+            dropIdle(
+                of: ReplicaKey(pool: key.pool, slot: key.slot, generation: list.generation))
+        }
+        var opened = UpstreamPool()
+        opened.generation = key.generation
+        idle[key] = opened
+        return true
+    }
+
     /// An idle connection to the replica that may carry another request, taken out of the pool.
     func takeIdle(_ key: ReplicaKey) -> UInt32? {
-        while let list = idle[key], list.newest != noSlot {
+        guard openList(key) else { return nil }
+        while true {
+            let list = idle[key]
             let u = list.newest
+            if u == noSlot { return nil }
             unlinkIdle(u)
             let idleTime = now - upstreams[u].idleSince
             // A FIN shows as an edge before this turn ends; a look at the socket is worth its system
@@ -35,17 +85,17 @@ extension Worker {
             }
             close(upstream: u)
         }
-        return nil
     }
 
     /// Puts a connection that has finished its exchange back.
     func putIdle(_ u: UInt32) {
         let key = upstreams[u].replica
-        var list = idle[key] ?? UpstreamPool()
-        guard list.count < UpstreamPool.countMax, !isDraining || !isStopping else {
+        guard openList(key), idle[key].count < UpstreamPool.countMax, !isDraining || !isStopping
+        else {
             close(upstream: u)
             return
         }
+        var list = idle[key]
         upstreams[u].stage = .idle
         upstreams[u].exchange = noSlot
         upstreams[u].idleSince = now
@@ -61,9 +111,10 @@ extension Worker {
         }
     }
 
+    /// Takes an idle connection out of its list.
     func unlinkIdle(_ u: UInt32) {
         let key = upstreams[u].replica
-        guard var list = idle[key] else { return }
+        var list = idle[key]
         let (next, previous) = (upstreams[u].idleNext, upstreams[u].idlePrevious)
         if next != noSlot {
             upstreams[next].idlePrevious = previous
@@ -79,9 +130,9 @@ extension Worker {
 
     /// The peer's own keep-alive limit, where it says one, less a second.
     func learnKeepAlive(_ key: ReplicaKey, seconds: Int?) {
-        guard let seconds else { return }
+        guard let seconds, openList(key) else { return }
         let limit = Nanoseconds.seconds(Int64(max(1, min(seconds, 3_600)))) - .seconds(1)
-        idle[key, default: UpstreamPool()].idleMax = max(.milliseconds(500), limit)
+        idle[key].idleMax = max(.milliseconds(500), limit)
     }
 
     /// Closes connections that have idled too long; goes on while there are any.
@@ -89,14 +140,14 @@ extension Worker {
         sweepTimer = TimerWheel.none
         var left = 0
         for key in idle.keys {
-            while let list = idle[key], list.oldest != noSlot,
-                now - upstreams[list.oldest].idleSince >= list.idleMax
-            {
+            while true {
+                let list = idle[key]
                 let u = list.oldest
+                guard u != noSlot, now - upstreams[u].idleSince >= list.idleMax else { break }
                 unlinkIdle(u)
                 close(upstream: u)
             }
-            left += idle[key]?.count ?? 0
+            left += idle[key].count
         }
         if left > 0 {
             sweepTimer = timers.value.schedule(Self.sweepToken, at: now + Self.sweepInterval)
@@ -105,11 +156,12 @@ extension Worker {
 
     /// Closes all idle connections to a replica and forgets it.
     func dropIdle(of key: ReplicaKey) {
-        while let list = idle[key], list.newest != noSlot {
-            let u = list.newest
+        while true {
+            let u = idle[key].newest
+            if u == noSlot { break }
             unlinkIdle(u)
             close(upstream: u)
         }
-        idle[key] = nil
+        idle[key] = UpstreamPool()
     }
 }
