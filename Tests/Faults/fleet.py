@@ -178,13 +178,16 @@ class Fleet:
         pages = int(pathlib.Path(f"/proc/{self.pid}/statm").read_text().split()[1])
         return pages * os.sysconf("SC_PAGE_SIZE")
 
-    def log_lines(self):
-        """The access log by request id."""
-        found = {}
-        for line in self.log.read_text().splitlines():
-            entry = json.loads(line)
-            found[entry["request_id"].encode()] = entry
-        return found
+    def log_lines(self, calls):
+        """The access log by request id, once it has a line of each of these calls."""
+        def read():
+            # The last line may be half written.
+            lines = self.log.read_text().splitlines(keepends=True)
+            entries = [json.loads(line) for line in lines if line.endswith("\n")]
+            found = {entry["request_id"].encode(): entry for entry in entries}
+            return found if all(call.id in found for call in calls) else None
+
+        return support.until(read, what="a log line of each request")
 
     def check_and_stop(self):
         """What every row asks for in the end, whatever happened before."""

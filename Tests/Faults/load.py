@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import json
 import math
+import random
 import threading
 import time
 import urllib.parse
@@ -17,8 +18,8 @@ import support
 STREAMS = 200
 SHORTS_PER_SECOND = 50
 TOKENS = 20
-# A refused or failed client waits before it comes again, as SDKs do.
-BACK_OFF = 0.25
+# A refused or failed client waits for half to one and a half of this, as SDKs do.
+BACK_OFF = 0.3
 # Bound of one call: nothing that is tested takes so long.
 CALL_SECONDS = 30.0
 
@@ -256,7 +257,7 @@ class Load:
         while not self._stopping:
             connection, call = await self._call(connection, True, self.tokens)
             if call is None or call.verdict != "ok":
-                await asyncio.sleep(BACK_OFF)
+                await asyncio.sleep(BACK_OFF * random.uniform(0.5, 1.5))
         if connection:
             connection.transport.close()
 

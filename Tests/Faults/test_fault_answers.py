@@ -12,9 +12,8 @@ NOISE = 0.020
 
 def others_first_byte(fleet, calls, victim, q=0.99):
     """Quantile of the time to the first byte of the streams that other replicas served."""
-    log = fleet.log_lines()
-    return Report(c for c in calls if c.id in log and log[c.id]["replica"] != victim.name
-                  ).first_byte(q)
+    log = fleet.log_lines(calls)
+    return Report(c for c in calls if log[c.id]["replica"] != victim.name).first_byte(q)
 
 
 def test_row_3_accepts_and_never_answers(fleet, figures):
@@ -156,7 +155,7 @@ def test_row_8_slow_drip(fleet, figures, upstream):
         rest(6)
         grown = fleet.resident() - before
     report = Report(load.finished)
-    log = fleet.log_lines()
+    log = fleet.log_lines(report.calls)
     dripped = [c for c in report.calls if c.stream and log[c.id]["replica"] == dripping.name]
     passed = [c for c in dripped if c.verdict == "ok"]
     late = [c.seconds for c in report.calls if c.verdict == "504"]

@@ -7,7 +7,7 @@ import time
 import scripted
 import support
 from fleet import rest, total
-from load import STREAMS, Load, Report
+from load import SHORTS_PER_SECOND, STREAMS, Load, Report
 
 
 def dispatched(fleet):
@@ -109,7 +109,7 @@ def test_row_11_metrics_garbage(fleet, figures, upstream):
     assert bad > 0
     figures.note("bad samples counted", bad)
     figures.hold("shown values out of range", sum(
-        not 0 <= row[key] < 1e6 for row in shown for key in ("running", "queue_depth")), 0)
+        not 0 <= (row[key] or 0) < 1e6 for row in shown for key in ("running", "queue_depth")), 0)
     figures.hold("imbalance", uneven, 20.0, " %")
     fleet.check_and_stop()  # crashes 0
 
@@ -123,7 +123,7 @@ def test_row_12_metrics_frozen(fleet, figures):
         fleet.replicas[0].faults(metrics="frozen")
     # From now on it says that it runs a third of the load that has gone.
     time.sleep(2)
-    with Load(fleet.url, streams=STREAMS // 4) as load:
+    with Load(fleet.url, streams=STREAMS // 4, shorts=2 * SHORTS_PER_SECOND) as load:
         load.wait_for_streams()
         rest(1)
         counts = dispatched(fleet)

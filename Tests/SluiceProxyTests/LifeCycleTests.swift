@@ -56,6 +56,42 @@ extension GatewayTests {
             }
         }
 
+        @Test func `a connection that was promised to stay is served once more, told to close`()
+            throws
+        {
+            let upstream = try ScriptedUpstream { peer in
+                while peer.nextRequest() != nil {
+                    peer.send(streamHead + chunk(token("a")))
+                    peer.rest(.milliseconds(200))
+                    peer.send(chunk(done) + "0\r\n\r\n")
+                }
+            }
+            try GatewayUnderTest.run([upstream]) { gateway in
+                let streaming = try gateway.connect()
+                streaming.send(streamingChat)
+                #expect(streaming.read(until: token("a")))
+                let idle = try gateway.connect()
+                idle.send("GET /health HTTP/1.1\r\nhost: a\r\n\r\n")
+                #expect(idle.readAnswer()?["connection"] == nil)
+                let new = try gateway.connect()
+
+                gateway.drain()
+                #expect(eventually { gateway.page("/readyz")?.status == 503 })
+                for client in [idle, new] { client.send(streamingChat) }
+                let first = streaming.readAnswer()
+                #expect(first?.isWhole == true)
+                #expect(first?["connection"] == nil)
+                streaming.send(streamingChat)
+                for client in [streaming, idle, new] {
+                    let answer = client.readAnswer()
+                    #expect(answer?.isWhole == true)
+                    #expect(answer?["connection"] == "close")
+                    #expect(client.readToEnd() == .finished)
+                }
+                #expect(eventually { gateway.hasEnded })
+            }
+        }
+
         @Test func `what is left at the drain limit is cut and counted`() throws {
             let upstream = try ScriptedUpstream { peer in
                 guard peer.nextRequest() != nil else { return }
