@@ -203,6 +203,38 @@ extension GatewayTests {
             }
         }
 
+        @Test func `a log that nobody reads does not hold up the end`() throws {
+            let path = NSTemporaryDirectory() + "sluice-e2e-\(UUID().uuidString).pipe"
+            let made = unsafe mkfifo(path, 0o600)
+            try #require(made == 0)
+            defer { try? FileManager.default.removeItem(atPath: path) }
+            // Keeps the pipe open for writing, and full.
+            let descriptor = unsafe open(path, O_RDWR | O_NONBLOCK)
+            try #require(descriptor >= 0)
+            defer { close(descriptor) }
+            let filler = [UInt8](repeating: 0x0A, count: 4_096)
+            while unsafe write(descriptor, filler, filler.count) > 0 {}
+            let upstream = try ScriptedUpstream { peer in
+                while peer.nextRequest() != nil { peer.answer("{}") }
+            }
+            try GatewayUnderTest.run([upstream], change: { $0.accessLog = .file(path) }) {
+                gateway in
+                let status = try gateway.ask(chat()).status
+                #expect(status == 200)
+                let start = MonotonicClock.now()
+                gateway.drain()
+                #expect(eventually { gateway.hasEnded })
+                #expect(MonotonicClock.now() - start < .seconds(3))
+            }
+            // The thread that was left waiting writes its line once somebody reads.
+            var bytes = [UInt8](repeating: 0, count: 65_536)
+            let isWritten = eventually {
+                let count = unsafe read(descriptor, &bytes, bytes.count)
+                return bytes.prefix(max(0, count)).contains(UInt8(ascii: "{"))
+            }
+            #expect(isWritten)
+        }
+
         @Test func `each exchange writes one line to the access log`() throws {
             let path = NSTemporaryDirectory() + "sluice-e2e-\(UUID().uuidString).log"
             defer { try? FileManager.default.removeItem(atPath: path) }
