@@ -125,7 +125,8 @@ def test_row_7_garbage_and_oversized_heads(fleet, figures):
 def test_row_8_slow_drip(fleet, figures, upstream):
     """Byte by byte passes inside the idle limit, a head so slow ends in 504; memory flat."""
     limit, bytes_each, pause = 2.0, 12, 0.3
-    event = b'data: {"id":"chatcmpl-%s-x","choices":[]}\n\n'
+    event = (b'data: {"id":"chatcmpl-%s-x","object":"chat.completion.chunk","choices":'
+             b'[{"index":0,"delta":{"content":"x"},"finish_reason":null}]}\n\n')
 
     def drip(connection, identity):
         head = (b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
