@@ -21,15 +21,17 @@ class Figures:
         self.row, self.title, self.broken = row, title, []
 
     def note(self, name, value, unit=""):
-        FIGURES.append((self.row, self.title, name, f"{_text(value)}{unit}", "", "–"))
+        FIGURES.append((self.row, self.title, name, f"{_text(value)}{unit}", "", "", "–"))
 
-    def hold(self, name, value, limit, unit=""):
-        """`value` is at most `limit`."""
-        holds = value <= limit
+    def hold(self, name, value, limit, unit="", error=0.0):
+        """`value`, which the machine may have made wrong by `error`, is at most `limit`."""
+        holds = value <= limit + error
         FIGURES.append((self.row, self.title, name, f"{_text(value)}{unit}",
-                        f"≤ {_text(limit)}{unit}" if limit else "0", "yes" if holds else "NO"))
+                        f"≤ {_text(limit)}{unit}" if limit else "0",
+                        f"{_text(error)}{unit}" if error else "", "yes" if holds else "NO"))
         if not holds:
-            self.broken.append(f"{name}: {_text(value)}{unit} > {_text(limit)}{unit}")
+            self.broken.append(
+                f"{name}: {_text(value)}{unit} > {_text(limit)}{unit} + {_text(error)}{unit}")
 
 
 def _text(value):
@@ -77,7 +79,7 @@ def pytest_terminal_summary(terminalreporter):
     if not FIGURES:
         return
     terminalreporter.section("faults: rows and figures")
-    terminalreporter.write_line("| row | fault | figure | measured | required | met |")
-    terminalreporter.write_line("| ---: | --- | --- | ---: | ---: | --- |")
-    for row in FIGURES:
+    terminalreporter.write_line("| row | fault | figure | measured | required | error | met |")
+    terminalreporter.write_line("| ---: | --- | --- | ---: | ---: | ---: | --- |")
+    for row in sorted(FIGURES, key=lambda figure: int(figure[0])):
         terminalreporter.write_line("| " + " | ".join(row) + " |")

@@ -22,6 +22,8 @@ TOKENS = 20
 BACK_OFF = 0.3
 # Bound of one call: nothing that is tested takes so long.
 CALL_SECONDS = 30.0
+# A timer that comes later than this, in seconds, says that the machine did not run us.
+LAG_MAX = 0.05
 
 
 def quantile(values, q):
@@ -188,6 +190,7 @@ class Load:
         self.host, self.port, self.prefix = where.hostname, where.port, prefix
         self.streams, self.shorts, self.tokens = streams, shorts, tokens
         self.calls, self.refused_connections, self.unfinished = [], [], 0
+        self._lags = []
         self._stopping, self._serial, self._idle = False, 0, []
         self._thread = threading.Thread(target=lambda: asyncio.run(self._run()), daemon=True)
 
@@ -207,6 +210,24 @@ class Load:
     def finished(self):
         """The calls that have ended, in the order of their beginning."""
         return [call for call in self.calls if call.ended is not None]
+
+    def undisturbed(self, calls=None):
+        """The calls (default: all that finished) in whose time this process was never held up.
+
+        Machines of tests stand still now and then, for seconds; no figure of ours is to be read
+        from what was under way in such a moment.
+        """
+        calls = self.finished if calls is None else calls
+        stalls = [(at - lag, at) for at, lag in self._lags if lag > LAG_MAX]
+        return [c for c in calls
+                if not any(c.began < end and begin < c.ended for begin, end in stalls)]
+
+    def error(self, q=1.0):
+        """What a latency of undisturbed calls may be wrong by, in seconds.
+
+        Twice the quantile of how late a timer comes: the gateway's turn is late, and the client's.
+        """
+        return 2 * quantile([lag for _, lag in self._lags if lag <= LAG_MAX], q)
 
     def wait_for_streams(self):
         """Until every stream has received something: the fault meets a full house."""
@@ -280,8 +301,16 @@ class Load:
         if tasks:
             await asyncio.wait(tasks)
 
+    async def _measure_lag(self):
+        while not self._stopping:
+            due = time.monotonic() + 0.005
+            await asyncio.sleep(0.005)
+            now = time.monotonic()
+            self._lags.append((now, now - due))
+
     async def _run(self):
         jobs = [asyncio.create_task(self._user(n)) for n in range(self.streams)]
+        jobs.append(asyncio.create_task(self._measure_lag()))
         if self.shorts:
             jobs.append(asyncio.create_task(self._pace()))
         await asyncio.gather(*jobs)

@@ -6,19 +6,22 @@ import time
 
 import scripted
 import support
-from fleet import rest, total
+from fleet import STRETCH, rest, total
 from load import SHORTS_PER_SECOND, STREAMS, Load, Report
 
 
-def dispatched(fleet):
-    return [fleet.row(replica)["dispatched"] for replica in fleet.replicas]
+def imbalance(fleet, seconds):
+    """How far the busiest or idlest replica is from the mean of all, in percent of it.
 
-
-def imbalance(before, after):
-    """How far the busiest or idlest replica is from the mean, in percent of it."""
-    counts = [b - a for a, b in zip(before, after)]
-    mean = sum(counts) / len(counts)
-    return max(abs(count - mean) for count in counts) / mean * 100
+    Busy is what the gateway has there, taken together over this time.
+    """
+    sums, end = [0] * len(fleet.replicas), time.monotonic() + seconds * STRETCH
+    while time.monotonic() < end:
+        rows = {row["name"]: row["in_flight"] for row in support.replicas(fleet.gateway.admin)}
+        sums = [sum_ + rows[r.name] for sum_, r in zip(sums, fleet.replicas)]
+        time.sleep(0.05)
+    mean = sum(sums) / len(sums)
+    return max(abs(sum_ - mean) for sum_ in sums) / mean * 100
 
 
 def check_served(figures, load):
@@ -34,14 +37,13 @@ def test_row_9_metrics_dead(fleet, figures):
         load.wait_for_streams()
         for replica in fleet.replicas:
             replica.faults(metrics="dead")
-        began, counts = time.monotonic(), dispatched(fleet)
-        rest(5)
+        began = time.monotonic()
+        uneven = imbalance(fleet, 5)
         page, elapsed = fleet.metrics(), time.monotonic() - began
         ages = [total(page, "sluice_replica_signal_age_seconds", replica=r.name)
                 for r in fleet.replicas]
         stale = [fleet.row(r)["signal_stale"] for r in fleet.replicas]
         states = [fleet.state(r) for r in fleet.replicas]
-        uneven = imbalance(counts, dispatched(fleet))
         for replica in fleet.replicas:
             replica.heal()
         healed = time.monotonic()
@@ -99,9 +101,7 @@ def test_row_11_metrics_garbage(fleet, figures, upstream):
     with Load(fleet.url) as load:
         load.wait_for_streams()
         fleet.replicas[0].faults(metrics="garbage")
-        counts = dispatched(fleet)
-        rest(5)
-        uneven = imbalance(counts, dispatched(fleet))
+        uneven = imbalance(fleet, 5)
         shown = [fleet.row(r) for r in fleet.replicas]
         bad = total(fleet.metrics(), "sluice_scrape_bad_samples_total")
         fleet.replicas[0].heal()
@@ -126,9 +126,7 @@ def test_row_12_metrics_frozen(fleet, figures):
     with Load(fleet.url, streams=STREAMS // 4, shorts=2 * SHORTS_PER_SECOND) as load:
         load.wait_for_streams()
         rest(1)
-        counts = dispatched(fleet)
-        rest(5)
-        uneven = imbalance(counts, dispatched(fleet))
+        uneven = imbalance(fleet, 5)
         fleet.replicas[0].heal()
     check_served(figures, first)
     check_served(figures, load)
