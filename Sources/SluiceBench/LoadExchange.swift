@@ -65,10 +65,10 @@ final class LoadExchange {
         while offset < bytes.count {
             switch scanner.next(bytes, in: offset..<bytes.count) {
             case .needMore:
-                classifier.value.feed(bytes, offset..<bytes.count)
+                classifier.value.feed(bytes.extracting(offset..<bytes.count))
                 return
             case .event(let end):
-                classifier.value.feed(bytes, offset..<end)
+                classifier.value.feed(bytes.extracting(offset..<end))
                 offset = end
                 takeEvent(classifier.value.endOfEvent(), now, gap)
             }

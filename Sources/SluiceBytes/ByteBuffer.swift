@@ -198,29 +198,22 @@
 
     /// Appends a number in decimal digits.
     @inlinable package mutating func appendDecimal(_ number: Int) {
-        if number >= 0, number < 10 {
-            append(0x30 | UInt8(truncatingIfNeeded: number))
-            return
-        }
         var magnitude = number.magnitude
-        var digits = 1
-        var bound: UInt = 10
-        while magnitude >= bound {
-            digits += 1
-            if digits == 20 { break }
-            bound &*= 10
-        }
-        reserve(digits + 1)
         if number < 0 { append(0x2D) }
-        var position = upper + digits
-        upper = position
-        repeat {
-            position -= 1
-            // Safety: position stays within the `digits` bytes reserved above.
-            unsafe base.unsafelyUnwrapped[position] =
-                UInt8(truncatingIfNeeded: magnitude % 10) | 0x30
-            magnitude /= 10
-        } while magnitude > 0
+        // Up to eight digits at once: gathered in a word from the last to the first.
+        var word: UInt64 = 0
+        var digits = 0
+        while true {
+            let quotient = magnitude / 10
+            word = word << 8 | UInt64(truncatingIfNeeded: magnitude &- quotient &* 10) | 0x30
+            digits &+= 1
+            magnitude = quotient
+            if magnitude == 0 { return append(packed: word, count: digits) }
+            if digits == 8 { break }
+        }
+        // Longer: what is left first, which has none of the digits taken.
+        appendDecimal(Int(truncatingIfNeeded: magnitude))
+        append(packed: word, count: 8)
     }
 
     /// Appends a number in lower-case hexadecimal digits, as chunk sizes are written.

@@ -3,6 +3,7 @@ import SluiceExchange
 import SluiceHTTP
 import SluiceTelemetry
 import SluiceTime
+import SluiceVLLM
 
 /// What decoding one read of a replica's bytes came to.
 enum RelayProgress {
@@ -83,12 +84,20 @@ extension Exchange {
         while offset < range.upperBound {
             switch scanner.next(bytes, in: offset..<range.upperBound) {
             case .event(let end):
-                classifier.feed(bytes, offset..<end)
-                let goesOn = takeEvent(bytes, offset..<end, payload: &payload, pool)
+                let kind: EventKind
+                if isEventBegun {
+                    classifier.feed(bytes.extracting(offset..<end))
+                    kind = classifier.endOfEvent()
+                    isEventBegun = false
+                } else {
+                    kind = classifier.take(bytes.extracting(offset..<end))
+                }
+                let goesOn = takeEvent(kind, bytes, offset..<end, payload: &payload, pool)
                 offset = end
                 if !goesOn { return false }
             case .needMore:
-                classifier.feed(bytes, offset..<range.upperBound)
+                classifier.feed(bytes.extracting(offset..<range.upperBound))
+                isEventBegun = true
                 pool.provide(&partialEvent)
                 partialEvent.append(bytes, offset..<range.upperBound)
                 if partialEvent.count > Self.eventBytesMax {
@@ -102,9 +111,9 @@ extension Exchange {
     }
 
     private mutating func takeEvent(
-        _ bytes: Span<UInt8>, _ range: Range<Int>, payload: inout ByteBuffer, _ pool: BufferPool
+        _ kind: EventKind, _ bytes: Span<UInt8>, _ range: Range<Int>, payload: inout ByteBuffer,
+        _ pool: BufferPool
     ) -> Bool {
-        let kind = classifier.endOfEvent()
         switch kind {
         case .content: newContentEvents &+= 1
         case .terminal: sawTerminalEvent = true

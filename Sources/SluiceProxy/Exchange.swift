@@ -76,6 +76,8 @@ struct Exchange: ~Copyable {
     var usagePeek = UsagePeek()
     /// The part of an event that has come so far; events pass whole.
     var partialEvent = ByteBuffer()
+    /// The classifier has a part of an event.
+    var isEventBegun = false
     var sawEvent = false
     var sawTerminalEvent = false
     var sawErrorEvent = false
@@ -179,6 +181,7 @@ struct Exchange: ~Copyable {
         classifier = EventClassifier(route: record.route)
         usagePeek = UsagePeek()
         partialEvent.removeAll()
+        isEventBegun = false
         isEventStream = false
         sawEvent = false
     }

@@ -21,38 +21,42 @@ package enum EventKind: UInt8, Sendable, Equatable {
 /// Tells what each event of a stream is, in one pass across any cut, in O(1) state.
 ///
 /// The JSON is tokenised, not searched: a text that contains `"error"` or `[DONE]` confuses nothing.
+/// Only an event that equals an earlier one but for its text is known without (``EventTemplate``).
 package struct EventClassifier: ~Copyable, Sendable {
-    private enum Shape: UInt8 { case choices, responses, messages, audio, opaque }
-    private enum Line: UInt8 { case start, name, data, eventName, skip }
-    private enum Key: UInt8 {
-        case other, choices, delta, content, toolCalls, text, error, usage, type, response
+    enum Shape: UInt8 { case choices, responses, messages, audio, opaque }
+    private enum Line: UInt8 { case start, name, data, skip }
+    enum Key: UInt8 {
+        case other, choices, delta, content, toolCalls, text, error, usage, type
         case promptTokens, completionTokens, details, cachedTokens, arguments
     }
 
     /// What `usage` said last.
-    package private(set) var usage = TokenUsage()
+    package internal(set) var usage = TokenUsage()
 
-    private let shape: Shape
+    let shape: Shape
     private var line = Line.start
     private var name: UInt64 = 0
     private var nameCount: UInt8 = 0
     private var isAfterColon = false
-    private var scanner = JSONScanner()
+    var scanner = JSONScanner<64>()
     private var isJSON = false
     private var isBadJSON = false
     private var hasData = false
     private var hasComment = false
     private var doneMatched: UInt8 = 0
     private var isDone = false
-    private var keys = InlineArray<8, Key>(repeating: .other)
-    private var sawChoices = false
-    private var sawChoice = false
-    private var sawContent = false
-    private var sawError = false
-    private var sawUsage = false
-    private var type = Key.other
-    private var typeKind: EventKind?
+    var keys = InlineArray<8, Key>(repeating: .other)
+    var sawChoices = false
+    var sawChoice = false
+    var sawContent = false
+    var sawError = false
+    var sawUsage = false
+    var typeKind: EventKind?
     private var sawFirstData = false
+    private var template = EventTemplate()
+    /// Content strings of this event, and where the text of the last lies in the piece being fed.
+    var contentStrings = 0
+    var contentText = 0..<0
 
     package init(route: Route) {
         shape =
@@ -65,6 +69,9 @@ package struct EventClassifier: ~Copyable, Sendable {
                 .health, .admin, .unknown:
                 .opaque
             }
+        scanner.keepsKeys = false
+        scanner.keepsStrings = false
+        scanner.stopsAtLineEnd = true
     }
 
     /// Whether a stream of this route that ends without a terminal event was cut short.
@@ -75,16 +82,27 @@ package struct EventClassifier: ~Copyable, Sendable {
         }
     }
 
+    /// Takes a whole event: ``feed(_:)`` and ``endOfEvent()`` in one. No part of it may have been fed.
+    package mutating func take(_ event: Span<UInt8>) -> EventKind {
+        if template.matches(event) { return .content }
+        feed(event)
+        let isTypical =
+            shape == .choices && contentStrings == 1 && !sawUsage && !contentText.isEmpty
+        let kind = endOfEvent()
+        if isTypical, kind == .content { template.learn(event, text: contentText) }
+        return kind
+    }
+
     /// Takes a part of the present event.
-    package mutating func feed(_ bytes: Span<UInt8>, _ range: Range<Int>) {
-        var offset = range.lowerBound
-        let end = range.upperBound
+    package mutating func feed(_ bytes: Span<UInt8>) {
+        var offset = 0
+        let end = bytes.count
         while offset < end {
             switch line {
             case .start: offset = takeLineStart(bytes, offset, end)
             case .name: offset = takeName(bytes, offset, end)
             case .data: offset = takeData(bytes, offset, end)
-            case .eventName, .skip:
+            case .skip:
                 let stop = lineEnd(bytes, offset, end)
                 offset = stop
                 if stop < end { line = .start }
@@ -110,6 +128,7 @@ package struct EventClassifier: ~Copyable, Sendable {
         sawError = false
         sawUsage = false
         typeKind = nil
+        contentStrings = 0
         return kind
     }
 
@@ -191,7 +210,7 @@ package struct EventClassifier: ~Copyable, Sendable {
         if !hasData {
             hasData = true
             isJSON = false
-            scanner = JSONScanner()
+            scanner.restart()
         }
     }
 
@@ -204,161 +223,59 @@ package struct EventClassifier: ~Copyable, Sendable {
                 if offset == end { return end }
             }
         }
+        if shape != .opaque {
+            if !isJSON, !isBadJSON { offset = takeTextStart(bytes, offset) }
+            if isJSON, !isBadJSON { offset = takeJSON(bytes, offset) }
+        }
         let stop = lineEnd(bytes, offset, end)
-        if shape != .opaque { takeText(bytes.extracting(offset..<stop)) }
         if stop < end { line = .start }
         return stop
     }
 
-    /// Bytes of data: JSON, or `[DONE]`.
-    private mutating func takeText(_ text: Span<UInt8>) {
-        var offset = 0
-        while offset < text.count, !isJSON, !isBadJSON {
-            let byte = text[offset]
+    /// The beginning of data: `{`, where it is left to ``takeJSON(_:_:)``, or `[DONE]`.
+    ///
+    /// - Returns: the offset up to which there is nothing more to be learned.
+    private mutating func takeTextStart(_ bytes: Span<UInt8>, _ start: Int) -> Int {
+        var offset = start
+        while offset < bytes.count {
+            let byte = bytes[offset]
+            if byte == 0x0A || byte == 0x0D { break }
             if doneMatched == 0, byte == 0x7B {
                 isJSON = true
-                scanner.keepsStrings = false
                 break
             }
-            // "[DONE]", byte by byte.
-            let done: InlineArray<6, UInt8> = [0x5B, 0x44, 0x4F, 0x4E, 0x45, 0x5D]
-            if doneMatched < 6, byte == done[Int(doneMatched)] {
-                doneMatched &+= 1
-                isDone = doneMatched == 6
-            } else {
+            // "[DONE]", byte by byte; the first one lowest.
+            let done: UInt64 = 0x5D45_4E4F_445B
+            guard doneMatched < 6,
+                byte == UInt8(truncatingIfNeeded: done >> (8 &* UInt64(doneMatched)))
+            else {
                 isDone = false
                 isBadJSON = true
+                break
             }
+            doneMatched &+= 1
+            isDone = doneMatched == 6
             offset &+= 1
         }
-        while isJSON, !isBadJSON {
-            switch scanner.next(text, from: offset) {
+        return offset
+    }
+
+    /// JSON up to the end of its line, or of the piece.
+    ///
+    /// - Returns: an offset before which no line ends.
+    private mutating func takeJSON(_ bytes: Span<UInt8>, _ start: Int) -> Int {
+        var offset = start
+        while true {
+            switch scanner.next(bytes, from: offset) {
             case .token(let token, let end):
-                take(token)
+                take(token, end: end)
                 offset = end
-            case .needMore, .end: return
-            case .failed: isBadJSON = true
+            case .lineEnd(let end): return end
+            case .needMore, .end: return bytes.count
+            case .failed:
+                isBadJSON = true
+                return offset
             }
-        }
-    }
-
-    // MARK: JSON
-
-    private mutating func take(_ token: JSONToken) {
-        let depth = scanner.depth
-        if token == .key {
-            let key = classifyKey()
-            if depth < 8 { keys[depth] = key }
-            scanner.keepsStrings = key == .type && depth == 1
-            if depth == 1, key == .choices { sawChoices = true }
-            return
-        }
-        switch token {
-        case .objectStart:
-            // The object belongs to the key one level up.
-            if depth == 2, keys[1] == .error { sawError = true }
-            if depth == 3, keys[1] == .choices { sawChoice = true }
-            if depth < 8 { keys[depth] = .other }
-        case .string: takeString(depth)
-        case .number: takeNumber(depth)
-        case .arrayStart, .objectEnd, .arrayEnd, .true, .false, .null, .key: break
-        }
-        if token == .string || token == .objectEnd { scanner.keepsStrings = false }
-    }
-
-    private mutating func takeString(_ depth: Int) {
-        if depth == 1 {
-            if keys[1] == .type { takeType() }
-            if keys[1] == .error { sawError = true }
-            return
-        }
-        guard scanner.stringBytes > 0, keys[1] == .choices, depth < 8 else { return }
-        if depth == 3, keys[3] == .text { sawContent = true }
-        guard depth >= 4, keys[3] == .delta else { return }
-        if depth == 4, keys[4] == .content { sawContent = true }
-        if depth > 4, keys[4] == .toolCalls, keys[depth] == .arguments { sawContent = true }
-    }
-
-    private mutating func takeNumber(_ depth: Int) {
-        // usage{…} at the top, or response{usage{…}}, message{usage{…}}.
-        let at = depth == 2 && keys[1] == .usage ? 2 : depth == 3 && keys[2] == .usage ? 3 : 0
-        let details =
-            depth == 3 && keys[1] == .usage && keys[2] == .details
-            || depth == 4 && keys[2] == .usage && keys[3] == .details
-        if details, keys[depth] == .cachedTokens {
-            usage.cached = Int32(clamping: scanner.integer ?? -1)
-        }
-        guard at > 0 else { return }
-        sawUsage = true
-        let value = Int32(clamping: scanner.integer ?? -1)
-        if keys[at] == .promptTokens { usage.prompt = value }
-        if keys[at] == .completionTokens { usage.completion = value }
-    }
-
-    private mutating func takeType() {
-        let text = scanner.text
-        let all = 0..<text.count
-        switch shape {
-        case .responses:
-            if text.equals("response.completed", in: all)
-                || text.equals("response.incomplete", in: all)
-            {
-                typeKind = .terminal
-            } else if text.equals("response.failed", in: all) || text.equals("error", in: all) {
-                typeKind = text.count == 5 ? .error : .terminal
-            } else if text.count > 6, text.hasBytes(".delta", at: text.count &- 6) {
-                typeKind = .content
-            } else {
-                typeKind = .prelude
-            }
-        case .messages:
-            if text.equals("content_block_delta", in: all) {
-                typeKind = .content
-            } else if text.equals("message_stop", in: all) {
-                typeKind = .terminal
-            } else if text.equals("error", in: all) {
-                typeKind = .error
-            } else if text.equals("message_delta", in: all) {
-                typeKind = .other
-            } else {
-                typeKind = .prelude
-            }
-        case .audio:
-            if text.hasBytes("transcript.", at: 0) {
-                typeKind = text.hasBytes(".delta", at: text.count &- 6) ? .content : .other
-            }
-        case .choices, .opaque: break
-        }
-    }
-
-    private func classifyKey() -> Key {
-        func named(_ word: StaticString) -> Bool { scanner.textEquals(word) }
-        switch scanner.textCount {
-        case 4:
-            return named("text")
-                ? .text : named("type") ? .type : named("name") ? .arguments : .other
-        case 5:
-            return named("delta")
-                ? .delta : named("error") ? .error : named("usage") ? .usage : .other
-        case 7:
-            return named("choices")
-                ? .choices : named("content") || named("refusal") ? .content : .other
-        case 8: return named("response") ? .response : .other
-        case 9: return named("reasoning") ? .content : named("arguments") ? .arguments : .other
-        case 10: return named("tool_calls") ? .toolCalls : .other
-        case 12: return named("input_tokens") ? .promptTokens : .other
-        case 13:
-            return named("prompt_tokens")
-                ? .promptTokens
-                : named("output_tokens")
-                    ? .completionTokens
-                    : named("cached_tokens") ? .cachedTokens : .other
-        case 17:
-            return named("completion_tokens")
-                ? .completionTokens : named("reasoning_content") ? .content : .other
-        case 20: return named("input_tokens_details") ? .details : .other
-        case 21: return named("prompt_tokens_details") ? .details : .other
-        default: return .other
         }
     }
 }

@@ -15,7 +15,7 @@ package enum PeekError: Error, Equatable, Sendable {
         switch self {
         case .notJSON(let error):
             switch error {
-            case .tooDeep: "The body is nested more than \(JSONScanner.depthMax) levels deep."
+            case .tooDeep: "The body is nested more than \(jsonDepthMax) levels deep."
             case .badUTF8: "The body is not UTF-8."
             case .trailingBytes: "The body has bytes after its JSON value."
             case .unexpectedByte, .badEscape, .badNumber, .badLiteral, .controlInString:
@@ -42,6 +42,8 @@ package enum PeekError: Error, Equatable, Sendable {
 package enum JudgedKey: UInt8, CaseIterable, Sendable {
     case model, stream, streamOptions, maxTokens, maxCompletionTokens, maxOutputTokens, n, bestOf
     case priority, promptCacheKey, store, messages, prompt, input
+    /// Inside `stream_options`.
+    case includeUsage
 
     /// The key as it is written.
     package var name: StaticString {
@@ -60,6 +62,7 @@ package enum JudgedKey: UInt8, CaseIterable, Sendable {
         case .messages: "messages"
         case .prompt: "prompt"
         case .input: "input"
+        case .includeUsage: "stream_options.include_usage"
         }
     }
 
@@ -67,7 +70,7 @@ package enum JudgedKey: UInt8, CaseIterable, Sendable {
     var expected: StaticString {
         switch self {
         case .model, .promptCacheKey: "a string"
-        case .stream, .store: "true or false"
+        case .stream, .store, .includeUsage: "true or false"
         case .streamOptions: "an object"
         case .maxTokens, .maxCompletionTokens, .maxOutputTokens, .n, .bestOf, .priority:
             "an integer"
@@ -85,8 +88,15 @@ package struct RequestPeek: ~Copyable, Sendable {
     package private(set) var model = InlineText<256>()
     package private(set) var isModelCut = false
     package private(set) var isStream = false
-    /// `max_tokens`, `max_completion_tokens` or `max_output_tokens`, the last that came; nil: none.
-    package private(set) var outputTokensMax: Int?
+    /// The bound on the answer that the replica reads; nil: none.
+    ///
+    /// Chat takes `max_completion_tokens` and only without it `max_tokens`, responses take
+    /// `max_output_tokens`, others `max_tokens`: a bound that the route ignores must not make a
+    /// long answer look short. Source: vLLM, `ChatCompletionRequest.to_sampling_params`.
+    package var outputTokensMax: Int? {
+        if route == .responses { return maxOutputTokens }
+        return route == .chatCompletions ? maxCompletionTokens ?? maxTokens : maxTokens
+    }
     /// `n` and `best_of`, the larger.
     package private(set) var sequences = 1
     package private(set) var priority: Int?
@@ -115,18 +125,27 @@ package struct RequestPeek: ~Copyable, Sendable {
         case includeUsage(value: Range<Int>)
     }
 
-    private var scanner = JSONScanner()
+    private var maxTokens: Int?
+    private var maxCompletionTokens: Int?
+    private var maxOutputTokens: Int?
+    private var scanner = JSONScanner<256>()
     private var consumed = 0
     private var seen: UInt16 = 0
     private var topKey: JudgedKey?
-    private var isMediaKey = false
-    private var isTypeKey = false
-    private var valueStart = 0
-    private let isJSON: Bool
+    /// What the members below `topKey` are looked at for.
+    private var watch = Watch.nothing
+    /// What the last key below `topKey` was.
+    private var member = Member.other
+    private var isRefused = false
+    private let route: Route
+
+    private enum Watch: UInt8 { case nothing, options, text, tokens }
+    private enum Member: UInt8 { case other, type, media, includeUsage }
 
     package init(route: Route) {
-        isJSON = !route.isMultipart
+        self.route = route
         scanner.keepsStrings = false
+        scanner.keepsKeys = false
     }
 
     /// Whether the key was present.
@@ -134,205 +153,231 @@ package struct RequestPeek: ~Copyable, Sendable {
 
     /// Takes the next bytes of the body.
     package mutating func feed(_ bytes: Span<UInt8>) {
-        guard isJSON, error == nil else { return }
+        guard !route.isMultipart, !isRefused else { return }
         var offset = 0
         while true {
             switch scanner.next(bytes, from: offset) {
             case .token(let token, let end):
                 take(token, end: consumed &+ end)
-                if error != nil { return }
+                if isRefused { return }
                 offset = end
-            case .needMore, .end:
+            case .needMore, .end, .lineEnd:
                 consumed &+= bytes.count
                 return
-            case .failed(let failure):
-                error = .notJSON(failure)
-                return
+            case .failed(let failure): return refuse(.notJSON(failure))
             }
         }
     }
 
     /// The body is over; what it lacks is an error too.
     package mutating func finish() {
-        guard isJSON, error == nil else { return }
+        guard !route.isMultipart, !isRefused else { return }
         if !scanner.finish() {
-            error = .truncated
+            refuse(.truncated)
         } else if objectStart < 0 {
-            error = .notAnObject
+            refuse(.notAnObject)
         }
     }
 
-    private mutating func take(_ token: JSONToken, end: Int) {
-        if scanner.depth == 0 || (scanner.depth == 1 && token == .objectStart) {
-            takeOutermost(token, end: end)
-        } else if token == .key {
-            takeKey(end: end)
-        } else if scanner.depth == 1 || (scanner.depth == 2 && isOpening(token)) {
+    private mutating func refuse(_ error: PeekError) {
+        self.error = error
+        isRefused = true
+    }
+
+    @inline(__always) private mutating func take(_ token: JSONToken, end: Int) {
+        let depth = scanner.depth
+        if token == .key {
+            if depth == 1 { takeTopKey() } else if watch != .nothing { takeMember(depth) }
+        } else if depth == 1 {
             takeTopValue(token, end: end)
-        } else {
-            takeInside(token, end: end)
+        } else if depth == 0 {
+            // The outermost object is closed; anything else here is a body of another kind.
+            if token != .objectEnd || objectStart < 0 { refuse(.notAnObject) }
+        } else if depth == 2, token == .objectStart || token == .arrayStart {
+            openTopValue(token, end: end)
+        } else if watch == .options {
+            takeOption(token, depth, end: end)
+        } else if watch != .nothing {
+            takeInside(token)
         }
     }
 
-    private func isOpening(_ token: JSONToken) -> Bool {
-        token == .objectStart || token == .arrayStart
+    // MARK: The top level
+
+    @inline(__always) private mutating func takeTopKey() {
+        watch = .nothing
+        topKey = Self.judged(scanner.key)
+        guard let key = topKey else {
+            scanner.keepsStrings = false
+            return
+        }
+        scanner.keepsStrings = key == .model || key == .promptCacheKey
+        note(key)
     }
 
-    private mutating func takeOutermost(_ token: JSONToken, end: Int) {
-        if token == .objectStart {
-            objectStart = end
-        } else if token != .objectEnd || objectStart < 0 {
-            error = .notAnObject
+    /// A judged key may come once: parsers differ on which of two they take.
+    @inline(__always) private mutating func note(_ key: JudgedKey) {
+        let bit: UInt16 = 1 &<< UInt16(key.rawValue)
+        if seen & bit != 0 { refuse(.repeatedKey(key)) }
+        seen |= bit
+    }
+
+    @inline(__always) private static func judged(_ key: PackedText) -> JudgedKey? {
+        switch key.count {
+        case 1: key == Name.n ? .n : nil
+        case 5:
+            key == Name.model
+                ? .model : key == Name.store ? .store : key == Name.input ? .input : nil
+        case 6: key == Name.stream ? .stream : key == Name.prompt ? .prompt : nil
+        case 7: key == Name.bestOf ? .bestOf : nil
+        case 8: key == Name.messages ? .messages : key == Name.priority ? .priority : nil
+        case 10: key == Name.maxTokens ? .maxTokens : nil
+        case 14: key == Name.streamOptions ? .streamOptions : nil
+        case 16: key == Name.promptCacheKey ? .promptCacheKey : nil
+        case 17: key == Name.maxOutputTokens ? .maxOutputTokens : nil
+        case 21: key == Name.maxCompletionTokens ? .maxCompletionTokens : nil
+        default: nil
         }
     }
 
-    private mutating func takeKey(end: Int) {
-        valueStart = end
-        if scanner.depth == 1 {
-            topKey = Self.judged(scanner)
-            scanner.keepsStrings = topKey == .model || topKey == .promptCacheKey
-            isMediaKey = false
-            isTypeKey = false
-            guard let key = topKey else { return }
-            let bit: UInt16 = 1 << UInt16(key.rawValue)
-            if seen & bit != 0 { error = .repeatedKey(key) }
-            seen |= bit
-        } else if topKey == .streamOptions, scanner.depth == 2 {
-            isTypeKey = scanner.textEquals("include_usage")
-        } else if topKey == .messages || topKey == .input {
-            isTypeKey = scanner.textEquals("type")
-            scanner.keepsStrings = isTypeKey
-            isMediaKey =
-                scanner.textEquals("url") || scanner.textEquals("data")
-                || scanner.textEquals("image_url") || scanner.textEquals("file_data")
-                || scanner.textEquals("image_embeds")
-        }
-    }
-
-    private static func judged(_ scanner: borrowing JSONScanner) -> JudgedKey? {
-        func named(_ key: JudgedKey) -> JudgedKey? { scanner.textEquals(key.name) ? key : nil }
-        switch scanner.textCount {
-        case 1: return named(.n)
-        case 5: return named(.model) ?? named(.store) ?? named(.input)
-        case 6: return named(.stream) ?? named(.prompt)
-        case 7: return named(.bestOf)
-        case 8: return named(.messages) ?? named(.priority)
-        case 10: return named(.maxTokens)
-        case 14: return named(.streamOptions)
-        case 16: return named(.promptCacheKey)
-        case 17: return named(.maxOutputTokens)
-        case 21: return named(.maxCompletionTokens)
-        default: return nil
-        }
-    }
-
-    /// A value of a top-level key, or the opening of one.
-    private mutating func takeTopValue(_ token: JSONToken, end: Int) {
+    /// The opening of an object or array: the outermost one, or the value of a top-level key.
+    private mutating func openTopValue(_ token: JSONToken, end: Int) {
         guard let key = topKey else { return }
-        if token == .objectEnd || token == .arrayEnd { return }
+        switch key {
+        case .streamOptions where token == .objectStart:
+            options = .object(afterBrace: end, isEmpty: true)
+            watch = .options
+        case .messages where token == .arrayStart: watch = .text
+        case .prompt where token == .arrayStart, .input where token == .arrayStart:
+            watch = .tokens
+        case .model, .stream, .streamOptions, .maxTokens, .maxCompletionTokens, .maxOutputTokens,
+            .n, .bestOf, .priority, .promptCacheKey, .store, .messages, .prompt, .input,
+            .includeUsage:
+            refuse(.wrongType(key))
+        }
+        member = .other
+    }
+
+    /// The outermost opening, a plain value of a top-level key, or the end of its object or array.
+    private mutating func takeTopValue(_ token: JSONToken, end: Int) {
+        guard let key = topKey else {
+            if objectStart < 0 {
+                if token == .objectStart { objectStart = end } else { refuse(.notAnObject) }
+            }
+            return
+        }
+        if token == .objectEnd || token == .arrayEnd {
+            watch = .nothing
+            return
+        }
         if token == .null {
-            if key == .model || key == .messages { error = .wrongType(key) }
+            if key == .model || key == .messages { refuse(.wrongType(key)) }
             if key == .streamOptions { options = .null(end &- 4..<end) }
             return
         }
         switch key {
-        case .model:
-            guard token == .string else { return fail(key) }
+        case .model where token == .string:
             model.removeAll()
             model.append(scanner.text)
             isModelCut = scanner.isTextCut
-        case .promptCacheKey:
-            guard token == .string else { return fail(key) }
+        case .promptCacheKey where token == .string:
             var hash: UInt64 = 0xCBF2_9CE4_8422_2325
             let text = scanner.text
             for i in 0..<text.count { hash = (hash ^ UInt64(text[i])) &* 0x0000_0100_0000_01B3 }
             cacheKeyHash = hash
-        case .stream, .store:
-            guard token == .true || token == .false else { return fail(key) }
-            if key == .stream { isStream = token == .true } else { stores = token == .true }
-        case .streamOptions:
-            guard token == .objectStart else { return fail(key) }
-            options = .object(afterBrace: end, isEmpty: true)
-        case .maxTokens, .maxCompletionTokens, .maxOutputTokens, .n, .bestOf, .priority:
-            guard token == .number else { return fail(key) }
+        case .stream where token == .true || token == .false: isStream = token == .true
+        case .store where token == .true || token == .false: stores = token == .true
+        case .maxTokens where token == .number, .maxCompletionTokens where token == .number,
+            .maxOutputTokens where token == .number, .n where token == .number,
+            .bestOf where token == .number, .priority where token == .number:
             takeNumber(key)
-        case .messages:
-            guard token == .arrayStart else { return fail(key) }
-        case .prompt, .input:
-            if token == .string {
-                promptBytes &+= scanner.stringBytes
-            } else if token != .arrayStart {
-                fail(key)
-            }
+        case .prompt where token == .string, .input where token == .string:
+            promptBytes &+= scanner.stringBytes
+        case .model, .stream, .streamOptions, .maxTokens, .maxCompletionTokens, .maxOutputTokens,
+            .n, .bestOf, .priority, .promptCacheKey, .store, .messages, .prompt, .input,
+            .includeUsage:
+            refuse(.wrongType(key))
         }
     }
 
-    private mutating func fail(_ key: JudgedKey) { error = .wrongType(key) }
-
     private mutating func takeNumber(_ key: JudgedKey) {
         guard let number = scanner.integer else {
-            error = scanner.isTextCut || scanner.textCount > 18 ? .outOfRange(key) : .wrongType(key)
-            return
+            return refuse(scanner.isIntegerTooLong ? .outOfRange(key) : .wrongType(key))
         }
         switch key {
         case .priority: priority = number
         case .n, .bestOf:
-            guard number >= 0, number <= 16_384 else {
-                error = .outOfRange(key)
-                return
-            }
+            guard number >= 0, number <= 16_384 else { return refuse(.outOfRange(key)) }
             sequences = max(sequences, number)
-        case .maxTokens, .maxCompletionTokens, .maxOutputTokens: outputTokensMax = number
-        case .model, .stream, .streamOptions, .promptCacheKey, .store, .messages, .prompt, .input:
+        case .maxTokens: maxTokens = number
+        case .maxCompletionTokens: maxCompletionTokens = number
+        case .maxOutputTokens: maxOutputTokens = number
+        case .model, .stream, .streamOptions, .promptCacheKey, .store, .messages, .prompt, .input,
+            .includeUsage:
             break
         }
     }
 
-    /// A value deeper than the top level.
-    private mutating func takeInside(_ token: JSONToken, end: Int) {
-        switch topKey {
-        case .streamOptions:
-            guard scanner.depth == 2 else { return }
+    // MARK: Below
+
+    @inline(__always) private mutating func takeMember(_ depth: Int) {
+        let key = scanner.key
+        if watch == .options {
+            guard depth == 2 else { return }
             if case .object(let brace, _) = options {
                 options = .object(afterBrace: brace, isEmpty: false)
             }
-            guard isTypeKey else { return }
-            isTypeKey = false
-            switch token {
-            case .true:
-                asksUsage = true
-                options = .includeUsage(value: end &- 4..<end)
-            case .false: options = .includeUsage(value: end &- 5..<end)
-            case .null: options = .includeUsage(value: end &- 4..<end)
-            case .objectStart, .objectEnd, .arrayStart, .arrayEnd, .key, .string, .number: break
+            member = key == Name.includeUsage ? .includeUsage : .other
+            if member == .includeUsage { note(.includeUsage) }
+            return
+        }
+        member = .other
+        switch key.count {
+        case 3: if key == Name.url { member = .media }
+        case 4:
+            if key == Name.type { member = .type }
+            if key == Name.data { member = .media }
+        case 9: if key == Name.imageUrl || key == Name.fileData { member = .media }
+        case 12: if key == Name.imageEmbeds { member = .media }
+        default: break
+        }
+        scanner.keepsStrings = member == .type
+    }
+
+    /// A value inside `stream_options`; the client's own wish is what the replica would read.
+    private mutating func takeOption(_ token: JSONToken, _ depth: Int, end: Int) {
+        guard member == .includeUsage else { return }
+        member = .other
+        switch token {
+        case .true:
+            asksUsage = true
+            options = .includeUsage(value: end &- 4..<end)
+        case .false: options = .includeUsage(value: end &- 5..<end)
+        case .null: options = .includeUsage(value: end &- 4..<end)
+        case .objectStart, .objectEnd, .arrayStart, .arrayEnd, .skipped, .key, .string, .number:
+            refuse(.wrongType(.includeUsage))
+        }
+    }
+
+    /// A value under `messages`, `prompt` or `input`.
+    @inline(__always) private mutating func takeInside(_ token: JSONToken) {
+        if token == .string {
+            switch member {
+            case .type: if isMedia() { mediaParts &+= 1 }
+            case .media: break
+            case .other, .includeUsage: promptBytes &+= scanner.stringBytes
             }
-        case .messages, .input, .prompt:
-            switch token {
-            case .string:
-                if isTypeKey {
-                    if isMedia() { mediaParts &+= 1 }
-                } else if !isMediaKey {
-                    promptBytes &+= scanner.stringBytes
-                }
-                isMediaKey = false
-                isTypeKey = false
-                scanner.keepsStrings = false
-            case .number: promptTokens &+= 1
-            case .objectStart, .objectEnd, .arrayStart, .arrayEnd, .key, .true, .false, .null: break
-            }
-        case .model, .stream, .maxTokens, .maxCompletionTokens, .maxOutputTokens, .n, .bestOf,
-            .priority, .promptCacheKey, .store, nil:
-            break
+            member = .other
+            scanner.keepsStrings = false
+        } else if token == .number, watch == .tokens, !scanner.isInObject {
+            promptTokens &+= 1
         }
     }
 
     private func isMedia() -> Bool {
-        for name: StaticString in [
-            "image_url", "input_image", "input_audio", "audio_url", "video_url", "input_file",
-            "file",
-        ] where scanner.textEquals(name) {
-            return true
-        }
-        return false
+        let type = scanner.key
+        return type == Name.imageUrl || type == Name.inputImage || type == Name.inputAudio
+            || type == Name.audioUrl || type == Name.videoUrl || type == Name.inputFile
+            || type == Name.file
     }
 }

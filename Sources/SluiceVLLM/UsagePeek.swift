@@ -12,7 +12,7 @@ package struct UsagePeek: ~Copyable, Sendable {
 
     private enum Key: UInt8 { case other, usage, prompt, completion, details, cached }
 
-    private var scanner = JSONScanner()
+    private var scanner = JSONScanner<1>()
     private var isOver = false
     /// The key last read on each of the three levels that matter.
     private var top = Key.other
@@ -20,7 +20,10 @@ package struct UsagePeek: ~Copyable, Sendable {
     private var detail = Key.other
 
     /// At the beginning of a body.
-    package init() { scanner.keepsStrings = false }
+    package init() {
+        scanner.keepsStrings = false
+        scanner.keepsKeys = false
+    }
 
     /// Takes the next bytes of the body, without its framing.
     package mutating func feed(_ bytes: Span<UInt8>) {
@@ -31,7 +34,7 @@ package struct UsagePeek: ~Copyable, Sendable {
                 take(token)
                 offset = end
             case .needMore: return
-            case .end, .failed: isOver = true
+            case .end, .lineEnd, .failed: isOver = true
             }
         }
     }
@@ -42,42 +45,43 @@ package struct UsagePeek: ~Copyable, Sendable {
         switch token {
         case .key:
             let key = classifyKey()
-            if depth == 1 { top = key } else if depth == 2 { member = key } else { detail = key }
+            if depth == 1 {
+                top = key
+                scanner.skipsContainers = key != .usage
+            } else if depth == 2 {
+                member = key
+            } else {
+                detail = key
+            }
         case .objectStart, .arrayStart:
             // What was below an earlier sibling is not below this one.
             if depth == 1 { top = .other }
             if depth == 2 { member = .other }
             detail = .other
         case .number: takeNumber(depth)
-        case .objectEnd, .arrayEnd, .string, .true, .false, .null: break
+        case .objectEnd, .arrayEnd, .string, .true, .false, .null, .skipped: break
         }
     }
 
     private mutating func takeNumber(_ depth: Int) {
         guard top == .usage else { return }
-        if depth == 2, member == .prompt { usage.prompt = tokens }
-        if depth == 2, member == .completion { usage.completion = tokens }
-        if depth == 3, member == .details, detail == .cached { usage.cached = tokens }
+        if depth == 2, member == .prompt { usage.prompt = scanner.tokens }
+        if depth == 2, member == .completion { usage.completion = scanner.tokens }
+        if depth == 3, member == .details, detail == .cached { usage.cached = scanner.tokens }
     }
 
-    /// The number as tokens; -1 for what cannot be a number of tokens.
-    private var tokens: Int32 {
-        guard let value = scanner.integer, value >= 0 else { return -1 }
-        return Int32(exactly: value) ?? -1
-    }
-
-    private func classifyKey() -> Key {
-        func named(_ word: StaticString) -> Bool { scanner.textEquals(word) }
-        switch scanner.textCount {
-        case 5: return named("usage") ? .usage : .other
-        case 12: return named("input_tokens") ? .prompt : .other
+    @inline(__always) private func classifyKey() -> Key {
+        let key = scanner.key
+        switch key.count {
+        case 5: return key == Name.usage ? .usage : .other
+        case 12: return key == Name.inputTokens ? .prompt : .other
         case 13:
-            if named("prompt_tokens") { return .prompt }
-            if named("output_tokens") { return .completion }
-            return named("cached_tokens") ? .cached : .other
-        case 17: return named("completion_tokens") ? .completion : .other
-        case 20: return named("input_tokens_details") ? .details : .other
-        case 21: return named("prompt_tokens_details") ? .details : .other
+            if key == Name.promptTokens { return .prompt }
+            if key == Name.outputTokens { return .completion }
+            return key == Name.cachedTokens ? .cached : .other
+        case 17: return key == Name.completionTokens ? .completion : .other
+        case 20: return key == Name.inputTokensDetails ? .details : .other
+        case 21: return key == Name.promptTokensDetails ? .details : .other
         default: return .other
         }
     }

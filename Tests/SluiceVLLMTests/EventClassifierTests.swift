@@ -10,8 +10,8 @@ private func kinds(_ route: Route, _ events: [String], cut: Int) -> ([EventKind]
     for event in events {
         let bytes = Array(event.utf8)
         let middle = min(cut, bytes.count)
-        classifier.feed(bytes.span, 0..<middle)
-        classifier.feed(bytes.span, middle..<bytes.count)
+        classifier.feed(bytes.span.extracting(0..<middle))
+        classifier.feed(bytes.span.extracting(middle..<bytes.count))
         kinds.append(classifier.endOfEvent())
     }
     return (kinds, classifier.usage)

@@ -111,7 +111,7 @@ private struct ModelListReader: ~Copyable {
 
     private enum Member { case other, id, parent, root, maxModelLength, created, ownedBy }
 
-    private var scanner = JSONScanner()
+    private var scanner = JSONScanner<256>()
     private var isDataNext = false
     /// Whether `data` has been seen as an array, and whether it is open.
     private var hasData = false
@@ -133,7 +133,7 @@ private struct ModelListReader: ~Copyable {
             case .needMore:
                 // Only a bare number can be whole here.
                 throw scanner.finish() ? .notAList : .notJSON
-            case .failed: throw .notJSON
+            case .lineEnd, .failed: throw .notJSON
             }
         }
     }
@@ -153,7 +153,7 @@ private struct ModelListReader: ~Copyable {
         case .objectEnd: if depth == 2, entry != nil { end() }
         case .string: if depth == 3, entry != nil { takeString() }
         case .number: if depth == 3, entry != nil { takeNumber() }
-        case .true, .false, .null: break
+        case .true, .false, .null, .skipped: break
         }
     }
 

@@ -11,7 +11,7 @@ package struct VersionReply: Equatable, Sendable {
     /// Reads the body of an answer; nil if it is too long, not JSON, or names no version.
     package init?(_ body: Span<UInt8>) {
         guard body.count <= Self.bytesMax else { return nil }
-        var scanner = JSONScanner()
+        var scanner = JSONScanner<256>()
         var isVersionNext = false
         var found: String?
         var offset = 0
@@ -26,7 +26,7 @@ package struct VersionReply: Equatable, Sendable {
                 // A list at the top has no keys, so nothing in it is taken.
                 offset = end
             case .end: break reading
-            case .needMore, .failed: return nil
+            case .needMore, .lineEnd, .failed: return nil
             }
         }
         guard let found, !found.isEmpty else { return nil }
