@@ -118,6 +118,7 @@ extension Worker {
         }
         let d = exchanges[e].downstream
         pool.provide(&downstreams[d].output)
+        if isDraining { downstreams[d].closesAfterAnswer = true }
         upstreams[u].beginAnswer(
             of: &exchanges[e], responseHead.value, isHTTP11: exchanges[e].clientIsHTTP11,
             closes: &downstreams[d].closesAfterAnswer, into: &downstreams[d].output, pool)

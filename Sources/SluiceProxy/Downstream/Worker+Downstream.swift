@@ -141,17 +141,27 @@ extension Worker {
     func nextRequest(_ d: UInt32) {
         downstreams[d].exchange = noSlot
         guard downstreams[d].stage == .responding else { return }
-        if downstreams[d].closesAfterAnswer || isDraining {
+        if downstreams[d].closesAfterAnswer {
             closeGracefully(d)
             return
         }
         downstreams[d].stage = .receivingHead
         downstreams[d].headStarted = .unset
         downstreams[d].parser.reset()
-        setDeadline(d, now + settings.timeouts.keepAliveIdle)
+        rest(downstream: d)
         if downstreams[d].isReadable || !downstreams[d].input.isEmpty {
             ready.append(downstreams.token(.downstream, d))
         }
+    }
+
+    /// Gives a connection the time in which its next request may begin.
+    ///
+    /// That is not none when draining: its client was promised, by an answer that began before or by
+    /// the accepted connection, that it may send, and a request may be on its way. The answer to
+    /// that one says close.
+    func rest(downstream d: UInt32) {
+        let idle = settings.timeouts.keepAliveIdle
+        setDeadline(d, now + (isListenerClosed ? min(idle, DownstreamConnection.drainRest) : idle))
     }
 
     // MARK: Refusals before there is an exchange
