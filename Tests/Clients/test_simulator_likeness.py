@@ -38,7 +38,15 @@ QUESTIONS = {
     "max_tokens of zero": ("POST", "/v1/chat/completions", {**CHAT, "max_tokens": 0}),
     "max_tokens over the context": ("POST", "/v1/chat/completions", {**CHAT, "max_tokens": 99_999}),
     "stream of the wrong type": ("POST", "/v1/chat/completions", {**CHAT, "stream": "maybe"}),
+    "max_tokens of the wrong type": ("POST", "/v1/chat/completions", {**CHAT, "max_tokens": "a"}),
+    "max_tokens with a fraction": ("POST", "/v1/chat/completions", {**CHAT, "max_tokens": 1.5}),
+    "temperature of the wrong type": ("POST", "/v1/completions", {**COMPLETION, "temperature": []}),
+    "model of the wrong type": ("POST", "/v1/responses", {"model": 5, "input": "a"}),
     "body cut short": ("POST", "/v1/chat/completions", b'{"model": '),
+    "empty body": ("POST", "/v1/chat/completions", b""),
+    "body that is null": ("POST", "/v1/completions", b"null"),
+    "body that is a list": ("POST", "/v1/chat/completions", b"[1]"),
+    "body that is a text": ("POST", "/v1/completions", b'"x"'),
     "responses of an unknown model": ("POST", "/v1/responses", {**RESPONSE, "model": "other"}),
     "chat stream": ("POST", "/v1/chat/completions", {**CHAT, "stream": True}),
     "chat stream with usage": ("POST", "/v1/chat/completions",
@@ -83,10 +91,12 @@ def plain(value, name=None):
         return ("object", [(key, plain(member, key)) for key, member in value])
     if isinstance(value, list):
         return [plain(element) for element in value]
-    if name in VARYING and value is not None and value != "":
+    if name in VARYING and value is not None:
         return type(value).__name__
     if name == "message" and isinstance(value, str):
-        return re.sub(r"\d+", "N", value)
+        # Where vLLM is installed, which context length it has.
+        value = re.sub(r'File "[^"]*/(dist|site)-packages/', 'File "', value)
+        return re.sub(r"(max_model_len=max_total_tokens=)\d+", r"\1N", value)
     return value
 
 

@@ -85,10 +85,37 @@ import Testing
         #expect(SimulatedBodiesTests.error(error).contains(#""param":"\#(name)""#))
     }
 
-    @Test(arguments: ["", "[]", "7", "\"x\"", "{\"a\":}", "\u{0}", "{\"messages\":"])
-    func `what is no JSON object is a 400`(body: String) throws {
+    @Test(arguments: ["", "null", "{\"a\":}", "\u{0}", "{\"messages\":"])
+    func `what is no JSON is a 400`(body: String) throws {
         let error = try #require(throws: VLLMError.self) { try Self.parse(body) }
         #expect(error.status == 400)
+    }
+
+    /// As a running vLLM 0.23 does: it asks the value for members before it validates it.
+    @Test(arguments: [
+        ("[]", "list"), ("7", "int"), ("1.5", "float"), ("true", "bool"), ("\"x\"", "str"),
+    ])
+    func `JSON that is no object is a 500`(body: String, type: String) throws {
+        let error = try #require(throws: VLLMError.self) { try Self.parse(body) }
+        #expect(error == .notAnObject(pythonType: type))
+        #expect(error.status == 500)
+    }
+
+    @Test(arguments: [
+        (#""stream":"maybe""#, "bool_parsing", "'maybe'"), (#""stream":[]"#, "bool_type", "[]"),
+        (#""max_tokens":"abc""#, "int_parsing", "'abc'"), (#""max_tokens":[1]"#, "int_type", "[1]"),
+        (#""max_tokens":1.5"#, "int_from_float", "1.5"),
+        (#""temperature":"x""#, "float_parsing", "'x'"), (#""model":5"#, "string_type", "5"),
+    ])
+    func `a member of a wrong type is named as pydantic does`(
+        member: String, type: String, input: String
+    ) throws {
+        let error = try #require(throws: VLLMError.self) {
+            try Self.parse(#"{"messages":[{"role":"user","content":"a"}],\#(member)}"#)
+        }
+        #expect(error.status == 400)
+        #expect(error.message.contains("{'type': '\(type)', 'loc': ('body', '"))
+        #expect(error.message.contains("'input': \(input)}"))
     }
 
     @Test func `a body nested without end is refused and not followed`() throws {
