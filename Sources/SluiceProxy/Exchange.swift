@@ -26,6 +26,10 @@ struct Exchange: ~Copyable {
     var ticket: QueueTicket?
     /// Index of the pool; meaningful once the request is judged.
     var traffic = 0
+    /// Whether the exchange is in its worker's ``UnansweredList``, and its neighbours there.
+    var isUnanswered = false
+    var unansweredNext = noSlot
+    var unansweredPrevious = noSlot
 
     // The request, kept until the answer begins so that it can be sent again:
     // target, client's authorization, other fields, body – one after the other.
@@ -84,6 +88,8 @@ struct Exchange: ~Copyable {
     var hasContent = false
     var newContentEvents = 0
     var pendingContentEvents = 0
+    /// Time blocked on the client's full socket since the last content event was written.
+    var blockedInGap = Nanoseconds.zero
     /// Reading the upstream waits for a slow client.
     var isPaused = false
     /// The upstream's part is over and the permit given back.

@@ -22,6 +22,10 @@ final class GatewayShared: Sendable {
     /// One per worker; empty where no log is written.
     let outboxes: [AccessLogOutbox]
     let heartbeats: Heartbeats
+    /// The bounds of all histograms, the configured objectives among them.
+    let scales: BucketScales
+    /// One per worker, which alone takes and gives blocks; read by the control thread.
+    let bufferPools: [BufferPool]
     /// Atomic.
     let bodies: MemoryBudget
     let connections = Atomic<Int>(0)
@@ -57,11 +61,13 @@ final class GatewayShared: Sendable {
                 name: pool.name, workers: workers, limits: limits, health: health,
                 seed: .random(in: .min ... .max))
         }
+        scales = BucketScales(firstTokenObjectives: settings.timeToFirstTokenObjectives)
+        bufferPools = (0..<workers).map { _ in BufferPool() }
         var mailboxes: [Mailbox<WorkerMessage>] = []
         var shards: [MetricShard] = []
         for _ in 0..<workers {
             mailboxes.append(try Mailbox())
-            shards.append(MetricShard())
+            shards.append(MetricShard(scales: scales))
         }
         self.mailboxes = mailboxes
         self.shards = shards

@@ -113,6 +113,7 @@ extension Worker {
         exchanges[e].takeUsage()
         shard.finished(&exchanges[e].record)
         log.write(exchanges[e].record, now: now)
+        endsToWait(e)
         releaseRequest(e)
         pool.release(&exchanges[e].partialEvent)
         exchanges.discard(e)

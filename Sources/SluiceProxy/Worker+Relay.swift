@@ -145,6 +145,7 @@ extension Worker {
         exchanges[e].newContentEvents = 0
         if !hadContent {
             exchanges[e].hasContent = true
+            endsToWait(e)
             // The only place where the deadline moves to an earlier time: the timer must know.
             exchanges[e].upstreamDeadline = now + settings.timeouts.streamIdle
             armExchange(e)
@@ -185,6 +186,7 @@ extension Worker {
         guard !downstreams[d].output.isEmpty else { return }
         if !exchanges[e].isAnswerBegun {
             exchanges[e].isAnswerBegun = true
+            if !exchanges[e].isEventStream { endsToWait(e) }
             releaseRequest(e)
         }
         guard !downstreams[d].isBlocked else {
@@ -234,9 +236,12 @@ extension Worker {
             now = MonotonicClock.now()
             exchanges[e].record.firstContentWritten = now
         } else {
+            // A client that does not read makes no gap of the engine's: that time is `blocked`.
+            let gap = now - exchanges[e].record.lastContentWritten
             shard.observeGap(
-                model: exchanges[e].record.modelIndex, now - exchanges[e].record.lastContentWritten)
+                model: exchanges[e].record.modelIndex, gap - exchanges[e].blockedInGap)
         }
+        exchanges[e].blockedInGap = .zero
         exchanges[e].record.lastContentWritten = now
     }
 

@@ -112,6 +112,7 @@ extension Worker {
         guard exchanges.isInUse(e) else { return }
         if !downstreams[d].isBlocked {
             exchanges[e].record.blocked += now - since
+            exchanges[e].blockedInGap += now - since
         }
         written(e)
     }

@@ -143,6 +143,7 @@ extension Worker {
         }
         exchanges[e].record.phase = .queued
         shard.received(&exchanges[e].record)
+        beginsToWait(e)
         if downstreams[d].isPeerClosed {
             clientLeft(d, isReset: false)
             return
