@@ -75,6 +75,7 @@ extension ClientFailure {
         case .timeout: "no answer in time"
         case .closed: "the connection was closed before the answer was whole"
         case .malformed(let what): "the answer is not valid HTTP (\(what))"
+        case .tls(let error): error.description
         case .tooLarge: "the answer is too large"
         }
     }

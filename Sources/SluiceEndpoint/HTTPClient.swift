@@ -12,6 +12,7 @@ package enum ClientFailure: Error, Equatable, Sendable {
     case closed
     case malformed(String)
     case tooLarge
+    case tls(TLSError)
 }
 
 /// What to ask.
@@ -68,18 +69,21 @@ package final class HTTPClient {
             }
             connection.close()
         }
+        var failure: ClientFailure
         do throws(SystemError) {
             let connection = try ClientConnection(to: address, client: self)
-            guard connection.startTLS(request) else {
-                connection.close()
-                loop.after(.zero) { exchange.fail(.malformed("tls")) }
+            do throws(TLSError) {
+                try connection.startTLS(request)
+                connection.begin(request, exchange)
                 return exchange
+            } catch {
+                connection.close()
+                failure = .tls(error)
             }
-            connection.begin(request, exchange)
         } catch {
-            let failure: ClientFailure = error.isRefused ? .refused : .connect(error)
-            loop.after(.zero) { exchange.fail(failure) }
+            failure = error.isRefused ? .refused : .connect(error)
         }
+        loop.after(.zero) { exchange.fail(failure) }
         return exchange
     }
 
@@ -156,9 +160,9 @@ final class ClientConnection {
         watch = try loop.watch(descriptor, .stream) { [weak self] event in self?.ready(event) }
     }
 
-    func startTLS(_ request: ClientRequest) -> Bool {
-        guard let tls = request.tls else { return true }
-        return (try? transport?.startTLS(client: tls.context, host: tls.host)) != nil
+    func startTLS(_ request: ClientRequest) throws(TLSError) {
+        guard let tls = request.tls else { return }
+        try transport?.startTLS(client: tls.context, host: tls.host)
     }
 
     var isQuiet: Bool { transport?.isQuiet() ?? false }
@@ -215,7 +219,7 @@ final class ClientConnection {
             case .done: break
             case .wantsRead, .wantsWrite: return
             case .failed(let error):
-                fail(.malformed("\(error)"))
+                fail(.tls(error))
                 return
             }
             isConnected = true

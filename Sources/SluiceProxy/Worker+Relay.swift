@@ -119,6 +119,7 @@ extension Worker {
         }
         let d = exchanges[e].downstream
         pool.provide(&downstreams[d].output)
+        if isDraining { downstreams[d].closesAfterAnswer = true }
         upstreams[u].beginAnswer(
             of: &exchanges[e], responseHead.value, isHTTP11: exchanges[e].clientIsHTTP11,
             closes: &downstreams[d].closesAfterAnswer, into: &downstreams[d].output, pool)
@@ -264,6 +265,7 @@ extension Worker {
         {
             putIdle(u)
         } else {
+            upstreams[u].transport.closeNotify()
             close(upstream: u)
         }
         releasePermit(e, lostItsEnd ? .failed : exchanges[e].answerVerdict)

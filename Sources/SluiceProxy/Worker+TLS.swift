@@ -35,11 +35,25 @@ extension Worker {
             shard.handshake(.downstream, .ok)
             return true
         case .wantsRead, .wantsWrite: return false
-        case .failed:
+        case .failed(let error):
             shard.handshake(.downstream, .failed)
-            close(downstream: d)
+            downstreams[d].isHandshaking = false
+            if error == .handshake(host: nil, .plainHTTP) {
+                refusePlain(d)
+            } else {
+                close(downstream: d)
+            }
             return false
         }
+    }
+
+    /// HTTP without TLS: says so in the client's own terms, for a reset tells nobody what is wrong.
+    private func refusePlain(_ d: UInt32) {
+        downstreams[d].transport.abandonTLS()
+        var refusal = Refusal(
+            400, .badRequest, "This port speaks TLS; use https:// instead of http://.")
+        refusal.closes = true
+        refuseUnknown(d, refusal)
     }
 
     /// Goes on with the handshake at a replica; true when it is done.

@@ -293,7 +293,7 @@ final class Worker {
         timers.value.cancel(&acceptTimer)
         for slot in downstreams.slotsInUse() where downstreams[slot].exchange == noSlot {
             if downstreams[slot].stage == .receivingHead && downstreams[slot].input.isEmpty {
-                close(downstream: slot)
+                rest(downstream: slot)
             }
         }
     }

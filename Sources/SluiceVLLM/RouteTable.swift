@@ -56,7 +56,9 @@ package enum RouteTable {
         let start = path.lowerBound + 14
         var end = start
         while end < path.upperBound, isIDByte(bytes[end]) { end += 1 }
-        guard end > start, end - start <= ResponseIDPeek.idBytesMax else { return RouteMatch(.unknown) }
+        guard end > start, end - start <= ResponseIDPeek.idBytesMax else {
+            return RouteMatch(.unknown)
+        }
         let rest = end..<path.upperBound
         guard
             rest.isEmpty || bytes.equals("/cancel", in: rest)

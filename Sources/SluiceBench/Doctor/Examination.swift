@@ -98,7 +98,7 @@ package final class Examination {
         case .connect: "check the address, routes and network policies between here and there"
         case .timeout:
             "a firewall that drops packets, or a process that hangs: try curl -v \(subject.target.url)/health"
-        case .closed, .malformed, .tooLarge:
+        case .closed, .malformed, .tooLarge, .tls:
             subject.target.isTLS
                 ? "is it TLS on this port, and the CA file the right one?"
                 : "is it plain HTTP on this port? for TLS write https://"

@@ -25,6 +25,8 @@ final class ReplicaAgent {
     private(set) var version: String?
     private(set) var metrics: ReplicaMetrics?
     private(set) var lastScrape = "none yet"
+    /// Why the last probe found no TLS; nil when it did, or needed none.
+    private(set) var tlsProblem: String?
     /// The first probe has come to an end, whichever.
     private(set) var isProbed = false
     /// The model list has been read, or the replica has none to give.
@@ -125,12 +127,25 @@ final class ReplicaAgent {
             isProbing = false
             isProbed = true
             let outcome = ProbeOutcome(result)
+            noteTLS(result)
             observe(.probe(outcome))
             if outcome == .healthy, models == nil { askModels() }
             // A replica that is no vLLM has no model list: it must not hold the others' back.
             if outcome == .answeredOtherwise { hasToldModels = true }
             scheduleProbe()
         }
+    }
+
+    /// Says, once, why TLS to the replica fails: no state and no status code would.
+    private func noteTLS(_ result: Result<Int, ClientFailure>) {
+        guard case .failure(.tls(let error)) = result else {
+            tlsProblem = nil
+            return
+        }
+        if tlsProblem != error.description {
+            registry.shared.logger.warning("replica \(name): \(error)")
+        }
+        tlsProblem = error.description
     }
 
     private func scheduleProbe() {
@@ -260,7 +275,7 @@ extension ProbeOutcome {
         case .success: self = .answeredOtherwise
         case .failure(.refused): self = .refused
         case .failure(.timeout): self = .timedOut
-        case .failure(.connect), .failure(.closed): self = .unreachable
+        case .failure(.connect), .failure(.closed), .failure(.tls): self = .unreachable
         case .failure(.malformed), .failure(.tooLarge): self = .answeredOtherwise
         }
     }
@@ -276,7 +291,8 @@ extension ScrapeResult {
         case .failure(.timeout): self = .timeout
         case .failure(.malformed): self = .malformed
         case .failure(.tooLarge): self = .tooLong
-        case .failure(.refused), .failure(.connect), .failure(.closed): self = .connect
+        case .failure(.refused), .failure(.connect), .failure(.closed), .failure(.tls):
+            self = .connect
         }
     }
 }

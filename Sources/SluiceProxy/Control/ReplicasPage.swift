@@ -33,6 +33,7 @@ enum ReplicasPage {
                     ("signal_age_seconds", number(row.signalAge?.seconds)),
                     ("signal_stale", row.isStale ? "true" : "false"),
                     ("last_scrape", quoted(agent?.lastScrape ?? "gone")),
+                    ("tls_problem", agent?.tlsProblem.map(quoted) ?? "null"),
                     ("missing_signals", missing(agent?.metrics)),
                     ("vllm_version", agent?.version.map(quoted) ?? "null"),
                     ("models", list(agent?.models?.map { quoted($0.id) } ?? [])),

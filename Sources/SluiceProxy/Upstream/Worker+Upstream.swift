@@ -28,7 +28,9 @@ extension Worker {
 
     /// An edge on a replica's connection.
     func upstreamEvent(_ u: UInt32, _ event: PollEvent) {
-        if event.isReadable { upstreams[u].isReadable = true }
+        if event.isReadable || event.isWritable && upstreams[u].transport.readWaitsForWrite {
+            upstreams[u].isReadable = true
+        }
         if event.isClosing {
             upstreams[u].isPeerClosed = true
             upstreams[u].isReadable = true
@@ -42,6 +44,11 @@ extension Worker {
             if upstreams[u].stage == .active && upstreams[u].isReadable { pump(u) }
         case .idle:
             guard event.isReadable || event.isClosing else { return }
+            if !event.isClosing, upstreams[u].transport.isTLS, upstreams[u].transport.isQuiet() {
+                // A session ticket, a key update: TLS's own affair.
+                upstreams[u].isReadable = false
+                return
+            }
             // Nothing may come on an idle connection: FIN, or stray bytes that are nobody's answer.
             unlinkIdle(u)
             close(upstream: u)
@@ -82,6 +89,7 @@ extension Worker {
     /// Closes now; the slot is freed at the end of the turn.
     func close(upstream u: UInt32) {
         guard upstreams[u].stage != .closed else { return }
+        if upstreams[u].stage == .idle { upstreams[u].transport.closeNotify() }
         upstreams[u].stage = .closed
         upstreams[u].exchange = noSlot
         graveyard.append(upstreams.token(.upstream, u))
