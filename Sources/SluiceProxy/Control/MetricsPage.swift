@@ -37,7 +37,7 @@ enum MetricsPage {
             snapshot.add(.poolReplicas, [name, state.label.description], Double(count))
         }
         snapshot.add(.poolPanic, [name], pool.isPanicking ? 1 : 0)
-        snapshot.add(.retryBudgetRemaining, Double(pool.retryBudgetRemaining))
+        snapshot.add(.retryBudgetRemaining, [name], Double(pool.retryBudgetRemaining))
         snapshot.add(.queueLength, [name, "default"], Double(pool.queueLength))
         snapshot.add(.queueLimit, [name], Double(settings.queueLengthMax))
         snapshot.add(.leakedPermits, count: pool.leakedPermits)
