@@ -98,3 +98,12 @@ def test_links_lead_somewhere(page):
         if fragment:
             headings = re.findall(r"^#+ (.+)$", file.read_text(), re.M)
             assert fragment in map(anchor, headings), target
+
+
+def test_every_source_that_is_named_exists():
+    text = (ROOT / "docs/life-of-a-request.md").read_text()
+    named = re.findall(r"`([\w/+]+\.swift)`", text)
+    assert len(named) >= 8
+    sources = [str(path) for path in (ROOT / "Sources").rglob("*.swift")]
+    for name in named:
+        assert any(path.endswith("/" + name) for path in sources), name

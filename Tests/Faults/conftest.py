@@ -6,6 +6,7 @@ import sys
 import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "Clients"))
+pytest.register_assert_rewrite("fleet", "load", "scripted")
 import fleet as fleets  # noqa: E402  (needs the path above)
 
 # The test's thread and the load's share the interpreter: neither may hold it for long.

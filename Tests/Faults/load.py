@@ -27,9 +27,10 @@ LAG_MAX = 0.05
 
 
 def quantile(values, q):
-    """The smallest value that a share of at least q does not exceed; 0 of none."""
+    """The smallest value that a share of at least q does not exceed."""
     ordered = sorted(values)
-    return ordered[max(0, math.ceil(q * len(ordered)) - 1)] if ordered else 0.0
+    assert ordered, "nothing was measured, or the machine held up all of it"
+    return ordered[max(0, math.ceil(q * len(ordered)) - 1)]
 
 
 class Call:

@@ -17,7 +17,7 @@ def others_first_byte(fleet, calls, victim, q=0.99):
 def test_row_3_accepts_and_never_answers(fleet, figures):
     """504 within first_content + 100 ms, slot freed, no effect on the others' p99."""
     limit = 1.5
-    fleet = fleet(timeouts={"first_content": "1500ms"})
+    fleet = fleet(timeouts={"first_content": "1500ms"}, first_token_ms=200)
     victim = fleet.replicas[0]
     with Load(fleet.url) as load:
         load.wait_for_streams()
@@ -198,7 +198,7 @@ def test_row_34_a_stopped_replica_answers_late(fleet, figures):
 
 def test_row_16_one_replica_10_times_slower(fleet, figures):
     """Traffic moves away; p99 of the rest + <= 20 %."""
-    fleet = fleet()
+    fleet = fleet(first_token_ms=200)
     victim = fleet.replicas[0]
     with Load(fleet.url) as load:
         load.wait_for_streams()
