@@ -51,6 +51,9 @@ struct Exchange: ~Copyable {
     var isRequestSent = false
     var arrival = Arrival()
 
+    /// The replica that made the response the request is about: no other can answer.
+    var owner: ReplicaID?
+
     // Attempts.
     var lastReplica = ReplicaID(slot: .max, generation: .max)
     var excluded = ReplicaIDs()
@@ -78,6 +81,8 @@ struct Exchange: ~Copyable {
     var scanner = EventStreamScanner()
     var classifier: EventClassifier
     var usagePeek = UsagePeek()
+    /// Looks for the id of a response that the replica keeps; nil for everything else.
+    var idPeek: Pinned<ResponseIDPeek>?
     /// The part of an event that has come so far; events pass whole.
     var partialEvent = ByteBuffer()
     /// The classifier has a part of an event.
@@ -160,7 +165,7 @@ struct Exchange: ~Copyable {
     func retryCase(_ failure: UpstreamFailure, bytesAcknowledged: Int?) -> RetryCase {
         let kind: RepeatKind =
             switch method {
-            case .get, .head: .reading
+            case .get, .head: record.route == .responsesByID ? .never : .reading
             case .post:
                 record.route.isRepeatable || record.route == .responses && !peek.stores
                     ? .inference : .never
@@ -186,6 +191,7 @@ struct Exchange: ~Copyable {
         scanner = EventStreamScanner()
         classifier = EventClassifier(route: record.route)
         usagePeek = UsagePeek()
+        idPeek = nil
         partialEvent.removeAll()
         isEventBegun = false
         isEventStream = false

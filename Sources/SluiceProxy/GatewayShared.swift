@@ -29,6 +29,8 @@ final class GatewayShared: Sendable {
     /// Atomic.
     let bodies: MemoryBudget
     let connections = Atomic<Int>(0)
+    /// Behind a lock that only requests of `/v1/responses` take.
+    let responses = Guarded(ResponseOwners())
     /// Set with the first poison: until then no body is hashed to look for it.
     let hasPoison = Atomic<Bool>(false)
     private let readiness = Atomic<Bool>(false)

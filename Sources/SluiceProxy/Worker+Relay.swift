@@ -74,6 +74,7 @@ extension Worker {
         let progress = upstreams[u].decode(
             into: &exchanges[e], payload: &payload.value, pool, now: now)
         if exchanges[e].isEventStream { observeEvents(e) }
+        if exchanges[e].idPeek != nil { learnOwner(e) }
         switch progress {
         case .more:
             sendPayload(e, d)
@@ -122,6 +123,7 @@ extension Worker {
         upstreams[u].beginAnswer(
             of: &exchanges[e], responseHead.value, isHTTP11: exchanges[e].clientIsHTTP11,
             closes: &downstreams[d].closesAfterAnswer, into: &downstreams[d].output, pool)
+        if exchanges[e].record.route == .responses { beginOwnership(e, status: status) }
         if exchanges[e].isEventStream {
             shared.pools[exchanges[e].traffic].progress[index].streamBegan(
                 at: exchanges[e].lastReplica, now: now)

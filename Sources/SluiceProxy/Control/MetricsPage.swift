@@ -42,7 +42,7 @@ enum MetricsPage {
             .oldestUnanswered, [name],
             max(.zero, oldest.map { control.loop.now - $0 } ?? .zero).seconds)
         snapshot.add(.poolPanic, [name], pool.isPanicking ? 1 : 0)
-        snapshot.add(.retryBudgetRemaining, Double(pool.retryBudgetRemaining))
+        snapshot.add(.retryBudgetRemaining, [name], Double(pool.retryBudgetRemaining))
         snapshot.add(.queueLength, [name, "default"], Double(pool.queueLength))
         snapshot.add(.queueLimit, [name], Double(settings.queueLengthMax))
         snapshot.add(.leakedPermits, count: pool.leakedPermits)
