@@ -142,6 +142,15 @@ final class GatewayUnderTest: @unchecked Sendable {
         return client.readAnswer()
     }
 
+    /// The metrics page as a scraper gets it that asks for OpenMetrics.
+    func openMetrics() -> String? {
+        guard let client = try? RawConnection(to: admin) else { return nil }
+        client.send(
+            "GET /metrics HTTP/1.1\r\nhost: a\r\naccept: application/openmetrics-text\r\n"
+                + "connection: close\r\n\r\n")
+        return client.readAnswer()?.text
+    }
+
     func metrics() -> MetricsText? { page("/metrics").map { MetricsText(text: $0.text) } }
 
     /// Waits until so many requests wait for a slot.

@@ -208,7 +208,7 @@ final class ReplicaAgent {
             }
         }
         lastScrape = outcome.label.description
-        registry.shard.scraped(outcome, time, badSamples: bad)
+        registry.shard.scraped(pool: Int16(pool), outcome, time, badSamples: bad)
     }
 
     // MARK: Models
