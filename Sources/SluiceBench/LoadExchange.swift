@@ -119,7 +119,7 @@ extension LoadFailure {
     init(_ failure: ClientFailure) {
         switch failure {
         case .refused: self = .refused
-        case .connect: self = .connect
+        case .connect, .tls: self = .connect
         case .timeout: self = .timeout
         case .closed: self = .closed
         case .malformed: self = .malformed

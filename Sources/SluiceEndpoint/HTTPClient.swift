@@ -7,6 +7,8 @@ import SluiceTime
 package enum ClientFailure: Error, Equatable, Sendable {
     case refused
     case connect(SystemError)
+    /// The server's certificate or its handshake was not accepted; nothing was sent.
+    case tls(TLSError)
     case timeout
     /// The connection ended before the answer did.
     case closed
@@ -70,9 +72,11 @@ package final class HTTPClient {
         }
         do throws(SystemError) {
             let connection = try ClientConnection(to: address, client: self)
-            guard connection.startTLS(request) else {
+            do throws(TLSError) {
+                try connection.startTLS(request)
+            } catch {
                 connection.close()
-                loop.after(.zero) { exchange.fail(.malformed("tls")) }
+                loop.after(.zero) { exchange.fail(.tls(error)) }
                 return exchange
             }
             connection.begin(request, exchange)
@@ -156,9 +160,9 @@ final class ClientConnection {
         watch = try loop.watch(descriptor, .stream) { [weak self] event in self?.ready(event) }
     }
 
-    func startTLS(_ request: ClientRequest) -> Bool {
-        guard let tls = request.tls else { return true }
-        return (try? transport?.startTLS(client: tls.context, host: tls.host)) != nil
+    func startTLS(_ request: ClientRequest) throws(TLSError) {
+        guard let tls = request.tls else { return }
+        try transport?.startTLS(client: tls.context, host: tls.host)
     }
 
     var isQuiet: Bool { transport?.isQuiet() ?? false }
@@ -215,7 +219,7 @@ final class ClientConnection {
             case .done: break
             case .wantsRead, .wantsWrite: return
             case .failed(let error):
-                fail(.malformed("\(error)"))
+                fail(.tls(error))
                 return
             }
             isConnected = true

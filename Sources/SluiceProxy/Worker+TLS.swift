@@ -35,11 +35,31 @@ extension Worker {
             shard.handshake(.downstream, .ok)
             return true
         case .wantsRead, .wantsWrite: return false
-        case .failed:
+        case .failed(let error):
+            downstreams[d].isHandshaking = false
             shard.handshake(.downstream, .failed)
-            close(downstream: d)
+            if error == .handshake(host: nil, .plainHTTP) {
+                refusePlainHTTP(d)
+            } else {
+                close(downstream: d)
+            }
             return false
         }
+    }
+
+    /// Tells a client that left out the `s` of `https://` so, in the clear: it reads nothing else.
+    private func refusePlainHTTP(_ d: UInt32) {
+        downstreams[d].transport.abandonTLS()
+        let e = exchanges.insert(Exchange(downstream: d, route: .unknown, framing: .none))
+        downstreams[d].exchange = e
+        openRecord(e, d)
+        var refusal = Refusal(
+            400, .badRequest, "This port speaks HTTPS, not plain HTTP: write https:// in the URL.")
+        refusal.closes = true
+        refuse(e, refusal)
+        // What follows of the request is read and dropped, so that no reset overtakes the answer.
+        downstreams[d].isReadable = true
+        ready.append(downstreams.token(.downstream, d))
     }
 
     /// Goes on with the handshake at a replica; true when it is done.

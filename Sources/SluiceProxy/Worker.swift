@@ -293,6 +293,7 @@ final class Worker {
         timers.value.cancel(&acceptTimer)
         for slot in downstreams.slotsInUse() where downstreams[slot].exchange == noSlot {
             if downstreams[slot].stage == .receivingHead && downstreams[slot].input.isEmpty {
+                downstreams[slot].transport.closeNotify()
                 close(downstream: slot)
             }
         }

@@ -230,6 +230,9 @@ extension Transport {
         tls = try TLSSession.make(client.context, descriptor: descriptor, host: host)
     }
 
+    /// Makes the connection a plain one again: for a last word to a peer that never spoke TLS.
+    package mutating func abandonTLS() { tls = nil }
+
     /// Whether this is a TLS connection.
     package var isTLS: Bool { tls != nil }
 

@@ -24,6 +24,8 @@ final class ReplicaAgent {
     private(set) var version: String?
     private(set) var metrics: ReplicaMetrics?
     private(set) var lastScrape = "none yet"
+    /// What keeps TLS from being established, in words for an operator; nil where nothing does.
+    private(set) var tlsProblem: String?
     /// The first probe has come to an end, whichever.
     private(set) var isProbed = false
     /// The model list has been read, or the replica has none to give.
@@ -123,12 +125,23 @@ final class ReplicaAgent {
             isProbing = false
             isProbed = true
             let outcome = ProbeOutcome(result)
+            noteTLS(result)
             observe(.probe(outcome))
             if outcome == .healthy, models == nil { askModels() }
             // A replica that is no vLLM has no model list: it must not hold the others' back.
             if outcome == .answeredOtherwise { hasToldModels = true }
             scheduleProbe()
         }
+    }
+
+    private func noteTLS(_ result: Result<Int, ClientFailure>) {
+        guard case .failure(.tls(let error)) = result else {
+            tlsProblem = nil
+            return
+        }
+        let text = "\(error)"
+        if text != tlsProblem { registry.shared.logger.warning("replica \(name): \(text)") }
+        tlsProblem = text
     }
 
     private func scheduleProbe() {
@@ -258,7 +271,7 @@ extension ProbeOutcome {
         case .success: self = .answeredOtherwise
         case .failure(.refused): self = .refused
         case .failure(.timeout): self = .timedOut
-        case .failure(.connect), .failure(.closed): self = .unreachable
+        case .failure(.connect), .failure(.tls), .failure(.closed): self = .unreachable
         case .failure(.malformed), .failure(.tooLarge): self = .answeredOtherwise
         }
     }
@@ -274,7 +287,8 @@ extension ScrapeResult {
         case .failure(.timeout): self = .timeout
         case .failure(.malformed): self = .malformed
         case .failure(.tooLarge): self = .tooLong
-        case .failure(.refused), .failure(.connect), .failure(.closed): self = .connect
+        case .failure(.refused), .failure(.connect), .failure(.tls), .failure(.closed):
+            self = .connect
         }
     }
 }

@@ -24,6 +24,7 @@ enum ReplicasPage {
                     ("url", quoted(agent.map { $0.endpoint.url.text } ?? row.key)),
                     ("state", quoted(row.state.label.description)),
                     ("why", quoted(row.why.label.description)),
+                    ("tls_problem", agent?.tlsProblem.map(quoted) ?? "null"),
                     ("since_seconds", number((now - row.since).seconds)),
                     ("in_flight", "\(row.inflight)"),
                     ("others", number(row.others)),

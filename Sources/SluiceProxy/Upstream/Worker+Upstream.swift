@@ -33,9 +33,13 @@ extension Worker {
             upstreams[u].isPeerClosed = true
             upstreams[u].isReadable = true
         }
+        if event.isWritable && upstreams[u].transport.readWaitsForWrite {
+            upstreams[u].isReadable = true
+        }
         switch upstreams[u].stage {
         case .connecting:
-            guard event.isWritable || event.isClosing else { return }
+            // A handshake waits for the replica's bytes, too.
+            guard event.isWritable || event.isClosing || upstreams[u].isHandshaking else { return }
             connected(u)
         case .active:
             if event.isWritable && upstreams[u].isBlocked { sendRequest(u) }
@@ -43,6 +47,11 @@ extension Worker {
         case .idle:
             guard event.isReadable || event.isClosing else { return }
             // Nothing may come on an idle connection: FIN, or stray bytes that are nobody's answer.
+            // TLS session tickets are neither, and looking takes them off the socket.
+            if !event.isClosing && upstreams[u].transport.isQuiet() {
+                upstreams[u].isReadable = false
+                return
+            }
             unlinkIdle(u)
             close(upstream: u)
         case .closed:
@@ -55,7 +64,8 @@ extension Worker {
             upstreamBroken(u, UpstreamFailure(connect: error))
             return
         }
-        if upstreams[u].isPeerClosed {
+        // A replica that refuses the handshake closes with an alert, which says why.
+        if upstreams[u].isPeerClosed && !upstreams[u].isHandshaking {
             upstreamBroken(u, .connectFailed)
             return
         }
@@ -82,6 +92,10 @@ extension Worker {
     /// Closes now; the slot is freed at the end of the turn.
     func close(upstream u: UInt32) {
         guard upstreams[u].stage != .closed else { return }
+        // Not after half a request, which must not look whole. Nothing on a plain connection.
+        if upstreams[u].output.isEmpty && !upstreams[u].isBlocked {
+            upstreams[u].transport.closeNotify()
+        }
         upstreams[u].stage = .closed
         upstreams[u].exchange = noSlot
         graveyard.append(upstreams.token(.upstream, u))
