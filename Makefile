@@ -16,10 +16,12 @@ TEST_FILTER ?=
 BENCH ?=
 # Arguments of `make soak`, for example SOAK='--minutes 60'
 SOAK ?=
+# How many times longer than in `make test` the faults of `make soak` last
+STRETCH ?= 5
 
 CFLAGS_BENCH := -O2 -Wall -Wextra -Werror
 
-.PHONY: help run demo build test lint format unit clients sanitizers summary bench \
+.PHONY: help run demo build test lint format unit clients faults sanitizers summary bench \
 	bench-tools soak instructions test-vllm container-check clean setup-run setup-test setup-count setup-bench
 .NOTPARALLEL:
 
@@ -44,7 +46,7 @@ format: ## lays out the sources
 unit: setup-test ## the Swift suites, unit and end to end
 	@scripts/swift-tests.sh plain '$(TEST_FILTER)'
 
-clients: setup-test build ## official clients against the binaries, validation of deploy/
+clients: setup-test build ## official clients and faults against the binaries, validation of deploy/
 	@scripts/client-tests.sh
 
 sanitizers: setup-test ## the Swift suites under thread and address sanitizer
@@ -57,8 +59,12 @@ summary:
 bench: setup-bench build bench-tools ## compares with nginx and HAProxy, writes docs/benchmarks.md
 	@python3 bench/run.py $(BENCH)
 
-soak: setup-bench build bench-tools ## long mixed load with faults, looks for leaks (SOAK=--minutes N)
+faults: setup-test build ## every fault of replicas, host and operators, with its figures
+	@scripts/client-tests.sh Tests/Faults
+
+soak: setup-bench setup-test build bench-tools ## long mixed load with faults, looks for leaks (SOAK=--minutes N)
 	@python3 bench/soak.py $(SOAK)
+	@SLUICE_FAULTS_STRETCH=$(STRETCH) scripts/client-tests.sh Tests/Faults
 
 instructions: setup-count build bench-tools ## user-mode instructions per request and event, with limits
 	@bench/instructions.sh

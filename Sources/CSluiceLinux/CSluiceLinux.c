@@ -104,6 +104,14 @@ void sluice_reset_on_close(int fd) {
     (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof linger);
 }
 
+int sluice_join_thread(pthread_t thread, int64_t deadline_ns) {
+    struct timespec deadline = {
+        .tv_sec = deadline_ns / 1000000000, .tv_nsec = deadline_ns % 1000000000};
+    int code = pthread_clockjoin_np(thread, NULL, CLOCK_MONOTONIC, &deadline);
+    if (code != 0) (void)pthread_detach(thread);
+    return code;
+}
+
 void sluice_name_thread(const char *name) { (void)pthread_setname_np(pthread_self(), name); }
 
 long sluice_raise_descriptor_limit(long wanted) {

@@ -72,10 +72,10 @@ extension ClientFailure {
         switch self {
         case .refused: "nobody listens there (connection refused)"
         case .connect(let error): "cannot connect: \(error.reason)"
-        case .tls(let error): "\(error)"
         case .timeout: "no answer in time"
         case .closed: "the connection was closed before the answer was whole"
         case .malformed(let what): "the answer is not valid HTTP (\(what))"
+        case .tls(let error): error.description
         case .tooLarge: "the answer is too large"
         }
     }

@@ -1,3 +1,7 @@
+#if canImport(Glibc)
+    import Glibc
+#endif
+
 /// Eight bytes at a time in one machine word: the fast way to look for a byte in Swift.
 ///
 /// Source: "Bit Twiddling Hacks", determining whether a word has a byte equal to n. Combining
@@ -226,6 +230,25 @@ extension Span<UInt8> {
             if self[range.lowerBound &+ i] | (byte & 0x40) >> 1 != byte { return false }
         }
         return true
+    }
+
+    /// Whether `count` bytes from `offset` on are those of `other` from `otherOffset` on; false where
+    /// either span ends before.
+    @inlinable package func hasBytes(
+        _ other: Span<UInt8>, from otherOffset: Int, count n: Int, at offset: Int
+    ) -> Bool {
+        guard n >= 0, offset >= 0, otherOffset >= 0, offset <= count &- n,
+            otherOffset <= other.count &- n
+        else { return false }
+        if n == 0 { return true }
+        // Safety: both ranges lie inside their spans, as just checked; memcmp only reads them.
+        return unsafe withUnsafeBufferPointer { a in
+            unsafe other.withUnsafeBufferPointer { b in
+                unsafe memcmp(
+                    a.baseAddress.unsafelyUnwrapped + offset,
+                    b.baseAddress.unsafelyUnwrapped + otherOffset, n) == 0
+            }
+        }
     }
 
     /// Whether the bytes from `offset` on begin with `literal`.

@@ -7,13 +7,12 @@ import SluiceTime
 package enum ClientFailure: Error, Equatable, Sendable {
     case refused
     case connect(SystemError)
-    /// The server's certificate or its handshake was not accepted; nothing was sent.
-    case tls(TLSError)
     case timeout
     /// The connection ended before the answer did.
     case closed
     case malformed(String)
     case tooLarge
+    case tls(TLSError)
 }
 
 /// What to ask.
@@ -70,20 +69,21 @@ package final class HTTPClient {
             }
             connection.close()
         }
+        var failure: ClientFailure
         do throws(SystemError) {
             let connection = try ClientConnection(to: address, client: self)
             do throws(TLSError) {
                 try connection.startTLS(request)
+                connection.begin(request, exchange)
+                return exchange
             } catch {
                 connection.close()
-                loop.after(.zero) { exchange.fail(.tls(error)) }
-                return exchange
+                failure = .tls(error)
             }
-            connection.begin(request, exchange)
         } catch {
-            let failure: ClientFailure = error.isRefused ? .refused : .connect(error)
-            loop.after(.zero) { exchange.fail(failure) }
+            failure = error.isRefused ? .refused : .connect(error)
         }
+        loop.after(.zero) { exchange.fail(failure) }
         return exchange
     }
 

@@ -1,4 +1,5 @@
 import ArgumentParser
+import SluiceProxy
 
 /// The program: `sluice serve|check|doctor|demo|bench`.
 @main struct Sluice: ParsableCommand {
@@ -24,6 +25,7 @@ import ArgumentParser
               2  the configuration is wrong; every error is on standard error
               64 the command line is wrong
             """,
+        version: BuildInfo.version,
         subcommands: [
             ServeCommand.self, CheckCommand.self, DoctorCommand.self, DemoCommand.self,
             BenchCommand.self,

@@ -18,6 +18,9 @@ final class AccessLogThread {
     /// With more than this behind it the log gives way no longer, or it would lose lines.
     static let yieldingBytesMax = 1 << 20
 
+    /// For the last lines at the end.
+    static let stopMax = Nanoseconds.seconds(1)
+
     private final class Flag: Sendable {
         let value = Atomic<Bool>(false)
     }
@@ -52,10 +55,10 @@ final class AccessLogThread {
         }
     }
 
-    /// Writes what is left and ends.
+    /// Writes what is left and ends; a reader that takes nothing holds up nobody's exit for long.
     func stop() {
         isStopping.value.store(true, ordering: .releasing)
-        thread.take()?.join()
+        thread.take()?.join(within: Self.stopMax)
     }
 
     private static func write(

@@ -49,7 +49,6 @@ extension Exchange {
     {
         if hasBody || method == .post { peek.finish() }
         if let error = peek.error { return .refuse(Refusal(error)) }
-        guard record.route != .responsesByID else { return .refuse(.unknownResponse) }
         let verdict = findPool(directory: directory, pools: settings.pools.count)
         guard case .pool(let index, _) = verdict else { return verdict }
         arrival.bodyBytes = bodyCount

@@ -60,9 +60,11 @@ package final class Gateway {
     ///   - configuration: the text of `/config`.
     ///   - takesSignals: whether SIGTERM, SIGINT and SIGHUP of the process are the gateway's; they
     ///     are blocked in this thread then. Without, only ``handle`` ends it.
+    ///   - lookup: how names of replicas become addresses; called on a thread of its own.
     package init(
         settings: GatewaySettings, configuration: String = "", logger: Logger,
-        takesSignals: Bool = true
+        takesSignals: Bool = true,
+        lookup: @escaping NameLookup = { SocketAddress.resolve(host: $0, port: $1) }
     ) throws(GatewayError) {
         self.logger = logger
         workerCount = settings.workers ?? min(WorkerThread.cpuCount, ControlGroup.cpuMax() ?? .max)
@@ -92,7 +94,7 @@ package final class Gateway {
             throw .system(error)
         }
         control = try ControlLoop(
-            shared: shared, signals: signals, configuration: configuration)
+            shared: shared, signals: signals, configuration: configuration, lookup: lookup)
     }
 
     /// Serves until a signal or ``handle`` has ended it.

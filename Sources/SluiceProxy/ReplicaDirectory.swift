@@ -46,7 +46,7 @@ struct ModelEntry: Sendable, Equatable {
 /// Replicas, models and names at one moment: a value that workers copy, so that no lookup locks.
 struct ReplicaDirectory: Sendable {
     /// By pool, then by replica slot.
-    var endpoints: [[ReplicaEndpoint?]]
+    private(set) var endpoints: [[ReplicaEndpoint?]]
     /// By the hash of the name, ascending; ``hashes`` holds the hashes.
     private(set) var models: [ModelEntry] = []
     private var hashes: [UInt64] = []
@@ -63,6 +63,21 @@ struct ReplicaDirectory: Sendable {
             found.generation == key.generation
         else { return nil }
         return found
+    }
+
+    /// Puts a replica's endpoint into its slot; the tenant before is gone.
+    mutating func setEndpoint(_ endpoint: ReplicaEndpoint, pool: Int, slot: Int) {
+        // Bounded: a pool has at most 1,024 slots.
+        while endpoints[pool].count <= slot { endpoints[pool].append(nil) }
+        endpoints[pool][slot] = endpoint
+    }
+
+    /// Empties a slot, unless it has another tenant by now.
+    mutating func removeEndpoint(pool: Int, slot: Int, generation: UInt32) {
+        guard slot < endpoints[pool].count, endpoints[pool][slot]?.generation == generation else {
+            return
+        }
+        endpoints[pool][slot] = nil
     }
 
     /// The pool that serves a model, and the model's label.

@@ -12,10 +12,19 @@ extension Worker {
     /// - Parameter retrying: replicas that must not be tried again; nil for a first attempt.
     func askToEnter(_ e: UInt32, retrying: ReplicaIDs?) {
         let traffic = shared.pools[exchanges[e].traffic]
+        if let owner = exchanges[e].owner {
+            askToEnter(e, at: owner, retrying: retrying)
+            return
+        }
         let token = exchanges.token(.downstream, e).bits
         let verdict = traffic.arrive(
             exchanges[e].arrival, worker: index, token: token, retrying: retrying, now: now,
             random: &random.value)
+        carryOut(e, verdict)
+    }
+
+    /// Does what the gate said.
+    func carryOut(_ e: UInt32, _ verdict: consuming AdmissionVerdict) {
         switch consume verdict {
         case .dispatch(let permit): dispatch(e, permit)
         case .wait(let ticket): exchanges[e].ticket = ticket

@@ -15,12 +15,12 @@ extension Worker {
         exchanges[e].isHeadHeld = false
         downstreams[d].output.removeAll()
         pool.provide(&downstreams[d].output)
-        if refusal.closes { downstreams[d].closesAfterAnswer = true }
+        if refusal.closes || isDraining { downstreams[d].closesAfterAnswer = true }
         let id = exchanges[e].record.requestID
         refusal.append(
             requestID: id.bytes,
             isHead: exchanges[e].record.method == .head,
-            closes: downstreams[d].closesAfterAnswer || isDraining, to: &downstreams[d].output)
+            closes: downstreams[d].closesAfterAnswer, to: &downstreams[d].output)
         answerWith(e, d, status: refusal.status, refusal.outcome, refusal.reason)
     }
 
@@ -28,11 +28,12 @@ extension Worker {
     func answerOurselves(_ e: UInt32, _ answer: OwnAnswer) {
         let d = exchanges[e].downstream
         pool.provide(&downstreams[d].output)
+        if isDraining { downstreams[d].closesAfterAnswer = true }
         let id = exchanges[e].record.requestID
         answer.append(
             requestID: id.bytes,
             isHead: exchanges[e].record.method == .head,
-            closes: downstreams[d].closesAfterAnswer || isDraining, to: &downstreams[d].output)
+            closes: downstreams[d].closesAfterAnswer, to: &downstreams[d].output)
         answerWith(e, d, status: answer.status, .ok, .none)
     }
 
@@ -112,6 +113,7 @@ extension Worker {
         exchanges[e].takeUsage()
         shard.finished(&exchanges[e].record)
         log.write(exchanges[e].record, now: now)
+        endsToWait(e)
         releaseRequest(e)
         pool.release(&exchanges[e].partialEvent)
         exchanges.discard(e)

@@ -74,6 +74,7 @@ extension Worker {
         let progress = upstreams[u].decode(
             into: &exchanges[e], payload: &payload.value, pool, now: now)
         if exchanges[e].isEventStream { observeEvents(e) }
+        if exchanges[e].idPeek != nil { learnOwner(e) }
         switch progress {
         case .more:
             sendPayload(e, d)
@@ -118,9 +119,11 @@ extension Worker {
         }
         let d = exchanges[e].downstream
         pool.provide(&downstreams[d].output)
+        if isDraining { downstreams[d].closesAfterAnswer = true }
         upstreams[u].beginAnswer(
             of: &exchanges[e], responseHead.value, isHTTP11: exchanges[e].clientIsHTTP11,
             closes: &downstreams[d].closesAfterAnswer, into: &downstreams[d].output, pool)
+        if exchanges[e].record.route == .responses { beginOwnership(e, status: status) }
         if exchanges[e].isEventStream {
             shared.pools[exchanges[e].traffic].progress[index].streamBegan(
                 at: exchanges[e].lastReplica, now: now)
@@ -144,6 +147,7 @@ extension Worker {
         exchanges[e].newContentEvents = 0
         if !hadContent {
             exchanges[e].hasContent = true
+            endsToWait(e)
             // The only place where the deadline moves to an earlier time: the timer must know.
             exchanges[e].upstreamDeadline = now + settings.timeouts.streamIdle
             armExchange(e)
@@ -184,6 +188,7 @@ extension Worker {
         guard !downstreams[d].output.isEmpty else { return }
         if !exchanges[e].isAnswerBegun {
             exchanges[e].isAnswerBegun = true
+            if !exchanges[e].isEventStream { endsToWait(e) }
             releaseRequest(e)
         }
         guard !downstreams[d].isBlocked else {
@@ -233,9 +238,12 @@ extension Worker {
             now = MonotonicClock.now()
             exchanges[e].record.firstContentWritten = now
         } else {
+            // A client that does not read makes no gap of the engine's: that time is `blocked`.
+            let gap = now - exchanges[e].record.lastContentWritten
             shard.observeGap(
-                model: exchanges[e].record.modelIndex, now - exchanges[e].record.lastContentWritten)
+                model: exchanges[e].record.modelIndex, gap - exchanges[e].blockedInGap)
         }
+        exchanges[e].blockedInGap = .zero
         exchanges[e].record.lastContentWritten = now
     }
 
@@ -264,11 +272,10 @@ extension Worker {
         {
             putIdle(u)
         } else {
+            upstreams[u].transport.closeNotify()
             close(upstream: u)
         }
-        let isServerError = exchanges[e].record.upstreamStatus >= 500
-        // A well-formed 5xx says little about the replica: the request may be what is wrong.
-        releasePermit(e, lostItsEnd ? .failed : isServerError ? .ignored : .success)
+        releasePermit(e, lostItsEnd ? .failed : exchanges[e].answerVerdict)
         if lostItsEnd {
             sendPayload(e, d)
             if exchanges.isInUse(e), downstreams[d].exchange == e {
@@ -292,7 +299,7 @@ extension Worker {
         let d = exchanges[e].downstream
         exchanges[e].upstream = noSlot
         close(upstream: u)
-        releasePermit(e, .failed)
+        releasePermit(e, .serverError)
         payload.value.removeAll()
         downstreams[d].output.removeAll()
         refuse(e, UpstreamFailure.errorEvent.refusal)

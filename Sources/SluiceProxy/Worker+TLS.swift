@@ -36,10 +36,10 @@ extension Worker {
             return true
         case .wantsRead, .wantsWrite: return false
         case .failed(let error):
-            downstreams[d].isHandshaking = false
             shard.handshake(.downstream, .failed)
+            downstreams[d].isHandshaking = false
             if error == .handshake(host: nil, .plainHTTP) {
-                refusePlainHTTP(d)
+                refusePlain(d)
             } else {
                 close(downstream: d)
             }
@@ -47,19 +47,13 @@ extension Worker {
         }
     }
 
-    /// Tells a client that left out the `s` of `https://` so, in the clear: it reads nothing else.
-    private func refusePlainHTTP(_ d: UInt32) {
+    /// HTTP without TLS: says so in the client's own terms, for a reset tells nobody what is wrong.
+    private func refusePlain(_ d: UInt32) {
         downstreams[d].transport.abandonTLS()
-        let e = exchanges.insert(Exchange(downstream: d, route: .unknown, framing: .none))
-        downstreams[d].exchange = e
-        openRecord(e, d)
         var refusal = Refusal(
-            400, .badRequest, "This port speaks HTTPS, not plain HTTP: write https:// in the URL.")
+            400, .badRequest, "This port speaks TLS; use https:// instead of http://.")
         refusal.closes = true
-        refuse(e, refusal)
-        // What follows of the request is read and dropped, so that no reset overtakes the answer.
-        downstreams[d].isReadable = true
-        ready.append(downstreams.token(.downstream, d))
+        refuseUnknown(d, refusal)
     }
 
     /// Goes on with the handshake at a replica; true when it is done.

@@ -149,6 +149,11 @@ package struct ResolveError: Error, CustomStringConvertible {
     package let host: String
     package let reason: String
     package var description: String { "\(host): \(reason)" }
+
+    package init(host: String, reason: String) {
+        self.host = host
+        self.reason = reason
+    }
 }
 
 extension SocketAddress {

@@ -230,11 +230,12 @@ extension Transport {
         tls = try TLSSession.make(client.context, descriptor: descriptor, host: host)
     }
 
-    /// Makes the connection a plain one again: for a last word to a peer that never spoke TLS.
-    package mutating func abandonTLS() { tls = nil }
-
     /// Whether this is a TLS connection.
     package var isTLS: Bool { tls != nil }
+
+    /// Goes on without TLS: for an answer to a client that speaks none. What the handshake has read is
+    /// lost.
+    package mutating func abandonTLS() { tls = nil }
 
     /// Goes on with the handshake; `done` at once on a plain connection.
     package mutating func handshake() -> HandshakeResult { tls?.handshake() ?? .done }

@@ -1,7 +1,8 @@
 import CSluiceLinux
 import Glibc
+import SluiceTime
 
-/// A named POSIX thread that is joined before it is forgotten.
+/// A named POSIX thread that is joined, or let go, before it is forgotten.
 package struct WorkerThread: ~Copyable {
     private let handle: pthread_t
 
@@ -38,6 +39,18 @@ package struct WorkerThread: ~Copyable {
 
     /// Waits until the thread has ended.
     package consuming func join() { pthread_join(handle, nil) }
+
+    /// Lets it end by itself: for what may be stuck in a call that cannot be ended. Source:
+    /// pthread_detach(3).
+    package consuming func detach() { pthread_detach(handle) }
+
+    /// Waits so long for the end; a thread that has not ended then is left to itself.
+    ///
+    /// - Returns: whether it has ended. Source: pthread_clockjoin_np(3).
+    @discardableResult
+    package consuming func join(within limit: Nanoseconds) -> Bool {
+        sluice_join_thread(handle, (MonotonicClock.now() + limit).nanoseconds) == 0
+    }
 
     /// CPUs that the process may use: sched_getaffinity(2).
     package static var cpuCount: Int { Int(sluice_cpu_count()) }

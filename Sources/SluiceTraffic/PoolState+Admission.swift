@@ -82,11 +82,6 @@ extension PoolState {
         excluding: ReplicaIDs, isRetry: Bool, now: Instant, dice: UInt64
     ) -> Reservation? {
         guard let pick = Router.pick(lanes, excluding: excluding, dice: dice) else { return nil }
-        lanes[pick.slot].inflight += 1
-        entries[pick.slot].dispatched &+= 1
-        inflight += 1
-        dispatched &+= 1
-        budget.recordDispatch(now: now)
         let reason: RoutingReason
         if isRetry {
             reason = .retry
@@ -95,7 +90,32 @@ extension PoolState {
         } else {
             reason = pick.choices == 1 ? .onlyChoice : .leastLoaded
         }
-        return Reservation(replica: id(pick.slot), dispatched: now, reason: reason)
+        return take(pick.slot, reason, now: now)
+    }
+
+    /// Takes a slot at a replica.
+    private mutating func take(_ slot: Int, _ reason: RoutingReason, now: Instant) -> Reservation {
+        lanes[slot].inflight += 1
+        entries[slot].dispatched &+= 1
+        inflight += 1
+        dispatched &+= 1
+        budget.recordDispatch(now: now)
+        return Reservation(replica: id(slot), dispatched: now, reason: reason)
+    }
+
+    /// Admits a request that one replica only can answer, whatever its state, or refuses it.
+    ///
+    /// It never waits: what it asks for costs the engine nothing, and where it waits for an engine
+    /// that is behind it would wait for nothing. Its replica may drain or be sick and still know.
+    ///
+    /// - Returns: nil when the replica is gone.
+    mutating func arrive(at replica: ReplicaID, now: Instant, dice: UInt64) -> ArrivalDecision? {
+        guard let slot = slot(replica) else { return nil }
+        if isDraining { return .shed(.draining, nil) }
+        guard lanes[slot].inflight < limits.replicaInflightMax else {
+            return .shed(.full, retryAfter(now: now, dice: dice))
+        }
+        return .dispatch(take(slot, .owner, now: now))
     }
 
     // MARK: Release
@@ -107,7 +127,14 @@ extension PoolState {
             switch end {
             case .success:
                 entries[slot].succeeded &+= 1
+                entries[slot].serverErrors.record(isError: false, now: now)
                 observe(slot, .requestSucceeded, now: now)
+            case .serverError:
+                entries[slot].serverErrors.record(isError: true, now: now)
+                if isServerErrorOutlier(slot, now: now) {
+                    entries[slot].failed &+= 1
+                    observe(slot, .requestFailed, now: now)
+                }
             case .failed:
                 entries[slot].failed &+= 1
                 observe(slot, .requestFailed, now: now)
@@ -116,6 +143,25 @@ extension PoolState {
             retireIfDrained(slot)
         }
         return pump(now: now)
+    }
+
+    /// Whether the share of server errors among a replica's recent answers is more than five times
+    /// its pool's median. Source: DESIGN section 8.
+    ///
+    /// The median is that of the replicas which have answered lately, this one included, the lower
+    /// of two: a replica alone is never worse than its pool. It is not sorted for but counted – more
+    /// than half must be five times better – in one pass without memory.
+    private mutating func isServerErrorOutlier(_ slot: Int, now: Instant) -> Bool {
+        let share = entries[slot].serverErrors
+        guard share.isAboveFloor else { return false }
+        var compared = 0
+        var better = 0
+        for other in entries.indices
+        where entries[other].isUsed && !entries[other].serverErrors.isEmpty(now: now) {
+            compared += 1
+            if share.isOutlier(beside: entries[other].serverErrors) { better += 1 }
+        }
+        return better > (compared - 1) / 2
     }
 
     /// The ledger's part of a release. A permit outlives its replica's tenancy never: a slot is

@@ -11,7 +11,10 @@ extension PoolState {
             slots[entries[slot].descriptor.key] = slot
         }
         var kept = Set<Int>()
-        let joins = up > 0
+        // Where nobody stays a narrow start would only make the queue longer.
+        let joins = descriptors.contains { descriptor in
+            slots[descriptor.key].map { entries[$0].health.state.acceptsNewWork } ?? false
+        }
         for descriptor in descriptors {
             var slot = slots[descriptor.key]
             if let known = slot, !kept.insert(known).inserted {
@@ -86,7 +89,7 @@ extension PoolState {
     }
 
     private mutating func take(_ scrape: LoadScrape, _ slot: Int, now: Instant) {
-        if scrape.isUsable && !isFrozen(scrape, slot) {
+        if scrape.isUsable && !isFrozen(scrape, slot, now: now) {
             let inflight = max(entries[slot].inflightAtScrape, lanes[slot].inflight)
             entries[slot].load.take(scrape, inflight: Int(inflight), now: now)
             entries[slot].inflightAtScrape = 0
@@ -98,18 +101,25 @@ extension PoolState {
         if let sleeps = scrape.isSleeping { observe(slot, .sleeping(sleeps), now: now) }
     }
 
-    /// Whether the page cannot be of now: requests were served, yet the engine's steps stand still.
+    /// An event that came so soon after a page may be of a step that the page has counted.
+    private static let eventLagMax = Nanoseconds.milliseconds(250)
+
+    /// Whether the page cannot be of now: requests were served or tokens came, yet the engine's steps
+    /// stand still.
     ///
     /// Such a scrape is not taken, so that the last good one grows old and fades like a missing one
     /// (SECURITY section 3, row 12). Pages without a heartbeat cannot be judged.
-    private mutating func isFrozen(_ scrape: LoadScrape, _ slot: Int) -> Bool {
+    private mutating func isFrozen(_ scrape: LoadScrape, _ slot: Int, now: Instant) -> Bool {
         guard let heartbeat = scrape.heartbeat else { return false }
         let isMoving = entries[slot].heartbeat != heartbeat
         if isMoving {
             entries[slot].heartbeat = heartbeat
+            entries[slot].heartbeatAt = now
             entries[slot].succeededAtHeartbeat = entries[slot].succeeded
         }
-        return !isMoving && entries[slot].succeeded != entries[slot].succeededAtHeartbeat
+        guard !isMoving else { return false }
+        return entries[slot].succeeded != entries[slot].succeededAtHeartbeat
+            || entries[slot].lastEvent > entries[slot].heartbeatAt + Self.eventLagMax
     }
 
     /// Passes a signal to the replica's health and renews the lanes when that changed anything.
@@ -186,6 +196,7 @@ extension PoolState {
             refreshForeign(slot, now: now)
             var report = ProgressReport(streams: 0, streamsSince: .unset, lastEvent: .unset)
             for worker in progress { worker.add(to: &report, slot: slot) }
+            entries[slot].lastEvent = report.lastEvent
             let signal = HealthSignal.tick(
                 report, timePerToken: entries[slot].load.timePerToken)
             if apply(slot, signal, now: now) { isOutOfDate = true }

@@ -18,12 +18,16 @@ struct PoolState: Sendable {
         /// Our requests there when the scrape on its way was sent.
         var inflightAtScrape: Int32 = 0
         var badScrapes: UInt64 = 0
-        /// The heartbeat scraped last, and what had been served when it last moved.
+        /// When the last tick saw an event of any of our streams there.
+        var lastEvent = Instant.unset
+        /// The heartbeat scraped last, when it last moved, and what had been served by then.
         var heartbeat: Double?
+        var heartbeatAt = Instant.unset
         var succeededAtHeartbeat: UInt64 = 0
         var dispatched: UInt64 = 0
         var succeeded: UInt64 = 0
         var failed: UInt64 = 0
+        var serverErrors = ServerErrorShare()
     }
 
     /// Transitions kept for the control thread; beyond, further ones are dropped and counted.

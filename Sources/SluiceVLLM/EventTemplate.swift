@@ -37,8 +37,8 @@ struct EventTemplate: ~Copyable, Sendable {
         let textEnd = event.count &- tailCount
         guard headCount > 0, textEnd > headCount else { return false }
         let known = storage.span
-        guard Self.areEqual(known, at: 0, event, at: 0, count: headCount),
-            Self.areEqual(known, at: headCount, event, at: textEnd, count: tailCount)
+        guard event.hasBytes(known, from: 0, count: headCount, at: 0),
+            event.hasBytes(known, from: headCount, count: tailCount, at: textEnd)
         else { return false }
         var index = headCount
         while true {
@@ -50,30 +50,5 @@ struct EventTemplate: ~Copyable, Sendable {
             guard length > 0, index &+ length <= textEnd else { return false }
             index &+= length
         }
-    }
-
-    @inline(__always) private static func areEqual(
-        _ a: Span<UInt8>, at aStart: Int, _ b: Span<UInt8>, at bStart: Int, count: Int
-    ) -> Bool {
-        var index = 0
-        while index &+ 32 <= count {
-            let first =
-                (a.word(at: aStart &+ index) ^ b.word(at: bStart &+ index))
-                | (a.word(at: aStart &+ index &+ 8) ^ b.word(at: bStart &+ index &+ 8))
-            let second =
-                (a.word(at: aStart &+ index &+ 16) ^ b.word(at: bStart &+ index &+ 16))
-                | (a.word(at: aStart &+ index &+ 24) ^ b.word(at: bStart &+ index &+ 24))
-            if first | second != 0 { return false }
-            index &+= 32
-        }
-        while index &+ 8 <= count {
-            if a.word(at: aStart &+ index) != b.word(at: bStart &+ index) { return false }
-            index &+= 8
-        }
-        while index < count {
-            if a[aStart &+ index] != b[bStart &+ index] { return false }
-            index &+= 1
-        }
-        return true
     }
 }

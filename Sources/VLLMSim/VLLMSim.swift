@@ -95,9 +95,10 @@ import VLLMSimulator
             let watch = try loop.watch(signals.descriptor, .read) { _ in
                 while let signal = signals.next() { if signal != SIGHUP { loop.stop() } }
             }
-            // Not `print`: whoever waits for the line may read it through a pipe.
-            FileHandle.standardOutput.write(
-                Data("vllm-sim ready on http://\(server.address)\n".utf8))
+            // Not `print`: whoever waits for the line may read it through a pipe. Not
+            // `write(_: Data)` either, which traps when the other end of that pipe is gone.
+            try? FileHandle.standardOutput.write(
+                contentsOf: Data("vllm-sim ready on http://\(server.address)\n".utf8))
             loop.run()
             loop.unwatch(watch, signals.descriptor)
             server.close()
@@ -105,8 +106,9 @@ import VLLMSimulator
             let advice =
                 error.isAddressInUse
                 ? "; something listens there already, choose another port or 0" : ""
-            FileHandle.standardError.write(
-                Data("vllm-sim: cannot listen on \(listen): \(error.reason)\(advice)\n".utf8))
+            try? FileHandle.standardError.write(
+                contentsOf: Data(
+                    "vllm-sim: cannot listen on \(listen): \(error.reason)\(advice)\n".utf8))
             throw ExitCode.failure
         }
     }

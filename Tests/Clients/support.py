@@ -97,8 +97,9 @@ class Simulator(Program):
 class Gateway(Program):
     """The gateway on ports of the kernel's choosing."""
 
-    def __init__(self, *flags, command="serve"):
-        super().__init__([SLUICE, command, *flags], r"^sluice ready ")
+    def __init__(self, *flags, command="serve", wrap=()):
+        # wrap: a command that runs the gateway in its own process, such as prlimit.
+        super().__init__([*wrap, SLUICE, command, *flags], r"^sluice ready ")
         line = self.ready_line
         self.url = re.search(r"https?://[\d.]+:\d+", line).group(0)
         found = re.search(r"admin=(http://[\d.]+:\d+)", line)

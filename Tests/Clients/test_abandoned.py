@@ -5,7 +5,7 @@ import pytest
 import support
 
 # Long enough to be still running whenever the test looks.
-TOKENS = 1_500
+TOKENS = 3_500
 
 
 def quiet(fleet):

@@ -38,14 +38,14 @@ def test_a_stream_whose_replica_is_killed_ends_in_an_error_and_the_next_request_
     fleet, kill = losable
     with fleet.client() as client:
         stream = iter(client.chat.completions.create(
-            model=support.MODEL, messages=MESSAGES, max_tokens=1_500, stream=True,
+            model=support.MODEL, messages=MESSAGES, max_tokens=3_500, stream=True,
             extra_body={"ignore_eos": True}))
         for _ in range(3):
             next(stream)
-        busy = support.until(
-            lambda: [i for i, url in enumerate(fleet.replicas) if support.running(url)],
-            what="a busy replica")
-        kill(busy[0])
+        # The gateway knows at once; a vLLM that streams may leave /metrics unanswered for seconds.
+        busy = [row["url"] for row in support.replicas(fleet.admin) if row["in_flight"]]
+        assert len(busy) == 1
+        kill(fleet.replicas.index(busy[0]))
         reasons = []
         with pytest.raises(Exception) as caught:  # which one is the client library's choice
             for chunk in stream:

@@ -68,4 +68,16 @@ import Testing
         ]
         #expect(verdicts == [true, false, false, false])
     }
+
+    @Test func `parts of two texts compare only where both lie inside`() {
+        let (a, b) = (Array("abcdef".utf8), Array("xxcdex".utf8))
+        let places = [(2, 2, 3), (2, 2, 4), (0, 0, 0), (6, 6, 0), (4, 2, 2), (2, 2, 5), (-1, 0, 1)]
+        var found: [Bool] = []
+        for (at, from, count) in places {
+            found.append(a.span.hasBytes(b.span, from: from, count: count, at: at))
+        }
+        found.append(a.span.hasBytes(b.span, from: 2, count: -1, at: 2))
+        found.append(a.span.hasBytes(b.span, from: 7, count: 0, at: 0))
+        #expect(found == [true, false, true, true, false, false, false, false, false])
+    }
 }

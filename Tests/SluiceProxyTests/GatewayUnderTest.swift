@@ -26,7 +26,7 @@ final class GatewayUnderTest: @unchecked Sendable {
         let state = Guarded(State())
     }
 
-    private init(_ settings: GatewaySettings) throws {
+    private init(_ settings: GatewaySettings, lookup: @escaping NameLookup) throws {
         let run = Run()
         self.run = run
         thread = try WorkerThread(name: "test-gateway") {
@@ -34,7 +34,7 @@ final class GatewayUnderTest: @unchecked Sendable {
                 let gateway = try Gateway(
                     settings: settings,
                     logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
-                    takesSignals: false)
+                    takesSignals: false, lookup: lookup)
                 run.state.withLock { $0.handle = gateway.handle }
                 try gateway.run { addresses in run.state.withLock { $0.addresses = addresses } }
                 let leaks = gateway.leaks
@@ -61,12 +61,13 @@ final class GatewayUnderTest: @unchecked Sendable {
     /// Runs `body` against a gateway before `upstreams`, then ends both and looks for what is left.
     static func run(
         _ upstreams: [ScriptedUpstream], change: (inout GatewaySettings) -> Void = { _ in },
+        lookup: @escaping NameLookup = { SocketAddress.resolve(host: $0, port: $1) },
         sourceLocation: SourceLocation = #_sourceLocation,
         _ body: (GatewayUnderTest) throws -> Void
     ) throws {
         var settings = Self.settings(upstreams)
         change(&settings)
-        let gateway = try GatewayUnderTest(settings)
+        let gateway = try GatewayUnderTest(settings, lookup: lookup)
         defer { for upstream in upstreams { upstream.stop() } }
         do {
             try body(gateway)

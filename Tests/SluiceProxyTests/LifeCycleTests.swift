@@ -56,6 +56,42 @@ extension GatewayTests {
             }
         }
 
+        @Test func `a connection that was promised to stay is served once more, told to close`()
+            throws
+        {
+            let upstream = try ScriptedUpstream { peer in
+                while peer.nextRequest() != nil {
+                    peer.send(streamHead + chunk(token("a")))
+                    peer.rest(.milliseconds(200))
+                    peer.send(chunk(done) + "0\r\n\r\n")
+                }
+            }
+            try GatewayUnderTest.run([upstream]) { gateway in
+                let streaming = try gateway.connect()
+                streaming.send(streamingChat)
+                #expect(streaming.read(until: token("a")))
+                let idle = try gateway.connect()
+                idle.send("GET /health HTTP/1.1\r\nhost: a\r\n\r\n")
+                #expect(idle.readAnswer()?["connection"] == nil)
+                let new = try gateway.connect()
+
+                gateway.drain()
+                #expect(eventually { gateway.page("/readyz")?.status == 503 })
+                for client in [idle, new] { client.send(streamingChat) }
+                let first = streaming.readAnswer()
+                #expect(first?.isWhole == true)
+                #expect(first?["connection"] == nil)
+                streaming.send(streamingChat)
+                for client in [streaming, idle, new] {
+                    let answer = client.readAnswer()
+                    #expect(answer?.isWhole == true)
+                    #expect(answer?["connection"] == "close")
+                    #expect(client.readToEnd() == .finished)
+                }
+                #expect(eventually { gateway.hasEnded })
+            }
+        }
+
         @Test func `what is left at the drain limit is cut and counted`() throws {
             let upstream = try ScriptedUpstream { peer in
                 guard peer.nextRequest() != nil else { return }
@@ -165,6 +201,38 @@ extension GatewayTests {
                 #expect(abs(whole - parts) < 0.000_01)
                 #expect(page.sum("sluice_time_to_first_token_seconds_count") == 3)
             }
+        }
+
+        @Test func `a log that nobody reads does not hold up the end`() throws {
+            let path = NSTemporaryDirectory() + "sluice-e2e-\(UUID().uuidString).pipe"
+            let made = unsafe mkfifo(path, 0o600)
+            try #require(made == 0)
+            defer { try? FileManager.default.removeItem(atPath: path) }
+            // Keeps the pipe open for writing, and full.
+            let descriptor = unsafe open(path, O_RDWR | O_NONBLOCK)
+            try #require(descriptor >= 0)
+            defer { close(descriptor) }
+            let filler = [UInt8](repeating: 0x0A, count: 4_096)
+            while unsafe write(descriptor, filler, filler.count) > 0 {}
+            let upstream = try ScriptedUpstream { peer in
+                while peer.nextRequest() != nil { peer.answer("{}") }
+            }
+            try GatewayUnderTest.run([upstream], change: { $0.accessLog = .file(path) }) {
+                gateway in
+                let status = try gateway.ask(chat()).status
+                #expect(status == 200)
+                let start = MonotonicClock.now()
+                gateway.drain()
+                #expect(eventually { gateway.hasEnded })
+                #expect(MonotonicClock.now() - start < .seconds(3))
+            }
+            // The thread that was left waiting writes its line once somebody reads.
+            var bytes = [UInt8](repeating: 0, count: 65_536)
+            let isWritten = eventually {
+                let count = unsafe read(descriptor, &bytes, bytes.count)
+                return bytes.prefix(max(0, count)).contains(UInt8(ascii: "{"))
+            }
+            #expect(isWritten)
         }
 
         @Test func `each exchange writes one line to the access log`() throws {

@@ -163,7 +163,7 @@ extension GatewayTests {
                 #expect(answer.status == 400)
                 #expect(answer["connection"] == "close")
                 #expect(answer["x-sluice-reason"] == "bad_request")
-                #expect(answer.text.contains("write https:// in the URL"))
+                #expect(answer.text.contains("use https:// instead of http://"))
                 let end = client.readToEnd()
                 #expect(end == .finished)
                 #expect(upstream.requests.isEmpty)

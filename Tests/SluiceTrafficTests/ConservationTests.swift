@@ -47,6 +47,7 @@ import Testing
                     switch random.next(upperBound: 10 as UInt64) {
                     case 0: .failed
                     case 1: .ignored
+                    case 2: .serverError
                     default: .success
                     }
                 one.release(end, now: harness.now)

@@ -47,6 +47,13 @@ import Testing
         #expect(harness.spread(20) == [18, 2])
     }
 
+    @Test func `where all are replaced the newcomers start at full width`() {
+        let harness = PoolHarness(replicas: 2)
+        harness.observe(0, .probe(.healthy))
+        harness.update(["r8", "r9"])
+        #expect(harness.spread(20) == [10, 10])
+    }
+
     @Test func `the same key twice is one replica`() {
         let harness = PoolHarness(replicas: 0)
         let update = harness.pool.update(

@@ -5,6 +5,7 @@
 // signalfd, TCP_INFO, CPU affinity. Each function is one system call (or a handful of setsockopt)
 // and returns what the call returns; errno is left for the caller.
 
+#include <pthread.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/epoll.h>
@@ -55,6 +56,9 @@ void sluice_reset_on_close(int fd);
 
 /// Names the calling thread: pthread_setname_np(3).
 void sluice_name_thread(const char *name);
+/// Joins a thread that ends before the deadline on CLOCK_MONOTONIC, detaches it otherwise; returns
+/// pthread_clockjoin_np(3)'s code, 0 or ETIMEDOUT.
+int sluice_join_thread(pthread_t thread, int64_t deadline_ns);
 
 /// Raises RLIMIT_NOFILE to `wanted` as far as the hard limit goes, and never lowers it; returns what
 /// is in force. Source: getrlimit(2).

@@ -96,11 +96,9 @@ package final class Examination {
             "is vLLM started, on this port, and not on 127.0.0.1 only (--host 0.0.0.0)? "
                 + "it listens only after loading the model"
         case .connect: "check the address, routes and network policies between here and there"
-        case .tls:
-            "is it TLS on this port, made out for this name, and the CA file the right one?"
         case .timeout:
             "a firewall that drops packets, or a process that hangs: try curl -v \(subject.target.url)/health"
-        case .closed, .malformed, .tooLarge:
+        case .closed, .malformed, .tooLarge, .tls:
             subject.target.isTLS
                 ? "is it TLS on this port, and the CA file the right one?"
                 : "is it plain HTTP on this port? for TLS write https://"

@@ -17,7 +17,7 @@ final class ControlLoop {
     let registry: ReplicaRegistry
     let pages: AdminPages
     /// Counts what the control thread itself does: scrapes, name look-ups.
-    let shard = MetricShard()
+    let shard: MetricShard
     private let signals: SignalSource?
     private(set) var admin: HTTPServer?
     private(set) var status: HTTPServer?
@@ -35,16 +35,20 @@ final class ControlLoop {
     static let noteInterval = Nanoseconds.seconds(5)
 
     /// Opens the admin and status listeners. - Throws: ``GatewayError``.
-    init(shared: GatewayShared, signals: SignalSource?, configuration: String) throws(GatewayError)
-    {
+    init(
+        shared: GatewayShared, signals: SignalSource?, configuration: String,
+        lookup: @escaping NameLookup
+    ) throws(GatewayError) {
         self.shared = shared
+        shard = MetricShard(scales: shared.scales)
         self.signals = signals
         do throws(SystemError) {
             loop = try EndpointLoop()
         } catch {
             throw .system(error)
         }
-        registry = try ReplicaRegistry(shared: shared, loop: loop, shard: shard)
+        registry = try ReplicaRegistry(
+            shared: shared, loop: loop, shard: shard, lookup: lookup)
         pages = AdminPages(configuration: configuration)
         pages.control = self
         admin = try open("admin", shared.settings.admin, pages.answerAdmin)

@@ -1,8 +1,8 @@
 import Glibc
 
 /// What this binary is.
-enum BuildInfo {
-    static let version = "0.1.0"
+package enum BuildInfo {
+    package static let version = "0.1.0"
     /// Set by the build where it knows; a checkout does not.
     static let commit = "unknown"
     #if swift(>=6.4)

@@ -15,7 +15,8 @@ final class ReplicaAgent {
     let endpoint: ReplicaEndpoint
     let id: ReplicaID
     let name: String
-    let key: String
+    /// Of what is reached by TLS: the API, the metrics page or both.
+    private let tls: TLSClientContext?
     private unowned let registry: ReplicaRegistry
     private let settings: PoolSettings
     private let metricsAddress: SocketAddress
@@ -24,7 +25,7 @@ final class ReplicaAgent {
     private(set) var version: String?
     private(set) var metrics: ReplicaMetrics?
     private(set) var lastScrape = "none yet"
-    /// What keeps TLS from being established, in words for an operator; nil where nothing does.
+    /// Why the last probe found no TLS; nil when it did, or needed none.
     private(set) var tlsProblem: String?
     /// The first probe has come to an end, whichever.
     private(set) var isProbed = false
@@ -42,14 +43,15 @@ final class ReplicaAgent {
     static let scrapeBytesMax = 4 << 20
 
     init(
-        pool: Int, endpoint: ReplicaEndpoint, id: ReplicaID, name: String, key: String,
-        metricsAddress: SocketAddress, settings: PoolSettings, registry: ReplicaRegistry
+        pool: Int, endpoint: ReplicaEndpoint, id: ReplicaID, name: String,
+        metricsAddress: SocketAddress, tls: TLSClientContext?, settings: PoolSettings,
+        registry: ReplicaRegistry
     ) {
         self.pool = pool
         self.endpoint = endpoint
         self.id = id
         self.name = name
-        self.key = key
+        self.tls = tls
         self.metricsAddress = metricsAddress
         self.settings = settings
         self.registry = registry
@@ -87,7 +89,7 @@ final class ReplicaAgent {
         request.connectMax = min(limit, registry.shared.settings.timeouts.connect)
         request.bodyBytesMax = bytesMax
         request.fields = [("user-agent", "sluice")]
-        if url.isTLS, let context = endpoint.tls { request.tls = (context, url.host) }
+        if url.isTLS, let context = tls { request.tls = (context, url.host) }
         if let key = endpoint.authorization {
             request.fields.append(("authorization", String(decoding: key, as: UTF8.self)))
         }
@@ -117,9 +119,12 @@ final class ReplicaAgent {
         guard !isProbing, !isEnded else { return }
         isProbing = true
         registry.loop.cancel(&probeTimer)
+        // vLLM asks for no key at /health: a replica that refuses ours must be asked where it does,
+        // or it would seem well again with every probe.
+        let isUnauthorized = traffic.replicaState(id) == .unauthorized
         get(
-            "/health", url: endpoint.url, at: endpoint.address, within: settings.scrapeTimeout,
-            bytesMax: 65_536, onBody: { _, _ in }
+            isUnauthorized ? "/v1/models" : "/health", url: endpoint.url, at: endpoint.address,
+            within: settings.scrapeTimeout, bytesMax: ModelList.bytesMax, onBody: { _, _ in }
         ) { [weak self] result in
             guard let self, !isEnded else { return }
             isProbing = false
@@ -134,14 +139,16 @@ final class ReplicaAgent {
         }
     }
 
+    /// Says, once, why TLS to the replica fails: no state and no status code would.
     private func noteTLS(_ result: Result<Int, ClientFailure>) {
         guard case .failure(.tls(let error)) = result else {
             tlsProblem = nil
             return
         }
-        let text = "\(error)"
-        if text != tlsProblem { registry.shared.logger.warning("replica \(name): \(text)") }
-        tlsProblem = text
+        if tlsProblem != error.description {
+            registry.shared.logger.warning("replica \(name): \(error)")
+        }
+        tlsProblem = error.description
     }
 
     private func scheduleProbe() {
@@ -271,7 +278,7 @@ extension ProbeOutcome {
         case .success: self = .answeredOtherwise
         case .failure(.refused): self = .refused
         case .failure(.timeout): self = .timedOut
-        case .failure(.connect), .failure(.tls), .failure(.closed): self = .unreachable
+        case .failure(.connect), .failure(.closed), .failure(.tls): self = .unreachable
         case .failure(.malformed), .failure(.tooLarge): self = .answeredOtherwise
         }
     }
@@ -287,7 +294,7 @@ extension ScrapeResult {
         case .failure(.timeout): self = .timeout
         case .failure(.malformed): self = .malformed
         case .failure(.tooLarge): self = .tooLong
-        case .failure(.refused), .failure(.connect), .failure(.tls), .failure(.closed):
+        case .failure(.refused), .failure(.connect), .failure(.closed), .failure(.tls):
             self = .connect
         }
     }

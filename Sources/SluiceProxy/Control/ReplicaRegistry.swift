@@ -1,4 +1,3 @@
-import Glibc
 import SluiceBytes
 import SluiceEndpoint
 import SluiceExchange
@@ -7,9 +6,8 @@ import SluiceTelemetry
 import SluiceTime
 import SluiceTraffic
 import SluiceVLLM
-import Synchronization
 
-// Control thread only, but for the resolver thread it starts.
+// Control thread only.
 
 /// Which replicas there are, what they serve, and the directory the workers read.
 final class ReplicaRegistry {
@@ -22,20 +20,28 @@ final class ReplicaRegistry {
     private var recordIndexes: [String: Int32] = [:]
     private var resolver: Resolver?
     private var resolverWatch: EndpointLoop.Watch?
-    private let keys: [[[UInt8]?]]
-    /// TLS of each configured replica, and of each pool's name.
-    private let contexts: [[TLSClientContext?]]
-    private let dnsContexts: [TLSClientContext?]
+    private var addresses = KnownAddresses()
+    /// Replicas that are not wanted any more and finish what they have.
+    private var leaving: [(pool: Int, id: ReplicaID)] = []
+    private var seenModels = SeenModels()
+    /// Names whose first look-up has not come to an end.
+    private var unanswered = Set<String>()
+    private let lookup: NameLookup
+    private let credentials: [PoolCredentials]
     private var transitions: [String: UInt64] = [:]
 
-    /// Reads API key files and resolves the configured names once. - Throws: ``GatewayError``.
-    init(shared: GatewayShared, loop: EndpointLoop, shard: MetricShard) throws(GatewayError) {
+    /// Reads API key and CA files. - Throws: ``GatewayError``.
+    init(
+        shared: GatewayShared, loop: EndpointLoop, shard: MetricShard, lookup: @escaping NameLookup
+    ) throws(GatewayError) {
         self.shared = shared
         self.loop = loop
         self.shard = shard
         client = HTTPClient(on: loop)
-        keys = try Self.readKeys(shared.settings)
-        (contexts, dnsContexts) = try Self.makeContexts(shared.settings)
+        self.lookup = lookup
+        var credentials: [PoolCredentials] = []
+        for pool in shared.settings.pools { credentials.append(try PoolCredentials(pool)) }
+        self.credentials = credentials
         names.pools = shared.settings.pools.map(\.name)
         names.routingReasons = RoutingReason.allCases.map { $0.label.description }
         names.nameParseErrors()
@@ -44,69 +50,25 @@ final class ReplicaRegistry {
         }
     }
 
-    private static func readKeys(_ settings: GatewaySettings) throws(GatewayError) -> [[[UInt8]?]] {
-        var all: [[[UInt8]?]] = []
-        for pool in settings.pools {
-            var keys: [[UInt8]?] = []
-            for replica in pool.replicas {
-                guard let path = replica.apiKeyFile else {
-                    keys.append(nil)
-                    continue
-                }
-                guard let text = TextFile.read(path) else {
-                    throw .file(key: "api_key_file", path: path, reason: "cannot be read")
-                }
-                let key = text.split { $0.isWhitespace }.first.map(String.init) ?? ""
-                guard !key.isEmpty, key.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }) else {
-                    throw .file(key: "api_key_file", path: path, reason: "holds no key")
-                }
-                keys.append(Array("Bearer \(key)".utf8))
-            }
-            all.append(keys)
-        }
-        return all
-    }
-
-    private static func makeContexts(_ settings: GatewaySettings) throws(GatewayError) -> (
-        [[TLSClientContext?]], [TLSClientContext?]
-    ) {
-        var contexts: [[TLSClientContext?]] = []
-        var names: [TLSClientContext?] = []
-        do throws(TLSError) {
-            for pool in settings.pools {
-                var list: [TLSClientContext?] = []
-                for replica in pool.replicas {
-                    let isTLS = replica.url.hasPrefix("https:")
-                    list.append(isTLS ? try TLSClientContext(authorityFile: replica.caFile) : nil)
-                }
-                contexts.append(list)
-                let isTLS = pool.replicaDNS?.hasPrefix("https:") ?? false
-                names.append(isTLS ? try TLSClientContext() : nil)
-            }
-        } catch {
-            throw .tls(error)
-        }
-        return (contexts, names)
-    }
-
-    /// Every replica has been probed once.
-    var isProbed: Bool { agents.allSatisfy(\.isProbed) }
+    /// Every name has been looked up once, and every replica probed.
+    var isProbed: Bool { unanswered.isEmpty && agents.allSatisfy(\.isProbed) }
 
     func begin() {
-        let dns = shared.settings.pools.enumerated().compactMap { index, pool in
+        let dns = shared.settings.pools.compactMap { pool in
             pool.replicaDNS.flatMap(HTTPURL.init).map {
-                Resolver.Name(pool: index, url: $0, interval: pool.dnsInterval)
+                Resolver.Name(url: $0, interval: pool.dnsInterval)
             }
         }
-        let fixed = shared.settings.pools.enumerated().flatMap { index, pool in
+        let fixed = shared.settings.pools.flatMap { pool in
             pool.replicas.compactMap { HTTPURL($0.url) }
                 .filter { SocketAddress(host: $0.host, port: $0.port) == nil }
-                .map { Resolver.Name(pool: index, url: $0, interval: pool.dnsInterval) }
+                .map { Resolver.Name(url: $0, interval: pool.dnsInterval) }
         }
         update()
         guard !dns.isEmpty || !fixed.isEmpty else { return }
-        resolver = try? Resolver(names: dns + fixed)
+        resolver = try? Resolver(names: dns + fixed, lookup: lookup)
         guard let resolver else { return }
+        unanswered = Set((dns + fixed).map(\.url.authority))
         resolverWatch = try? loop.watch(resolver.mailbox.descriptor, .read) { [unowned self] _ in
             takeAddresses()
         }
@@ -122,6 +84,7 @@ final class ReplicaRegistry {
     }
 
     func tick() {
+        forgetGone()
         for (pool, traffic) in shared.pools.enumerated() {
             for transition in traffic.takeTransitions() {
                 shared.logger.notice(
@@ -156,16 +119,11 @@ final class ReplicaRegistry {
         guard let resolver else { return }
         var isChanged = false
         for answer in resolver.mailbox.take() {
+            unanswered.remove(answer.name.url.authority)
             switch answer.result {
-            case .success(let addresses):
-                guard !addresses.isEmpty else { continue }
-                let key = answer.name
-                if resolved[key.url.authority] != addresses {
-                    resolved[key.url.authority] = addresses
-                    isChanged = true
-                }
+            case .success(let found):
+                if addresses.take(found, for: answer.name.url.authority) { isChanged = true }
             case .failure(let error):
-                // The last good answer stays: a dead resolver is no dead replica.
                 shard.dnsError()
                 shared.control.post(.note("resolving \(error)"))
             }
@@ -173,16 +131,12 @@ final class ReplicaRegistry {
         if isChanged { update() }
     }
 
-    /// What names resolved to last, by `host:port`.
-    private var resolved: [String: [SocketAddress]] = [:]
-
     private struct Wanted {
         let descriptor: ReplicaDescriptor
         let address: SocketAddress
         let url: HTTPURL
         let metricsURL: HTTPURL
-        let key: [UInt8]?
-        let tls: TLSClientContext?
+        let credentials: ReplicaCredentials
     }
 
     private func wanted(_ index: Int) -> [Wanted] {
@@ -190,27 +144,26 @@ final class ReplicaRegistry {
         var list: [Wanted] = []
         for (number, replica) in pool.replicas.enumerated() {
             guard let url = HTTPURL(replica.url) else { continue }
-            let address =
-                SocketAddress(host: url.host, port: url.port) ?? resolved[url.authority]?.first
-            guard let address else { continue }
+            let literal = SocketAddress(host: url.host, port: url.port)
+            guard let address = literal ?? addresses.address(of: url.authority) else { continue }
+            // At another address is another server: the one before drains.
+            let key = literal == nil ? "\(replica.url) \(address)" : replica.url
             list.append(
                 Wanted(
                     descriptor: ReplicaDescriptor(
-                        name: replica.name ?? url.authority, key: replica.url,
-                        weight: replica.weight),
+                        name: replica.name ?? url.authority, key: key, weight: replica.weight),
                     address: address, url: url,
                     metricsURL: replica.metricsURL.flatMap(HTTPURL.init) ?? url,
-                    key: keys[index][number], tls: contexts[index][number]))
+                    credentials: credentials[index].replicas[number]))
         }
         if let url = pool.replicaDNS.flatMap(HTTPURL.init) {
-            let addresses = resolved[url.authority] ?? []
-            for address in addresses.sorted(by: { $0.description < $1.description }) {
+            for address in addresses.all(of: url.authority) {
                 list.append(
                     Wanted(
                         descriptor: ReplicaDescriptor(
                             name: address.description, key: address.description),
-                        address: address, url: url, metricsURL: url, key: nil,
-                        tls: dnsContexts[index]))
+                        address: address, url: url, metricsURL: url,
+                        credentials: credentials[index].found))
             }
         }
         return list
@@ -218,45 +171,72 @@ final class ReplicaRegistry {
 
     /// Makes pools, agents and directory hold exactly the replicas that are wanted now.
     private func update() {
-        var directory = shared.currentDirectory()
         var kept: [ReplicaAgent] = []
         var begun: [ReplicaAgent] = []
-        for index in shared.pools.indices {
-            let wanted = wanted(index)
-            let update = shared.pools[index].update(
-                replicas: wanted.map(\.descriptor), now: loop.now)
-            for (want, id) in zip(wanted, update.ids) {
-                guard let id else { continue }
-                if let agent = agents.first(where: { $0.pool == index && $0.id == id }),
-                    agent.endpoint.address == want.address
-                {
-                    kept.append(agent)
-                    continue
+        var wakes = WakeSet()
+        // In one step for the workers: one that is given a new replica's slot finds its address.
+        shared.changeDirectory { directory in
+            for index in shared.pools.indices {
+                let wanted = wanted(index)
+                let update = shared.pools[index].update(
+                    replicas: wanted.map(\.descriptor), now: loop.now)
+                wakes.formUnion(update.wakes)
+                leaving += update.draining.map { (index, $0) }
+                for (want, id) in zip(wanted, update.ids) {
+                    guard let id else { continue }
+                    if let agent = agents.first(where: { $0.pool == index && $0.id == id }) {
+                        kept.append(agent)
+                        continue
+                    }
+                    let agent = makeAgent(index, id, want)
+                    directory.setEndpoint(agent.endpoint, pool: index, slot: Int(id.slot))
+                    begun.append(agent)
                 }
-                let endpoint = ReplicaEndpoint(
-                    address: want.address, url: want.url, metricsURL: want.metricsURL,
-                    authorization: want.key, generation: id.generation,
-                    recordIndex: recordIndex(index, want.descriptor.name), tls: want.tls)
-                let slot = Int(id.slot)
-                while directory.endpoints[index].count <= slot {
-                    directory.endpoints[index].append(nil)
-                }
-                directory.endpoints[index][slot] = endpoint
-                let metricsAddress =
-                    SocketAddress(host: want.metricsURL.host, port: want.metricsURL.port)
-                    ?? want.address
-                begun.append(
-                    ReplicaAgent(
-                        pool: index, endpoint: endpoint, id: id, name: want.descriptor.name,
-                        key: want.descriptor.key, metricsAddress: metricsAddress,
-                        settings: shared.settings.pools[index], registry: self))
             }
-            shared.wake(update.wakes, except: nil)
+            directory.names = names
         }
+        shared.wake(wakes, except: nil)
         for agent in agents where !kept.contains(where: { $0 === agent }) { agent.end() }
         agents = kept + begun
-        publish(directory)
+        publish(shared.currentDirectory())
         for agent in begun { agent.begin() }
+    }
+
+    private func makeAgent(_ pool: Int, _ id: ReplicaID, _ want: Wanted) -> ReplicaAgent {
+        let endpoint = ReplicaEndpoint(
+            address: want.address, url: want.url, metricsURL: want.metricsURL,
+            authorization: want.credentials.authorization, generation: id.generation,
+            recordIndex: recordIndex(pool, want.descriptor.name),
+            tls: want.url.isTLS ? want.credentials.tls : nil)
+        let metricsAddress =
+            SocketAddress(host: want.metricsURL.host, port: want.metricsURL.port) ?? want.address
+        return ReplicaAgent(
+            pool: pool, endpoint: endpoint, id: id, name: want.descriptor.name,
+            metricsAddress: metricsAddress, tls: want.credentials.tls,
+            settings: shared.settings.pools[pool], registry: self)
+    }
+
+    /// Forgets the addresses of replicas that have finished what they had, so that workers close
+    /// their idle connections there.
+    private func forgetGone() {
+        guard !leaving.isEmpty else { return }
+        var gone: [(pool: Int, id: ReplicaID)] = []
+        leaving.removeAll { entry in
+            switch shared.pools[entry.pool].replicaState(entry.id) {
+            case nil:
+                gone.append(entry)
+                return true
+            // Back in the list.
+            case let state?: return state != .draining
+            }
+        }
+        guard !gone.isEmpty else { return }
+        shared.changeDirectory { directory in
+            for entry in gone {
+                directory.removeEndpoint(
+                    pool: entry.pool, slot: Int(entry.id.slot), generation: entry.id.generation)
+            }
+        }
     }
 
     private func recordIndex(_ pool: Int, _ name: String) -> Int32 {
@@ -289,7 +269,12 @@ final class ReplicaRegistry {
             for model in models {
                 let label = names.models.intern(model.parent ?? model.id)
                 directory.add(model: model.id, pool: agent.pool, label: label)
+                seenModels.tell(model.id, pool: agent.pool, label: label, now: loop.now)
             }
+        }
+        seenModels.expire(now: loop.now)
+        for (model, place) in seenModels.places {
+            directory.add(model: model, pool: place.pool, label: place.label)
         }
         directory.isComplete =
             !agents.isEmpty && agents.allSatisfy(\.hasToldModels)
@@ -312,49 +297,4 @@ final class ReplicaRegistry {
 
     /// The tables for records and pages.
     var nameTables: NameTables { names }
-}
-
-/// Resolves names off every loop; getaddrinfo(3) blocks.
-final class Resolver {
-    struct Name: Sendable {
-        let pool: Int
-        let url: HTTPURL
-        let interval: Nanoseconds
-    }
-
-    struct Answer: Sendable {
-        let name: Name
-        let result: Result<[SocketAddress], ResolveError>
-    }
-
-    let mailbox: Mailbox<Answer>
-    private let isStopping: StopFlag
-    private var thread: WorkerThread?
-
-    private final class StopFlag: Sendable {
-        let value = Atomic<Bool>(false)
-    }
-
-    init(names: [Name]) throws(SystemError) {
-        let mailbox = try Mailbox<Answer>()
-        self.mailbox = mailbox
-        let flag = StopFlag()
-        isStopping = flag
-        thread = try WorkerThread(name: "sluice-dns") {
-            var due = names.map { _ in MonotonicClock.now() }
-            while !flag.value.load(ordering: .relaxed) {
-                for (index, name) in names.enumerated() where MonotonicClock.now() >= due[index] {
-                    let result = SocketAddress.resolve(host: name.url.host, port: name.url.port)
-                    mailbox.post(Answer(name: name, result: result))
-                    due[index] = MonotonicClock.now() + name.interval
-                }
-                usleep(50_000)
-            }
-        }
-    }
-
-    func stop() {
-        isStopping.value.store(true, ordering: .relaxed)
-        thread.take()?.join()
-    }
 }

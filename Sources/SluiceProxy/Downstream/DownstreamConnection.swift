@@ -29,6 +29,8 @@ struct DownstreamConnection: ~Copyable {
     /// Bytes discarded while lingering at most, and for how long.
     static let lingerBytesMax = 262_144
     static let lingerMax = Nanoseconds.seconds(2)
+    /// Rest between two requests once the listeners are closed: a round trip, and time to think.
+    static let drainRest = Nanoseconds.seconds(1)
 
     var transport: Transport
     let peer: SocketAddress

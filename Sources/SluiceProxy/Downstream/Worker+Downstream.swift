@@ -10,15 +10,14 @@ extension Worker {
     /// An edge on a client's connection.
     func downstreamEvent(_ d: UInt32, _ event: PollEvent) {
         guard downstreams[d].stage != .closed else { return }
-        if event.isReadable { downstreams[d].isReadable = true }
+        if event.isReadable || event.isWritable && downstreams[d].transport.readWaitsForWrite {
+            downstreams[d].isReadable = true
+        }
         if event.isClosing {
             downstreams[d].isPeerClosed = true
             downstreams[d].isReadable = true
         }
         if downstreams[d].isHandshaking && !continueHandshake(downstream: d) { return }
-        if event.isWritable && downstreams[d].transport.readWaitsForWrite {
-            downstreams[d].isReadable = true
-        }
         if event.isClosing && downstreams[d].stage == .responding {
             clientLeft(d, isReset: event.isBroken)
             return
@@ -115,6 +114,7 @@ extension Worker {
         guard exchanges.isInUse(e) else { return }
         if !downstreams[d].isBlocked {
             exchanges[e].record.blocked += now - since
+            exchanges[e].blockedInGap += now - since
         }
         written(e)
     }
@@ -149,17 +149,27 @@ extension Worker {
     func nextRequest(_ d: UInt32) {
         downstreams[d].exchange = noSlot
         guard downstreams[d].stage == .responding else { return }
-        if downstreams[d].closesAfterAnswer || isDraining {
+        if downstreams[d].closesAfterAnswer {
             closeGracefully(d)
             return
         }
         downstreams[d].stage = .receivingHead
         downstreams[d].headStarted = .unset
         downstreams[d].parser.reset()
-        setDeadline(d, now + settings.timeouts.keepAliveIdle)
+        rest(downstream: d)
         if downstreams[d].isReadable || !downstreams[d].input.isEmpty {
             ready.append(downstreams.token(.downstream, d))
         }
+    }
+
+    /// Gives a connection the time in which its next request may begin.
+    ///
+    /// That is not none when draining: its client was promised, by an answer that began before or by
+    /// the accepted connection, that it may send, and a request may be on its way. The answer to
+    /// that one says close.
+    func rest(downstream d: UInt32) {
+        let idle = settings.timeouts.keepAliveIdle
+        setDeadline(d, now + (isListenerClosed ? min(idle, DownstreamConnection.drainRest) : idle))
     }
 
     // MARK: Refusals before there is an exchange
@@ -167,11 +177,16 @@ extension Worker {
     /// Answers a request that could not be read; nothing of it reaches anybody.
     private func refuseUnparsed(_ d: UInt32, _ error: RequestError) {
         shard.parseError(.downstream, error: error.index)
+        var refusal = Refusal(error.status, Reason(error), error.reason.description)
+        refusal.closes = true
+        refuseUnknown(d, refusal)
+    }
+
+    /// Answers a client of whose request nothing is known.
+    func refuseUnknown(_ d: UInt32, _ refusal: Refusal) {
         let e = exchanges.insert(Exchange(downstream: d, route: .unknown, framing: .none))
         downstreams[d].exchange = e
         openRecord(e, d)
-        var refusal = Refusal(error.status, Reason(error), error.reason.description)
-        refusal.closes = true
         refuse(e, refusal)
     }
 }

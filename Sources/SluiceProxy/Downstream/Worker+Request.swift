@@ -132,7 +132,10 @@ extension Worker {
             answerOurselves(e, answer)
             return
         }
-        switch exchanges[e].judgeBody(directory: directory, settings: settings) {
+        let verdict =
+            route == .responsesByID
+            ? findOwner(e) : exchanges[e].judgeBody(directory: directory, settings: settings)
+        switch verdict {
         case .refuse(let refusal):
             refuse(e, refusal)
             return
@@ -143,6 +146,7 @@ extension Worker {
         }
         exchanges[e].record.phase = .queued
         shard.received(&exchanges[e].record)
+        beginsToWait(e)
         if downstreams[d].isPeerClosed {
             clientLeft(d, isReset: false)
             return

@@ -17,6 +17,7 @@ extension Worker {
             UpstreamConnection(
                 transport: transport, replica: key, exchange: e, limits: headLimits))
         shard.connection(.upstream, .ok)
+        shared.pools[key.pool].progress[index].connectionsChanged(slot: key.slot, open: 1)
         if !startTLS(upstream: u, endpoint)
             || (try? poller.add(descriptor, .stream, upstreams.token(.upstream, u))) == nil
         {
@@ -28,12 +29,11 @@ extension Worker {
 
     /// An edge on a replica's connection.
     func upstreamEvent(_ u: UInt32, _ event: PollEvent) {
-        if event.isReadable { upstreams[u].isReadable = true }
-        if event.isClosing {
-            upstreams[u].isPeerClosed = true
+        if event.isReadable || event.isWritable && upstreams[u].transport.readWaitsForWrite {
             upstreams[u].isReadable = true
         }
-        if event.isWritable && upstreams[u].transport.readWaitsForWrite {
+        if event.isClosing {
+            upstreams[u].isPeerClosed = true
             upstreams[u].isReadable = true
         }
         switch upstreams[u].stage {
@@ -46,12 +46,12 @@ extension Worker {
             if upstreams[u].stage == .active && upstreams[u].isReadable { pump(u) }
         case .idle:
             guard event.isReadable || event.isClosing else { return }
-            // Nothing may come on an idle connection: FIN, or stray bytes that are nobody's answer.
-            // TLS session tickets are neither, and looking takes them off the socket.
-            if !event.isClosing && upstreams[u].transport.isQuiet() {
+            if !event.isClosing, upstreams[u].transport.isTLS, upstreams[u].transport.isQuiet() {
+                // A session ticket, a key update: TLS's own affair.
                 upstreams[u].isReadable = false
                 return
             }
+            // Nothing may come on an idle connection: FIN, or stray bytes that are nobody's answer.
             unlinkIdle(u)
             close(upstream: u)
         case .closed:
@@ -98,6 +98,8 @@ extension Worker {
         }
         upstreams[u].stage = .closed
         upstreams[u].exchange = noSlot
+        let key = upstreams[u].replica
+        shared.pools[key.pool].progress[index].connectionsChanged(slot: key.slot, open: -1)
         graveyard.append(upstreams.token(.upstream, u))
     }
 }

@@ -41,7 +41,7 @@ extension MetricCatalog {
         (
             .retryBudgetRemaining,
             MetricRow(
-                "sluice_retry_budget_remaining", .gauge, .none, [], .sum,
+                "sluice_retry_budget_remaining", .gauge, .none, ["pool"], .sum,
                 help: "Retries that may still be spent now.")
         ),
         (

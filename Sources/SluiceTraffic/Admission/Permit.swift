@@ -4,7 +4,10 @@ import SluiceTime
 package enum PermitEnd: UInt8, Sendable {
     /// The replica did its part.
     case success
-    /// Says nothing about the replica: the client left, 4xx, we cut it.
+    /// A well-formed 5xx, or an error event: counts as ``failed`` only where the replica answers so
+    /// far more often than the others of its pool, for else the requests are what is wrong.
+    case serverError
+    /// Says nothing about the replica: the client left, its queue was full, we cut it.
     case ignored
     /// The replica failed it: lost connection, malformed or no answer.
     case failed

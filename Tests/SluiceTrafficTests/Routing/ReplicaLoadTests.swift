@@ -78,6 +78,25 @@ import Testing
         #expect(harness.spread(100) == [50, 50])
     }
 
+    @Test func `a page that stands still while tokens come is not of now`() {
+        let harness = PoolHarness(replicas: 1)
+        let page = LoadScrape(waiting: 0, running: 40, heartbeat: 7)
+        harness.observe(0, .scrape(page))
+        // Soon after the page a token may be one that it has counted.
+        for (after, bad): (Nanoseconds, UInt64) in [
+            (.milliseconds(200), 0), (.milliseconds(100), 1), (.seconds(10), 2),
+        ] {
+            harness.advance(after)
+            harness.pool.progress[0].eventArrived(from: harness.ids[0], now: harness.now)
+            _ = harness.pool.tick(now: harness.now)
+            harness.observe(0, .scrape(page))
+            #expect(harness.snapshot.replicas[0].badScrapes == bad)
+        }
+        #expect(harness.snapshot.replicas[0].isStale)
+        harness.observe(0, .scrape(LoadScrape(waiting: 0, running: 40, heartbeat: 8)))
+        #expect(!harness.snapshot.replicas[0].isStale)
+    }
+
     @Test func `an idle engine's page may stand still`() {
         let harness = PoolHarness(replicas: 1)
         for _ in 0..<10 {

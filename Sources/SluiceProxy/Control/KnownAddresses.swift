@@ -1,0 +1,25 @@
+import SluiceReactor
+
+/// What names resolved to last; the last good answer stays, for a dead resolver is no dead replica.
+struct KnownAddresses {
+    private var all: [String: [SocketAddress]] = [:]
+    private var chosen: [String: SocketAddress] = [:]
+
+    /// Takes in an answer for `authority` (`host:port`); an empty one says nothing.
+    ///
+    /// - Returns: whether it differs from the last.
+    mutating func take(_ addresses: [SocketAddress], for authority: String) -> Bool {
+        guard let first = addresses.first else { return false }
+        // Name servers rotate their answers: one that is still there is kept.
+        if chosen[authority].map(addresses.contains) != true { chosen[authority] = first }
+        let sorted = addresses.sorted { $0.description < $1.description }
+        defer { all[authority] = sorted }
+        return all[authority] != sorted
+    }
+
+    /// Every address of a name whose addresses are replicas, in an order of their own.
+    func all(of authority: String) -> [SocketAddress] { all[authority] ?? [] }
+
+    /// The one address of a name that is one replica; stays as long as the name has it.
+    func address(of authority: String) -> SocketAddress? { chosen[authority] }
+}

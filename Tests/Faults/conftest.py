@@ -1,0 +1,86 @@
+"""Faults against the release binaries: fixtures, and the table of figures at the end."""
+
+import pathlib
+import sys
+
+import pytest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "Clients"))
+pytest.register_assert_rewrite("fleet", "load", "scripted")
+import fleet as fleets  # noqa: E402  (needs the path above)
+
+# The test's thread and the load's share the interpreter: neither may hold it for long.
+sys.setswitchinterval(0.0005)
+
+FIGURES = []
+
+
+class Figures:
+    """What a scenario measured; `hold` also asserts it, after all of it has been noted."""
+
+    def __init__(self, row, title):
+        self.row, self.title, self.broken = row, title, []
+
+    def note(self, name, value, unit=""):
+        FIGURES.append((self.row, self.title, name, f"{_text(value)}{unit}", "", "", "–"))
+
+    def hold(self, name, value, limit, unit="", error=0.0):
+        """`value`, which the machine may have made wrong by `error`, is at most `limit`."""
+        holds = value <= limit + error
+        FIGURES.append((self.row, self.title, name, f"{_text(value)}{unit}",
+                        f"≤ {_text(limit)}{unit}" if limit else "0",
+                        f"{_text(error)}{unit}" if error else "", "yes" if holds else "NO"))
+        if not holds:
+            self.broken.append(
+                f"{name}: {_text(value)}{unit} > {_text(limit)}{unit} + {_text(error)}{unit}")
+
+
+def _text(value):
+    return f"{value:.3g}" if isinstance(value, float) and value < 1000 else f"{value:.0f}"
+
+
+@pytest.fixture
+def figures(request):
+    """The figures of `test_row_N_…`; a figure that does not hold fails the test at its end."""
+    words = request.node.name.split("_")
+    made = Figures(words[2], " ".join(words[3:]))
+    yield made
+    assert not made.broken, "; ".join(made.broken)
+
+
+@pytest.fixture
+def fleet(tmp_path):
+    """Makes fleets; each has to end cleanly (`check_and_stop`), none stays behind."""
+    made = []
+
+    def make(**options):
+        made.append(fleets.Fleet(tmp_path, **options))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.kill()
+
+
+@pytest.fixture
+def upstream():
+    """Registers scripted upstreams, to be closed."""
+    made = []
+
+    def register(one):
+        made.append(one)
+        return one
+
+    yield register
+    for one in made:
+        one.close()
+
+
+def pytest_terminal_summary(terminalreporter):
+    if not FIGURES:
+        return
+    terminalreporter.section("faults: rows and figures")
+    terminalreporter.write_line("| row | fault | figure | measured | required | error | met |")
+    terminalreporter.write_line("| ---: | --- | --- | ---: | ---: | ---: | --- |")
+    for row in sorted(FIGURES, key=lambda figure: int(figure[0])):
+        terminalreporter.write_line("| " + " | ".join(row) + " |")

@@ -1,0 +1,236 @@
+"""Replicas that connect and then answer late, never, in part, or with something else."""
+
+import signal
+import time
+
+import scripted
+from fleet import rest
+from load import TOKENS, Load, Report, quantile
+
+
+def others_first_byte(fleet, calls, victim, q=0.99):
+    """Quantile of the time to the first byte of the streams that other replicas served."""
+    log = fleet.log_lines(calls)
+    return Report(c for c in calls if log[c.id]["replica"] != victim.name).first_byte(q)
+
+
+def test_row_3_accepts_and_never_answers(fleet, figures):
+    """504 within first_content + 100 ms, slot freed, no effect on the others' p99."""
+    limit = 1.5
+    fleet = fleet(timeouts={"first_content": "1500ms"}, first_token_ms=200)
+    victim = fleet.replicas[0]
+    with Load(fleet.url) as load:
+        load.wait_for_streams()
+        rest(2)
+        began = time.monotonic()
+        victim.faults(hang=True)
+        suspected = fleet.seconds_until_state(victim, "busy", "ejected", "wedged", since=began)
+        rest(3)
+        healed = time.monotonic()
+        victim.heal()
+    before = [c for c in load.undisturbed() if c.began < began - 0.1]
+    during = [c for c in load.undisturbed() if began <= c.began < healed]
+    report = Report(load.undisturbed())
+    late = [c.seconds for c in report.calls if c.verdict == "504"]
+    figures.note("504", len(late))
+    figures.hold("wrong statuses", report.wrong_statuses - len(late), 0)
+    figures.hold("lost", report["lost"] + report["cut"] + report["gone_wrong"], 0)
+    figures.hold("504 after, at most", max(late), limit + 0.1, " s", load.error())
+    figures.note("suspected after", suspected, " s")
+    figures.hold("others' p99 of the first byte", others_first_byte(fleet, during, victim) * 1000,
+                 others_first_byte(fleet, before, victim) * 1.2 * 1000, " ms",
+                 load.error(0.99) * 1000)
+    fleet.check_and_stop()
+
+
+def test_row_4_hangs_in_mid_stream(fleet, figures):
+    """Streams cut, without an end, within stream_idle + 100 ms; slots leaked 0."""
+    limit = 1.0
+    fleet = fleet(timeouts={"stream_idle": "1s"})
+    victim = fleet.replicas[0]
+    with Load(fleet.url) as load:
+        load.wait_for_streams()
+        victim.faults(hang_after_events=5)
+        rest(4)
+        victim.heal()
+    report = Report(load.undisturbed())
+    silent = [c.ended - c.event_at for c in report.calls if c.verdict == "cut"]
+    figures.note("streams cut", len(silent))
+    figures.hold("cut after, at most", max(silent), limit + 0.1, " s", load.error())
+    figures.hold("cut too early", sum(
+        s < limit - load.error() - 0.01 for s in silent), 0)
+    figures.hold("wrongly completed", Report(load.finished)["gone_wrong"], 0)
+    figures.hold("wrong statuses", report.wrong_statuses, 0)
+    figures.hold("lost", report["lost"], 0)
+    fleet.check_and_stop()  # slots leaked 0
+
+
+def test_row_5_resets_before_the_head(fleet, figures, upstream):
+    """Each POST reaches one replica only: 502 for what was sent; duplicates 0."""
+    resetting = upstream(scripted.Upstream(scripted.reset))
+    fleet = fleet(simulated=2, upstreams=[resetting.url])
+    with Load(fleet.url) as load:
+        load.wait_for_streams()
+        rest(4)
+    report = Report(load.finished)
+    received = set(resetting.received)
+    failed = {c.id for c in report.calls if c.verdict == "502"}
+    served = {c.id for c in report.calls if c.verdict == "ok"}
+    assert received, "nothing was sent to the resetting replica"
+    figures.note("requests reset", len(received))
+    figures.hold("duplicates", len(resetting.received) - len(received)
+                 + len(received & served), 0)
+    figures.hold("502 for what was not sent", len(failed - received), 0)
+    figures.hold("other wrong statuses", report.wrong_statuses - len(failed), 0)
+    figures.hold("lost", report["lost"] + report["cut"] + report["gone_wrong"], 0)
+    fleet.check_and_stop()
+
+
+def test_row_6_resets_in_mid_stream(fleet, figures):
+    """Clients see a cut, never a well-ended answer: wrongly completed 0."""
+    fleet = fleet()
+    with Load(fleet.url) as load:
+        load.wait_for_streams()
+        fleet.replicas[0].faults(reset_after_events=5)
+        rest(4)
+        fleet.replicas[0].heal()
+    report = Report(load.finished)
+    assert report["cut"] > 0
+    figures.note("streams cut", report["cut"])
+    figures.hold("wrongly completed", report["gone_wrong"], 0)
+    figures.hold("wrong statuses", report.wrong_statuses, 0)
+    figures.hold("lost", report["lost"], 0)
+    fleet.check_and_stop()
+
+
+def test_row_7_garbage_and_oversized_heads(fleet, figures):
+    """502, the connection dropped; crashes 0; bytes passed raw 0."""
+    fleet = fleet()
+    with Load(fleet.url) as load:
+        load.wait_for_streams()
+        fleet.replicas[0].faults(garbage=True)
+        fleet.replicas[1].faults(head_bytes=100_000)
+        rest(4)
+        for replica in fleet.replicas:
+            replica.heal()
+    report = Report(load.finished)
+    assert report["502"] > 0
+    figures.note("502", report["502"])
+    figures.hold("bytes passed raw", report.raw, 0)
+    figures.hold("wrong statuses other than 502", report.wrong_statuses - report["502"], 0)
+    figures.hold("lost", report["lost"] + report["cut"] + report["gone_wrong"], 0)
+    fleet.check_and_stop()  # crashes 0
+
+
+def test_row_8_slow_drip(fleet, figures, upstream):
+    """Byte by byte passes inside the idle limit, a head so slow ends in 504; memory flat."""
+    limit, bytes_each, pause = 2.0, 12, 0.3
+    event = (b'data: {"id":"chatcmpl-%s-x","object":"chat.completion.chunk","choices":'
+             b'[{"index":0,"delta":{"content":"x"},"finish_reason":null}]}\n\n')
+
+    def drip(connection, identity):
+        head = (b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
+                b"Transfer-Encoding: chunked\r\n\r\n")
+        if int(identity[1:]) % 4 == 0:  # its head never ends
+            for index in range(60):
+                time.sleep(pause)
+                connection.sendall(head[index:index + 1])
+            return False
+        one = event % identity
+        body = one * (TOKENS + 1) + b'data: {"finish_reason":"length"}\n\ndata: [DONE]\n\n'
+        connection.sendall(head + b"%x\r\n" % len(body) + one)
+        rest_of_it = body[len(one):]
+        for index in range(bytes_each):
+            time.sleep(pause)
+            connection.sendall(rest_of_it[index:index + 1])
+        connection.sendall(rest_of_it[bytes_each:] + b"\r\n0\r\n\r\n")
+        return True
+
+    dripping = upstream(scripted.Upstream(drip))
+    fleet = fleet(simulated=2, upstreams=[dripping.url],
+                  timeouts={"stream_idle": "1s", "first_content": "2s"})
+    with Load(fleet.url) as load:
+        load.wait_for_streams()
+        rest(1)
+        before = fleet.resident()
+        rest(6)
+        grown = fleet.resident() - before
+    report = Report(load.undisturbed())
+    log = fleet.log_lines(report.calls)
+    dripped = [c for c in report.calls if c.stream and log[c.id]["replica"] == dripping.name]
+    passed = [c for c in dripped if c.verdict == "ok"]
+    late = [c.seconds for c in report.calls if c.verdict == "504"]
+    figures.note("dripped answers that passed", len(passed))
+    figures.note("504", len(late))
+    assert passed and late
+    figures.hold("504 after, at most", max(late), limit + 0.1, " s", load.error())
+    figures.hold("other than whole or 504",
+                 sum(c.verdict not in ("ok", "504") for c in dripped), 0)
+    figures.hold("memory grown", grown / 2**20, 8.0, " MiB")
+    fleet.check_and_stop()
+
+
+def test_row_34_a_stopped_replica_answers_late(fleet, figures):
+    """SIGSTOP, SIGCONT: late answers never go to another request: mixed up 0."""
+    fleet = fleet(timeouts={"first_content": "2s", "stream_idle": "2s"})
+    victim = fleet.replicas[0]
+    with Load(fleet.url) as load:
+        load.wait_for_streams()
+        stopped = time.monotonic()
+        victim.signal(signal.SIGSTOP)
+        suspected = fleet.seconds_until_state(victim, "busy", "ejected", "wedged", since=stopped)
+        rest(4)
+        victim.signal(signal.SIGCONT)
+        continued = time.monotonic()
+        rest(3)
+    report = Report(load.undisturbed())
+    settled = Report(c for c in load.undisturbed() if c.began > continued + 0.5)
+    silent = [c.ended - max(c.event_at, c.head_at) for c in report.calls if c.verdict == "cut"]
+    figures.note("streams cut", len(silent))
+    figures.hold("mixed up", Report(load.finished).mixed_up, 0)
+    figures.hold("wrongly completed", Report(load.finished)["gone_wrong"], 0)
+    figures.hold("wrong statuses other than 504", report.wrong_statuses - report["504"], 0)
+    figures.note("routed around after", suspected, " s")
+    figures.hold("cut after, at most", quantile(silent, 1), 2.1, " s", load.error())
+    figures.hold("lost after SIGCONT", settled.not_served, 0)
+    fleet.check_and_stop()
+
+
+def test_row_16_one_replica_10_times_slower(fleet, figures):
+    """Traffic moves away; p99 of the rest + <= 20 %."""
+    fleet = fleet(first_token_ms=200)
+    victim = fleet.replicas[0]
+    with Load(fleet.url) as load:
+        load.wait_for_streams()
+        rest(3)
+        began = time.monotonic()
+        share_before = share_of(fleet, victim)
+        victim.faults(slow=10)
+        rest(2)
+        moved, dispatched = time.monotonic(), dispatches(fleet)
+        rest(4)
+        share = share_of(fleet, victim, dispatched)
+        ended = time.monotonic()
+        victim.heal()
+    before = [c for c in load.undisturbed() if c.began < began]
+    during = [c for c in load.undisturbed() if moved <= c.began < ended]
+    report = Report(load.finished)
+    figures.hold("lost or wrong", report.not_served, 0)
+    figures.note("its share before", share_before * 100, " %")
+    figures.hold("its share of new work", share * 100, 20.0, " %")
+    usual = others_first_byte(fleet, before, victim)
+    figures.note("others' p99 before", usual * 1000, " ms")
+    figures.hold("others' p99 of the first byte", others_first_byte(fleet, during, victim) * 1000,
+                 usual * 1.2 * 1000, " ms", load.error(0.99) * 1000)
+    fleet.check_and_stop()
+
+
+def dispatches(fleet):
+    """Requests sent so far to each replica."""
+    return {replica.name: fleet.row(replica)["dispatched"] for replica in fleet.replicas}
+
+
+def share_of(fleet, replica, since=None):
+    now = dispatches(fleet)
+    counts = {name: count - (since or {}).get(name, 0) for name, count in now.items()}
+    return counts[replica.name] / max(1, sum(counts.values()))
