@@ -95,8 +95,8 @@ import VLLMSimulator
             let watch = try loop.watch(signals.descriptor, .read) { _ in
                 while let signal = signals.next() { if signal != SIGHUP { loop.stop() } }
             }
-            // Not `print`: whoever waits for the line may read it through a pipe. Not
-            // `write(_: Data)` either, which traps when the other end of that pipe is gone.
+            // Not `print`: whoever waits for the line may read it through a pipe.
+            // Nobody reading it is no error: `write(_: Data)` would trap on a closed pipe.
             try? FileHandle.standardOutput.write(
                 contentsOf: Data("vllm-sim ready on http://\(server.address)\n".utf8))
             loop.run()
@@ -108,7 +108,8 @@ import VLLMSimulator
                 ? "; something listens there already, choose another port or 0" : ""
             try? FileHandle.standardError.write(
                 contentsOf: Data(
-                    "vllm-sim: cannot listen on \(listen): \(error.reason)\(advice)\n".utf8))
+                    "vllm-sim: cannot listen on \(listen): \(error.reason)\(advice)\n".utf8)
+            )
             throw ExitCode.failure
         }
     }
