@@ -126,7 +126,11 @@ let package = Package(
                 "EndpointTestSupport", "SluiceBytes", "SluiceEndpoint", "SluiceHTTP",
                 "SluiceReactor", "SluiceTime",
             ]),
-        tests("SluiceReactorTests", ["SluiceBytes", "SluiceReactor", "SluiceTime"]),
+        .target(
+            name: "TLSTestSupport", dependencies: ["SluiceReactor"], path: "Tests/TLSTestSupport",
+            swiftSettings: strict),
+        tests(
+            "SluiceReactorTests", ["SluiceBytes", "SluiceReactor", "SluiceTime", "TLSTestSupport"]),
         tests("SluiceConfigTests", ["SluiceConfig", "SluiceExchange", "SluiceTime"]),
         tests(
             "SluiceBenchTests",
@@ -135,7 +139,7 @@ let package = Package(
             "SluiceProxyTests",
             [
                 "SluiceBytes", "SluiceExchange", "SluiceProxy", "SluiceReactor",
-                "SluiceTelemetry", "SluiceTime", logging,
+                "SluiceTelemetry", "SluiceTime", "TLSTestSupport", logging,
             ],
             resources: [.copy("Fixtures")]),
         tests("SluiceTrafficTests", ["SluiceTraffic", "SluiceTime"]),

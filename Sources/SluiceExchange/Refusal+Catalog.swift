@@ -107,4 +107,20 @@ extension Refusal {
             404, .unknownRoute,
             "No model server known to this gateway has made a response of this id.")
     }
+
+    /// Its replica has been removed, and what it remembered with it.
+    package static var responseGone: Refusal {
+        Refusal(
+            404, .unknownRoute,
+            "The model server that made this response is gone, and with it the response.")
+    }
+
+    /// Its replica is there but cannot be reached; no other can answer.
+    package static var responseOwnerDown: Refusal {
+        var refusal = Refusal(
+            503, .noReplica,
+            "The model server that made this response cannot be reached now; retry later.")
+        refusal.retryAfterSeconds = 5
+        return refusal
+    }
 }

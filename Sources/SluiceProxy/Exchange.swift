@@ -26,6 +26,10 @@ struct Exchange: ~Copyable {
     var ticket: QueueTicket?
     /// Index of the pool; meaningful once the request is judged.
     var traffic = 0
+    /// Whether the exchange is in its worker's ``UnansweredList``, and its neighbours there.
+    var isUnanswered = false
+    var unansweredNext = noSlot
+    var unansweredPrevious = noSlot
 
     // The request, kept until the answer begins so that it can be sent again:
     // target, client's authorization, other fields, body – one after the other.
@@ -46,6 +50,9 @@ struct Exchange: ~Copyable {
     var bodySent = 0
     var isRequestSent = false
     var arrival = Arrival()
+
+    /// The replica that made the response the request is about: no other can answer.
+    var owner: ReplicaID?
 
     // Attempts.
     var lastReplica = ReplicaID(slot: .max, generation: .max)
@@ -74,6 +81,8 @@ struct Exchange: ~Copyable {
     var scanner = EventStreamScanner()
     var classifier: EventClassifier
     var usagePeek = UsagePeek()
+    /// Looks for the id of a response that the replica keeps; nil for everything else.
+    var idPeek: Pinned<ResponseIDPeek>?
     /// The part of an event that has come so far; events pass whole.
     var partialEvent = ByteBuffer()
     /// The classifier has a part of an event.
@@ -84,6 +93,8 @@ struct Exchange: ~Copyable {
     var hasContent = false
     var newContentEvents = 0
     var pendingContentEvents = 0
+    /// Time blocked on the client's full socket since the last content event was written.
+    var blockedInGap = Nanoseconds.zero
     /// Reading the upstream waits for a slow client.
     var isPaused = false
     /// The upstream's part is over and the permit given back.
@@ -154,7 +165,7 @@ struct Exchange: ~Copyable {
     func retryCase(_ failure: UpstreamFailure, bytesAcknowledged: Int?) -> RetryCase {
         let kind: RepeatKind =
             switch method {
-            case .get, .head: .reading
+            case .get, .head: record.route == .responsesByID ? .never : .reading
             case .post:
                 record.route.isRepeatable || record.route == .responses && !peek.stores
                     ? .inference : .never
@@ -180,6 +191,7 @@ struct Exchange: ~Copyable {
         scanner = EventStreamScanner()
         classifier = EventClassifier(route: record.route)
         usagePeek = UsagePeek()
+        idPeek = nil
         partialEvent.removeAll()
         isEventBegun = false
         isEventStream = false

@@ -22,9 +22,15 @@ final class GatewayShared: Sendable {
     /// One per worker; empty where no log is written.
     let outboxes: [AccessLogOutbox]
     let heartbeats: Heartbeats
+    /// The bounds of all histograms, the configured objectives among them.
+    let scales: BucketScales
+    /// One per worker, which alone takes and gives blocks; read by the control thread.
+    let bufferPools: [BufferPool]
     /// Atomic.
     let bodies: MemoryBudget
     let connections = Atomic<Int>(0)
+    /// Behind a lock that only requests of `/v1/responses` take.
+    let responses = Guarded(ResponseOwners())
     /// Set with the first poison: until then no body is hashed to look for it.
     let hasPoison = Atomic<Bool>(false)
     private let readiness = Atomic<Bool>(false)
@@ -57,11 +63,13 @@ final class GatewayShared: Sendable {
                 name: pool.name, workers: workers, limits: limits, health: health,
                 seed: .random(in: .min ... .max))
         }
+        scales = BucketScales(firstTokenObjectives: settings.timeToFirstTokenObjectives)
+        bufferPools = (0..<workers).map { _ in BufferPool() }
         var mailboxes: [Mailbox<WorkerMessage>] = []
         var shards: [MetricShard] = []
         for _ in 0..<workers {
             mailboxes.append(try Mailbox())
-            shards.append(MetricShard())
+            shards.append(MetricShard(scales: scales))
         }
         self.mailboxes = mailboxes
         self.shards = shards

@@ -12,10 +12,19 @@ extension Worker {
     /// - Parameter retrying: replicas that must not be tried again; nil for a first attempt.
     func askToEnter(_ e: UInt32, retrying: ReplicaIDs?) {
         let traffic = shared.pools[exchanges[e].traffic]
+        if let owner = exchanges[e].owner {
+            askToEnter(e, at: owner, retrying: retrying)
+            return
+        }
         let token = exchanges.token(.downstream, e).bits
         let verdict = traffic.arrive(
             exchanges[e].arrival, worker: index, token: token, retrying: retrying, now: now,
             random: &random.value)
+        carryOut(e, verdict)
+    }
+
+    /// Does what the gate said.
+    func carryOut(_ e: UInt32, _ verdict: consuming AdmissionVerdict) {
         switch consume verdict {
         case .dispatch(let permit): dispatch(e, permit)
         case .wait(let ticket): exchanges[e].ticket = ticket
@@ -181,18 +190,18 @@ extension Worker {
         // The failed attempt's head, still held: the client gets one head, that of the answer.
         if exchanges[e].isHeadHeld { downstreams[exchanges[e].downstream].output.removeAll() }
         exchanges[e].resetAnswer()
-        shard.retried(failure.reason, .ok)
+        shard.retried(pool: Int16(exchanges[e].traffic), failure.reason, .ok)
         askToEnter(e, retrying: excluding)
     }
 
     private func giveUp(_ e: UInt32, _ failure: UpstreamFailure, _ why: RetryRefusal) {
         var refusal = failure.refusal
-        shard.retried(failure.reason, .refused)
+        shard.retried(pool: Int16(exchanges[e].traffic), failure.reason, .refused)
         switch why {
         case .poison:
             shared.pools[exchanges[e].traffic].rememberPoison(exchanges[e].bodyHash, now: now)
             shared.hasPoison.store(true, ordering: .relaxed)
-            shard.poisoned()
+            shard.poisoned(pool: Int16(exchanges[e].traffic))
             refusal = .poison
         case .answerBegun, .retriesOff, .attemptsSpent, .budgetSpent, .timedOut, .notRepeatable,
             .deathNotCorroborated:

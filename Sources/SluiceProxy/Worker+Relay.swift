@@ -74,6 +74,7 @@ extension Worker {
         let progress = upstreams[u].decode(
             into: &exchanges[e], payload: &payload.value, pool, now: now)
         if exchanges[e].isEventStream { observeEvents(e) }
+        if exchanges[e].idPeek != nil { learnOwner(e) }
         switch progress {
         case .more:
             sendPayload(e, d)
@@ -122,6 +123,7 @@ extension Worker {
         upstreams[u].beginAnswer(
             of: &exchanges[e], responseHead.value, isHTTP11: exchanges[e].clientIsHTTP11,
             closes: &downstreams[d].closesAfterAnswer, into: &downstreams[d].output, pool)
+        if exchanges[e].record.route == .responses { beginOwnership(e, status: status) }
         if exchanges[e].isEventStream {
             shared.pools[exchanges[e].traffic].progress[index].streamBegan(
                 at: exchanges[e].lastReplica, now: now)
@@ -145,6 +147,7 @@ extension Worker {
         exchanges[e].newContentEvents = 0
         if !hadContent {
             exchanges[e].hasContent = true
+            endsToWait(e)
             // The only place where the deadline moves to an earlier time: the timer must know.
             exchanges[e].upstreamDeadline = now + settings.timeouts.streamIdle
             armExchange(e)
@@ -185,6 +188,7 @@ extension Worker {
         guard !downstreams[d].output.isEmpty else { return }
         if !exchanges[e].isAnswerBegun {
             exchanges[e].isAnswerBegun = true
+            if !exchanges[e].isEventStream { endsToWait(e) }
             releaseRequest(e)
         }
         guard !downstreams[d].isBlocked else {
@@ -234,9 +238,12 @@ extension Worker {
             now = MonotonicClock.now()
             exchanges[e].record.firstContentWritten = now
         } else {
+            // A client that does not read makes no gap of the engine's: that time is `blocked`.
+            let gap = now - exchanges[e].record.lastContentWritten
             shard.observeGap(
-                model: exchanges[e].record.modelIndex, now - exchanges[e].record.lastContentWritten)
+                model: exchanges[e].record.modelIndex, gap - exchanges[e].blockedInGap)
         }
+        exchanges[e].blockedInGap = .zero
         exchanges[e].record.lastContentWritten = now
     }
 
@@ -260,6 +267,8 @@ extension Worker {
         exchanges[e].upstream = noSlot
         if reusable && exchanges[e].upstreamKeepsAlive && exchanges[e].isRequestSent
             && upstreams[u].input.isEmpty && !upstreams[u].isPeerClosed
+            // A read that filled its block proves nothing: what is left is nobody's answer.
+            && (!upstreams[u].isReadable || upstreams[u].transport.isQuiet())
         {
             putIdle(u)
         } else {

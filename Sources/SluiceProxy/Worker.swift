@@ -34,7 +34,7 @@ final class Worker {
     let settings: GatewaySettings
     let mailbox: Mailbox<WorkerMessage>
     let poller: Poller
-    let pool = BufferPool()
+    let pool: BufferPool
     let downstreams: SlotTable<DownstreamConnection>
     let upstreams: SlotTable<UpstreamConnection>
     let exchanges: SlotTable<Exchange>
@@ -52,6 +52,8 @@ final class Worker {
     let directory: Pinned<ReplicaDirectory>
     /// Idle connections per replica.
     var idle: UpstreamPools
+    /// By pool.
+    var unanswered: [UnansweredList]
     var now: Instant
     var graveyard: [Token] = []
     /// Connections to go on with in this turn without a new edge.
@@ -76,6 +78,7 @@ final class Worker {
         self.shared = shared
         settings = shared.settings
         mailbox = shared.mailboxes[index]
+        pool = shared.bufferPools[index]
         poller = try Poller()
         now = MonotonicClock.now()
         let connections = max(16, settings.limits.connectionsMax / shared.mailboxes.count)
@@ -95,6 +98,7 @@ final class Worker {
         headLimits = limits
         directory = Pinned(shared.currentDirectory())
         idle = UpstreamPools(pools: settings.pools.count)
+        unanswered = Array(repeating: UnansweredList(), count: settings.pools.count)
         log = AccessLogWriter(
             shared.outboxes.isEmpty ? nil : shared.outboxes[index],
             names: directory.value.names)

@@ -82,11 +82,6 @@ extension PoolState {
         excluding: ReplicaIDs, isRetry: Bool, now: Instant, dice: UInt64
     ) -> Reservation? {
         guard let pick = Router.pick(lanes, excluding: excluding, dice: dice) else { return nil }
-        lanes[pick.slot].inflight += 1
-        entries[pick.slot].dispatched &+= 1
-        inflight += 1
-        dispatched &+= 1
-        budget.recordDispatch(now: now)
         let reason: RoutingReason
         if isRetry {
             reason = .retry
@@ -95,7 +90,32 @@ extension PoolState {
         } else {
             reason = pick.choices == 1 ? .onlyChoice : .leastLoaded
         }
-        return Reservation(replica: id(pick.slot), dispatched: now, reason: reason)
+        return take(pick.slot, reason, now: now)
+    }
+
+    /// Takes a slot at a replica.
+    private mutating func take(_ slot: Int, _ reason: RoutingReason, now: Instant) -> Reservation {
+        lanes[slot].inflight += 1
+        entries[slot].dispatched &+= 1
+        inflight += 1
+        dispatched &+= 1
+        budget.recordDispatch(now: now)
+        return Reservation(replica: id(slot), dispatched: now, reason: reason)
+    }
+
+    /// Admits a request that one replica only can answer, whatever its state, or refuses it.
+    ///
+    /// It never waits: what it asks for costs the engine nothing, and where it waits for an engine
+    /// that is behind it would wait for nothing. Its replica may drain or be sick and still know.
+    ///
+    /// - Returns: nil when the replica is gone.
+    mutating func arrive(at replica: ReplicaID, now: Instant, dice: UInt64) -> ArrivalDecision? {
+        guard let slot = slot(replica) else { return nil }
+        if isDraining { return .shed(.draining, nil) }
+        guard lanes[slot].inflight < limits.replicaInflightMax else {
+            return .shed(.full, retryAfter(now: now, dice: dice))
+        }
+        return .dispatch(take(slot, .owner, now: now))
     }
 
     // MARK: Release

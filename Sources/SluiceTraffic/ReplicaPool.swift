@@ -62,6 +62,23 @@ package final class ReplicaPool: Sendable {
             state.arrive(
                 arrival, worker: worker, token: token, retry: retrying, now: now, dice: dice)
         }
+        return verdict(decision)
+    }
+
+    /// Admits a request that only this replica can answer, at once, or refuses it.
+    ///
+    /// - Returns: nil when the replica is gone: removed, and at the end of what it had.
+    package func arrive(
+        at replica: ReplicaID, now: Instant, random: inout some RandomNumberGenerator
+    ) -> AdmissionVerdict? {
+        let dice = random.next()
+        guard
+            let decision = state.withLock({ $0.arrive(at: replica, now: now, dice: dice) })
+        else { return nil }
+        return verdict(decision)
+    }
+
+    private func verdict(_ decision: ArrivalDecision) -> AdmissionVerdict {
         switch decision {
         case .dispatch(let reservation): return .dispatch(Permit(pool: self, reservation))
         case .wait(let ticket): return .wait(ticket)

@@ -56,7 +56,9 @@ package enum RouteTable {
         let start = path.lowerBound + 14
         var end = start
         while end < path.upperBound, isIDByte(bytes[end]) { end += 1 }
-        guard end > start, end - start <= 128 else { return RouteMatch(.unknown) }
+        guard end > start, end - start <= ResponseIDPeek.idBytesMax else {
+            return RouteMatch(.unknown)
+        }
         let rest = end..<path.upperBound
         guard
             rest.isEmpty || bytes.equals("/cancel", in: rest)
@@ -66,6 +68,12 @@ package enum RouteTable {
         match.responseID = start..<end
         match.isCancel = bytes.equals("/cancel", in: rest)
         return match
+    }
+
+    /// Whether a path can name a response of this id.
+    package static func isResponseID(_ id: Span<UInt8>) -> Bool {
+        for index in 0..<id.count where !isIDByte(id[index]) { return false }
+        return !id.isEmpty && id.count <= ResponseIDPeek.idBytesMax
     }
 
     private static func isIDByte(_ byte: UInt8) -> Bool {

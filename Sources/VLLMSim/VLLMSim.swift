@@ -96,8 +96,9 @@ import VLLMSimulator
                 while let signal = signals.next() { if signal != SIGHUP { loop.stop() } }
             }
             // Not `print`: whoever waits for the line may read it through a pipe.
-            FileHandle.standardOutput.write(
-                Data("vllm-sim ready on http://\(server.address)\n".utf8))
+            // Nobody reading it is no error: `write(_: Data)` would trap on a closed pipe.
+            try? FileHandle.standardOutput.write(
+                contentsOf: Data("vllm-sim ready on http://\(server.address)\n".utf8))
             loop.run()
             loop.unwatch(watch, signals.descriptor)
             server.close()
@@ -105,8 +106,10 @@ import VLLMSimulator
             let advice =
                 error.isAddressInUse
                 ? "; something listens there already, choose another port or 0" : ""
-            FileHandle.standardError.write(
-                Data("vllm-sim: cannot listen on \(listen): \(error.reason)\(advice)\n".utf8))
+            try? FileHandle.standardError.write(
+                contentsOf: Data(
+                    "vllm-sim: cannot listen on \(listen): \(error.reason)\(advice)\n".utf8)
+            )
             throw ExitCode.failure
         }
     }

@@ -126,7 +126,15 @@ final class GatewayUnderTest: @unchecked Sendable {
 
     // MARK: Clients
 
-    func connect() throws -> RawConnection { try RawConnection(to: data) }
+    /// A connection to the data listener, TLS where a context is given, its handshake finished.
+    func connect(tls: TLSClientContext? = nil) throws -> RawConnection {
+        guard let tls else { return try RawConnection(to: data) }
+        var transport = try Transport.connect(to: data, userTimeout: .seconds(20))
+        try transport.startTLS(client: tls, host: "replica.test")
+        let client = try RawConnection(transport)
+        if let error = client.shakeHands() { throw error }
+        return client
+    }
 
     /// One request on a connection of its own.
     func ask(_ request: String, isHead: Bool = false) throws -> RawAnswer {
@@ -140,6 +148,15 @@ final class GatewayUnderTest: @unchecked Sendable {
         guard let client = try? RawConnection(to: admin) else { return nil }
         client.send("GET \(path) HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n")
         return client.readAnswer()
+    }
+
+    /// The metrics page as a scraper gets it that asks for OpenMetrics.
+    func openMetrics() -> String? {
+        guard let client = try? RawConnection(to: admin) else { return nil }
+        client.send(
+            "GET /metrics HTTP/1.1\r\nhost: a\r\naccept: application/openmetrics-text\r\n"
+                + "connection: close\r\n\r\n")
+        return client.readAnswer()?.text
     }
 
     func metrics() -> MetricsText? { page("/metrics").map { MetricsText(text: $0.text) } }

@@ -88,7 +88,7 @@ extension GatewayTests {
                     #expect(answer?["connection"] == "close")
                     #expect(client.readToEnd() == .finished)
                 }
-                #expect(eventually { gateway.hasEnded })
+                #expect(eventually(within: .seconds(15)) { gateway.hasEnded })
             }
         }
 

@@ -39,6 +39,20 @@ extension GatewayTests {
             }
         }
 
+        @Test func `each pool has a retry budget and a series of its own`() throws {
+            try run { gateway, _, _ in
+                let page = try #require(gateway.metrics())
+                for pool in ["pool", "second"] {
+                    #expect(
+                        page.sum("sluice_retry_budget_remaining", "{pool=\"\(pool)\"}") == 30)
+                }
+                let names = page.text.split(separator: "\n").filter { !$0.hasPrefix("#") }
+                    .compactMap { $0.split(separator: " ").first }
+                let isEachOnce = Set(names).count == names.count
+                #expect(isEachOnce, "two series with the same labels make the page invalid")
+            }
+        }
+
         @Test func `an upload's model chooses the pool, and one without is refused`() throws {
             try run { gateway, first, second in
                 let named =

@@ -36,6 +36,20 @@ final class RawConnection: @unchecked Sendable {
         wait(for: .write, .seconds(2))
     }
 
+    /// Finishes a TLS handshake; why it failed, or nil.
+    func shakeHands() -> TLSError? {
+        let deadline = MonotonicClock.now() + Self.patience
+        while MonotonicClock.now() < deadline {
+            switch transport?.handshake() {
+            case .done, nil: return nil
+            case .wantsRead: _ = poller.wait(timeout: .milliseconds(50))
+            case .wantsWrite: wait(for: .write, .milliseconds(50))
+            case .failed(let error): return error
+            }
+        }
+        return .handshake(host: nil, .closed)
+    }
+
     private func wait(for interest: Interest, _ time: Nanoseconds) {
         poller.modify(descriptor, interest, Self.token)
         _ = poller.wait(timeout: time)

@@ -29,6 +29,8 @@ final class ScriptedUpstream: Sendable {
     }
 
     let address: SocketAddress
+    /// Nil is plain HTTP.
+    private let tls: TLSServerContext?
     let state = Guarded(State())
     private let thread: Thread
 
@@ -38,7 +40,8 @@ final class ScriptedUpstream: Sendable {
         func join() { thread.take()?.join() }
     }
 
-    init(backlog: Int32 = 64, _ script: @escaping Script) throws {
+    init(backlog: Int32 = 64, tls: TLSServerContext? = nil, _ script: @escaping Script) throws {
+        self.tls = tls
         let any = try #require(SocketAddress(host: "127.0.0.1", port: 0))
         let listener = try ListenerSocket.open(any, sharesPort: false, backlog: backlog)
         address = listener.address
@@ -48,7 +51,7 @@ final class ScriptedUpstream: Sendable {
         accepting.thread = try WorkerThread(name: "test-upstream") { [self] in start.run(self) }
     }
 
-    var url: String { "http://\(address)" }
+    var url: String { "\(tls == nil ? "http" : "https")://\(address)" }
     var requests: [RawRequest] { state.withLock { $0.requests } }
     var connections: [[UInt8]] { state.withLock { $0.connections } }
     /// All client bytes that have come, on whichever connection.
@@ -104,9 +107,10 @@ final class ScriptedUpstream: Sendable {
 
         private func accept(_ upstream: ScriptedUpstream) {
             guard let accepted = listener?.accept(userTimeout: .seconds(20)),
-                case .connection(let transport, _) = consume accepted,
-                let connection = try? RawConnection(transport)
+                case .connection(var transport, _) = consume accepted
             else { return }
+            if let tls = upstream.tls, (try? transport.startTLS(server: tls)) == nil { return }
+            guard let connection = try? RawConnection(transport) else { return }
             let peer = UpstreamPeer(connection, upstream)
             let holder = Thread()
             let script = script
@@ -155,7 +159,7 @@ final class UpstreamPeer: @unchecked Sendable {
 
     fileprivate func run(_ script: ScriptedUpstream.Script) {
         defer { connection.close() }
-        guard waitForHead() else { return }
+        guard connection.shakeHands() == nil, waitForHead() else { return }
         if Self.probes.contains(where: { connection.received.starts(with: Array($0.utf8)) }) {
             answerProbes()
             return

@@ -36,9 +36,12 @@ extension GatewayTests {
                     let answer = try gateway.ask(chat())
                     #expect(answer.status == 500)
                 }
-                let page = gateway.metrics()
-                #expect(page?.sum("sluice_replica_state", "state=\"ready\"") == 2)
-                #expect(page?.sum("sluice_replica_transitions_total", "ejected") == 0)
+                // One of them may still have been on its way up.
+                let areReady = eventually {
+                    gateway.metrics()?.sum("sluice_replica_state", "state=\"ready\"") == 2
+                }
+                #expect(areReady)
+                #expect(gateway.metrics()?.sum("sluice_replica_transitions_total", "ejected") == 0)
             }
         }
     }

@@ -2,6 +2,7 @@ import Foundation
 import SluiceBytes
 import SluiceReactor
 import SluiceTime
+import TLSTestSupport
 import Testing
 
 /// Bytes of which no two neighbourhoods are alike.

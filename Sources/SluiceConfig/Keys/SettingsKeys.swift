@@ -51,7 +51,7 @@ enum SettingsKeys {
                 "trusted_proxies", \.settings.trustedProxies,
                 .text(AddressBlockText.form, pattern: "^[0-9a-fA-F:.]+(/[0-9]{1,3})?$"),
                 max: blocksMax,
-                "Peers whose X-Forwarded-* and class headers are believed: CIDR blocks.",
+                "Peers whose X-Forwarded-* and x-envoy-expected-rq-timeout-ms are believed: CIDR blocks.",
                 parse: { text, _ throws(ValueProblem) in
                     try AddressBlockText.check(text)
                     return text

@@ -17,7 +17,7 @@ final class ControlLoop {
     let registry: ReplicaRegistry
     let pages: AdminPages
     /// Counts what the control thread itself does: scrapes, name look-ups.
-    let shard = MetricShard()
+    let shard: MetricShard
     private let signals: SignalSource?
     private(set) var admin: HTTPServer?
     private(set) var status: HTTPServer?
@@ -40,6 +40,7 @@ final class ControlLoop {
         lookup: @escaping NameLookup
     ) throws(GatewayError) {
         self.shared = shared
+        shard = MetricShard(scales: shared.scales)
         self.signals = signals
         do throws(SystemError) {
             loop = try EndpointLoop()

@@ -36,8 +36,13 @@ enum MetricsPage {
             let count = pool.replicas.count { $0.state == state }
             snapshot.add(.poolReplicas, [name, state.label.description], Double(count))
         }
+        let workers = control.shared.pools[index].progress
+        let oldest = workers.map(\.oldestUnanswered).filter(\.isSet).min()
+        snapshot.add(
+            .oldestUnanswered, [name],
+            max(.zero, oldest.map { control.loop.now - $0 } ?? .zero).seconds)
         snapshot.add(.poolPanic, [name], pool.isPanicking ? 1 : 0)
-        snapshot.add(.retryBudgetRemaining, Double(pool.retryBudgetRemaining))
+        snapshot.add(.retryBudgetRemaining, [name], Double(pool.retryBudgetRemaining))
         snapshot.add(.queueLength, [name, "default"], Double(pool.queueLength))
         snapshot.add(.queueLimit, [name], Double(settings.queueLengthMax))
         snapshot.add(.leakedPermits, count: pool.leakedPermits)
@@ -47,6 +52,12 @@ enum MetricsPage {
             snapshot.addOneHot(
                 .replicaState, labels, current: row.state.label.description, of: states)
             snapshot.add(.replicaInflight, labels, Double(row.inflight))
+            let counts = workers.map { $0.connectionCounts(slot: Int(row.id.slot)) }
+            snapshot.add(
+                .upstreamConnections, labels + ["active"],
+                Double(counts.reduce(0) { $0 + $1.active }))
+            snapshot.add(
+                .upstreamConnections, labels + ["idle"], Double(counts.reduce(0) { $0 + $1.idle }))
             snapshot.add(.replicaOthers, labels, row.others)
             if let age = row.signalAge {
                 // A signal that never came is absent, not zero.
@@ -88,7 +99,9 @@ enum MetricsPage {
         if let tls = shared.serverTLS {
             snapshot.add(.tlsCertificateExpiry, ["data"], Double(tls.expiry))
         }
-        snapshot.add(.buffersBytes, Double(shared.bodies.bytesUsed))
+        let blocks = shared.bufferPools.reduce(0) { $0 + $1.blocksOut }
+        snapshot.add(
+            .buffersBytes, Double(shared.bodies.bytesUsed + blocks * BufferPool.blockBytes))
         snapshot.add(.buffersMaxBytes, Double(shared.bodies.bytesMax))
         let dropped = shared.outboxes.reduce(0) { $0 + $1.linesDropped }
         snapshot.add(.logLinesDropped, count: UInt64(dropped))

@@ -119,9 +119,12 @@ final class ReplicaAgent {
         guard !isProbing, !isEnded else { return }
         isProbing = true
         registry.loop.cancel(&probeTimer)
+        // vLLM asks for no key at /health: a replica that refuses ours must be asked where it does,
+        // or it would seem well again with every probe.
+        let isUnauthorized = traffic.replicaState(id) == .unauthorized
         get(
-            "/health", url: endpoint.url, at: endpoint.address, within: settings.scrapeTimeout,
-            bytesMax: 65_536, onBody: { _, _ in }
+            isUnauthorized ? "/v1/models" : "/health", url: endpoint.url, at: endpoint.address,
+            within: settings.scrapeTimeout, bytesMax: ModelList.bytesMax, onBody: { _, _ in }
         ) { [weak self] result in
             guard let self, !isEnded else { return }
             isProbing = false
@@ -205,7 +208,7 @@ final class ReplicaAgent {
             }
         }
         lastScrape = outcome.label.description
-        registry.shard.scraped(outcome, time, badSamples: bad)
+        registry.shard.scraped(pool: Int16(pool), outcome, time, badSamples: bad)
     }
 
     // MARK: Models

@@ -132,7 +132,10 @@ extension Worker {
             answerOurselves(e, answer)
             return
         }
-        switch exchanges[e].judgeBody(directory: directory, settings: settings) {
+        let verdict =
+            route == .responsesByID
+            ? findOwner(e) : exchanges[e].judgeBody(directory: directory, settings: settings)
+        switch verdict {
         case .refuse(let refusal):
             refuse(e, refusal)
             return
@@ -143,6 +146,7 @@ extension Worker {
         }
         exchanges[e].record.phase = .queued
         shard.received(&exchanges[e].record)
+        beginsToWait(e)
         if downstreams[d].isPeerClosed {
             clientLeft(d, isReset: false)
             return
@@ -181,6 +185,9 @@ extension DownstreamConnection {
         {
             record.requestID.removeAll()
             record.requestID.append(bytes, id.value)
+        }
+        if let parent = head.first(.traceparent) {
+            TraceContext.readID(bytes.extracting(parent.value), into: &record.traceID)
         }
         if let count = head.first(.xStainlessRetryCount), count.value.count == 1 {
             let digit = bytes[count.value.lowerBound] &- 0x30

@@ -10,7 +10,31 @@ package final class ReplicaProgress: Sendable {
     private let streams = InlineArray<1_024, Atomic<Int64>> { _ in Atomic(0) }
     private let streamsSince = InlineArray<1_024, Atomic<Int64>> { _ in Atomic(0) }
 
+    private let connections = InlineArray<1_024, Atomic<Int>> { _ in Atomic(0) }
+    private let idle = InlineArray<1_024, Atomic<Int>> { _ in Atomic(0) }
+    private let unansweredSince = Atomic<Int64>(0)
+
     package init() {}
+
+    /// Connections to a slot, more (or, negative, fewer) of them by `open`, of which idle by `idle`.
+    package func connectionsChanged(slot: Int, open: Int = 0, idle idleChange: Int = 0) {
+        connections[slot].store(
+            connections[slot].load(ordering: .relaxed) &+ open, ordering: .relaxed)
+        idle[slot].store(idle[slot].load(ordering: .relaxed) &+ idleChange, ordering: .relaxed)
+    }
+
+    /// Connections of this worker to a slot that carry an exchange, and those that wait for one.
+    package func connectionCounts(slot: Int) -> (active: Int, idle: Int) {
+        let idle = idle[slot].load(ordering: .relaxed)
+        return (max(0, connections[slot].load(ordering: .relaxed) &- idle), max(0, idle))
+    }
+
+    /// When the oldest of this worker's requests that have no content yet was received; unset
+    /// where there is none.
+    package var oldestUnanswered: Instant {
+        get { Instant(nanoseconds: unansweredSince.load(ordering: .relaxed)) }
+        set { unansweredSince.store(newValue.nanoseconds, ordering: .relaxed) }
+    }
 
     /// An event-stream response began. Its head says nothing about progress: vLLM sends it at once.
     package func streamBegan(at replica: ReplicaID, now: Instant) {

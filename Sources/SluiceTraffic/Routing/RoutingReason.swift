@@ -2,6 +2,8 @@
 package enum RoutingReason: UInt8, CaseIterable, Sendable {
     /// Least of several; the only open one; pool in panic; not the first attempt.
     case leastLoaded, onlyChoice, panic, retry
+    /// It made the response that the request is about.
+    case owner
 
     /// The metric label.
     package var label: StaticString {
@@ -10,6 +12,7 @@ package enum RoutingReason: UInt8, CaseIterable, Sendable {
         case .onlyChoice: "only_choice"
         case .panic: "panic"
         case .retry: "retry"
+        case .owner: "owner"
         }
     }
 }

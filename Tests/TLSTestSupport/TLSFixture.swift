@@ -2,26 +2,28 @@ import Foundation
 import SluiceReactor
 
 /// Certificates and keys made once per run by the `openssl` command, in a directory that goes with it.
-struct TLSFixture: Sendable {
-    let directory: String
+package struct TLSFixture: Sendable {
+    private let directory: String
 
-    static let shared: Result<TLSFixture, any Error> = Result { try TLSFixture() }
+    /// Made on first use.
+    package static let shared: Result<TLSFixture, any Error> = Result { try TLSFixture() }
 
     /// A command that failed, with what it said.
-    struct CommandFailed: Error, CustomStringConvertible {
-        let description: String
+    package struct CommandFailed: Error, CustomStringConvertible {
+        package let description: String
     }
 
-    func path(_ name: String) -> String { "\(directory)/\(name)" }
+    /// Where the file of this name is.
+    package func path(_ name: String) -> String { "\(directory)/\(name)" }
 
     /// The server context of the pair `name`.pem, `name`.key.
-    func server(_ name: String) throws -> TLSServerContext {
+    package func server(_ name: String) throws -> TLSServerContext {
         try TLSServerContext(
             certificateFile: path("\(name).pem"), keyFile: path("\(name).key"))
     }
 
     /// A client that believes the run's own CA.
-    func client() throws -> TLSClientContext {
+    package func client() throws -> TLSClientContext {
         try TLSClientContext(authorityFile: path("ca.pem"))
     }
 
@@ -34,7 +36,7 @@ struct TLSFixture: Sendable {
         try selfSigned("stranger")
         try leaf("server", names: "DNS:replica.test,IP:127.0.0.1,IP:::1", days: 30)
         try leaf("other", names: "DNS:other.test", days: 30)
-        try leaf("expired", names: "DNS:replica.test", days: -1)
+        try leaf("expired", names: "DNS:replica.test,IP:127.0.0.1", days: -1)
         try openssl(
             "pkey", "-in", path("server.key"), "-aes256", "-passout", "pass:x", "-out",
             path("locked.key"))
@@ -91,7 +93,7 @@ struct TLSFixture: Sendable {
     }
 
     /// Runs `openssl` with these arguments and an empty standard input; its status and words.
-    func run(_ arguments: [String]) throws -> (status: Int32, output: String) {
+    package func run(_ arguments: [String]) throws -> (status: Int32, output: String) {
         let process = Process()
         process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
         process.arguments = ["openssl"] + arguments
