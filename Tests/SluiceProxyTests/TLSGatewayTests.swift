@@ -150,6 +150,7 @@ extension GatewayTests {
                 gateway.drain()
                 #expect(eventually { ending.withLock { $0 } != nil })
                 #expect(ending.withLock { $0 } == .finished)
+                #expect(eventually { gateway.hasEnded })
             }
         }
 
