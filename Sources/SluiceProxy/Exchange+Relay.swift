@@ -44,7 +44,8 @@ extension UpstreamConnection {
     /// anything else.
     ///
     /// Nothing is consumed: such bytes can go on as they are, framing and all.
-    mutating func knownEvents(of exchange: inout Exchange, _ readers: inout ExchangeReaders) -> Int {
+    mutating func knownEvents(of exchange: inout Exchange, _ readers: inout ExchangeReaders) -> Int
+    {
         guard exchange.answerBody.isBetweenChunks, readers.events.isBetweenEvents,
             !exchange.isEventBegun
         else { return 0 }
