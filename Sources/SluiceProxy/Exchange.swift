@@ -74,8 +74,8 @@ struct Exchange: ~Copyable {
     var upstreamKeepsAlive = false
     var interimAnswers = 0
     var isEventStream = false
-    /// ``ReplicaProgress`` counts the stream.
-    var isProgressCounted = false
+    /// As what ``ReplicaProgress`` counts it.
+    var progress = CountedProgress.none
     var stripsUsage = false
     var readsUsage = false
     var scanner = EventStreamScanner()

@@ -124,11 +124,7 @@ extension Worker {
             of: &exchanges[e], responseHead.value, isHTTP11: exchanges[e].clientIsHTTP11,
             closes: &downstreams[d].closesAfterAnswer, into: &downstreams[d].output, pool)
         if exchanges[e].record.route == .responses { beginOwnership(e, status: status) }
-        if exchanges[e].isEventStream {
-            shared.pools[exchanges[e].traffic].progress[index].streamBegan(
-                at: exchanges[e].lastReplica, now: now)
-            exchanges[e].isProgressCounted = true
-        }
+        headProgressed(e, status: status)
         if exchanges[e].isEventStream && settings.timeouts.headHoldMax > .zero {
             exchanges[e].isHeadHeld = true
             exchanges[e].holdDeadline = now + settings.timeouts.headHoldMax

@@ -35,9 +35,7 @@ package struct ReplicaHealth: Sendable {
     private var lastProbe: Instant?
     private var windowSince: Instant
     private var hasGoodSample = false
-    private var heartbeat: Double?
-    private var heartbeatSeen = Instant.unset
-    private var heartbeatMoved = Instant.unset
+    private var signs = EngineSigns()
 
     /// - Parameter joins: whether others of the pool serve already; then the start is slow.
     package init(now: Instant, joins: Bool, settings: HealthSettings) {
@@ -90,7 +88,12 @@ package struct ReplicaHealth: Sendable {
         case .connectFailed, .requestFailed: fail(now, settings)
         case .probe(let outcome): take(outcome, now, othersUp, settings)
         case .requestSucceeded: succeed(now, othersUp, settings)
-        case .heartbeat(let value): take(heartbeat: value, now, othersUp, settings)
+        case .heartbeat(let value):
+            if signs.take(heartbeat: value, now: now) { moved(now, othersUp, settings) }
+        case .gauges(let running, let waiting, let kvUsage):
+            let hasChanged = signs.take(
+                running: running, waiting: waiting, kvUsage: kvUsage, now: now)
+            if hasChanged { moved(now, othersUp, settings) }
         case .sleeping(let sleeps): take(sleeping: sleeps, now, othersUp, settings)
         case .tick(let report, let timePerToken):
             advance(report, timePerToken, now, othersUp, settings)
@@ -163,6 +166,7 @@ package struct ReplicaHealth: Sendable {
         _ outcome: ProbeOutcome, _ now: Instant, _ othersUp: Bool, _ settings: HealthSettings
     ) {
         lastProbe = now
+        signs.probed(wasAnswered: outcome.isAnswer, now: now)
         switch outcome {
         case .healthy, .answeredOtherwise:
             answered(isHealthy: outcome == .healthy, now, othersUp, settings)
@@ -221,18 +225,36 @@ package struct ReplicaHealth: Sendable {
 
     // MARK: Progress
 
-    private mutating func take(
-        heartbeat value: Double, _ now: Instant, _ othersUp: Bool, _ settings: HealthSettings
+    /// The engine has made a step.
+    private mutating func moved(
+        _ now: Instant, _ othersUp: Bool, _ settings: HealthSettings
     ) {
-        guard value.isFinite else { return }
-        heartbeatSeen = now
-        // Any change counts: a smaller value is a restart.
-        guard heartbeat != value else { return }
-        let isFirst = heartbeat == nil
-        heartbeat = value
-        heartbeatMoved = now
-        if case .wedged = condition, !isFirst {
+        if case .wedged = condition {
             comeBack(.progress, isTrial: false, now, othersUp, settings)
+        }
+    }
+
+    /// How long nothing has come of what must come, at one tick.
+    private struct Stall {
+        /// On open streams.
+        let streams: Nanoseconds
+        /// In answer to other requests, none of which may come before it is whole: only where the
+        /// replica's pages bear it out is that a stall.
+        let answers: Nanoseconds
+        /// When `answers` began.
+        let silentSince: Instant
+        /// A stall on streams longer than this is one.
+        let limit: Nanoseconds
+
+        init(
+            _ report: ProgressReport, _ timePerToken: Nanoseconds, _ now: Instant,
+            _ settings: HealthSettings
+        ) {
+            // Only what came during the present state's span says anything about a slot's tenant.
+            streams = report.streams > 0 ? now - max(report.lastEvent, report.streamsSince) : .zero
+            silentSince = max(report.lastAnswer, report.unansweredSince)
+            answers = report.unanswered > 0 ? now - silentSince : .zero
+            limit = max(settings.busyAfter, timePerToken * settings.busyAfterTokens)
         }
     }
 
@@ -240,53 +262,83 @@ package struct ReplicaHealth: Sendable {
         _ report: ProgressReport, _ timePerToken: Nanoseconds, _ now: Instant, _ othersUp: Bool,
         _ settings: HealthSettings
     ) {
-        let busyAfter = max(settings.busyAfter, timePerToken * settings.busyAfterTokens)
-        // Only what came during the present state's span says anything about a slot's tenant.
-        let stalled =
-            report.streams > 0 ? now - max(report.lastEvent, report.streamsSince) : .zero
-        let isStalled = report.streams > 0 && stalled > busyAfter
+        let stall = Stall(report, timePerToken, now, settings)
         switch condition {
         case .warming(let window, let isTrial):
-            if isStalled { return become(.busy(wasReady: false), .noProgress, now) }
+            if isStalled(stall, report, now, settings) {
+                return become(.busy(wasReady: false), .noProgress, now)
+            }
             if report.streams > 0, now - report.lastEvent < settings.slowStartPeriod {
                 hasGoodSample = true
             }
             grow(window, isTrial, now, settings)
         case .ready:
-            if isStalled { return become(.busy(wasReady: true), .noProgress, now) }
+            if isStalled(stall, report, now, settings) {
+                return become(.busy(wasReady: true), .noProgress, now)
+            }
             if strikes > 0, now - since > settings.stableAfter { strikes = 0 }
         case .busy(let wasReady):
-            if report.streams == 0 {
+            if report.outstanding == 0 {
                 comeBack(.streamsGone, isTrial: false, now, othersUp, settings)
-            } else if !isStalled {
+            } else if !isStillBusy(stall, now, settings) {
                 if wasReady {
                     become(.ready, .progress, now)
                 } else {
                     comeBack(.progress, isTrial: false, now, othersUp, settings)
                 }
-            } else if isWedged(stalled, now, settings) {
+            } else if isWedged(stall, report, now, settings) {
                 strike(now, settings)
                 become(.wedged, .heartbeatFlat, now)
             }
         case .wedged:
-            if report.streams > 0 && !isStalled {
-                comeBack(.progress, isTrial: false, now, othersUp, settings)
-            } else if report.streams == 0 && now >= retryAt {
+            if report.outstanding == 0 {
                 // Nothing left to watch: a few requests find out.
-                comeBack(.streamsGone, isTrial: true, now, othersUp, settings)
+                if now >= retryAt {
+                    comeBack(.streamsGone, isTrial: true, now, othersUp, settings)
+                }
+            } else if report.lastAnswer > since, !isStalled(stall, report, now, settings) {
+                comeBack(.progress, isTrial: false, now, othersUp, settings)
             }
         case .sleeping, .ejected, .unauthorized, .dead: break
         }
     }
 
-    private func isWedged(
-        _ stalled: Nanoseconds, _ now: Instant, _ settings: HealthSettings
+    private func isStalled(
+        _ stall: Stall, _ report: ProgressReport, _ now: Instant, _ settings: HealthSettings
     ) -> Bool {
-        if heartbeat != nil, now - heartbeatSeen <= settings.heartbeatAgeMax {
-            return stalled >= settings.wedgedAfter
-                && now - heartbeatMoved >= settings.wedgedAfter
+        stall.streams > stall.limit
+            || stall.answers > stall.limit
+                && signs.bearOut(
+                    report, silentSince: stall.silentSince, for: settings.busyAfter, now: now,
+                    settings: settings)
+    }
+
+    /// Whether nothing says otherwise since it became busy: it takes evidence to become so, but a
+    /// page that cannot be read for a while must not make it ready again.
+    private func isStillBusy(
+        _ stall: Stall, _ now: Instant, _ settings: HealthSettings
+    ) -> Bool {
+        if stall.streams > stall.limit { return true }
+        guard stall.answers > stall.limit else { return false }
+        if signs.isHeartbeatKnown(now: now, settings: settings) { return signs.moved <= since }
+        return signs.answered <= since
+    }
+
+    private func isWedged(
+        _ stall: Stall, _ report: ProgressReport, _ now: Instant, _ settings: HealthSettings
+    ) -> Bool {
+        if stall.answers >= settings.wedgedAfter,
+            signs.bearOut(
+                report, silentSince: stall.silentSince, for: settings.wedgedAfter, now: now,
+                settings: settings)
+        {
+            return true
         }
-        return stalled >= settings.wedgedAfter * 2
+        if signs.isHeartbeatKnown(now: now, settings: settings) {
+            return stall.streams >= settings.wedgedAfter
+                && now - signs.moved >= settings.wedgedAfter
+        }
+        return stall.streams >= settings.wedgedAfter * 2
     }
 
     private mutating func grow(
