@@ -27,6 +27,7 @@ package struct ReplicaHealth: Sendable {
     package private(set) var transitions = 0
 
     private var failures = 0
+    private var recent = RecentFailures()
     /// Ejections, wedges and deaths without a stable time between them: the backoff's exponent.
     private var strikes = 0
     /// Failed probes since it died.
@@ -85,7 +86,9 @@ package struct ReplicaHealth: Sendable {
         let reason = why
         switch signal {
         case .connectRefused: die(.connectRefused, now, settings)
-        case .connectFailed, .requestFailed: fail(now, settings)
+        case .connectFailed, .requestFailed:
+            recent.record(isFailure: true)
+            fail(now, settings)
         case .probe(let outcome): take(outcome, now, othersUp, settings)
         case .requestSucceeded: succeed(now, othersUp, settings)
         case .heartbeat(let value):
@@ -125,6 +128,7 @@ package struct ReplicaHealth: Sendable {
         _ now: Instant, _ othersUp: Bool, _ settings: HealthSettings
     ) {
         failures = 0
+        recent.record(isFailure: false)
         hasGoodSample = true
         switch condition {
         case .warming(window: .max, _): become(.ready, .requestSucceeded, now)
@@ -146,9 +150,10 @@ package struct ReplicaHealth: Sendable {
             strike(now, settings)
             become(.ejected, .trialFailed, now)
         case .warming(_, isTrial: false), .ready, .busy:
-            guard failures >= settings.consecutiveFailuresMax else { return }
+            let areInRow = failures >= settings.consecutiveFailuresMax
+            guard areInRow || recent.isMajority else { return }
             strike(now, settings)
-            become(.ejected, .consecutiveFailures, now)
+            become(.ejected, areInRow ? .consecutiveFailures : .failureShare, now)
         case .wedged, .sleeping, .ejected, .unauthorized, .dead: return
         }
     }
@@ -370,6 +375,7 @@ package struct ReplicaHealth: Sendable {
         _ settings: HealthSettings
     ) {
         failures = 0
+        recent = RecentFailures()
         probesFailed = 0
         hasGoodSample = false
         windowSince = now

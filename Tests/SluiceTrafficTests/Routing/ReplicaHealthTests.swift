@@ -155,6 +155,57 @@ import Testing
         #expect(patient.health.why == .consecutiveFailures)
     }
 
+    @Test func `eleven failures among the last twenty eject, never three in a row though they be`()
+    {
+        var patient = ready()
+        // Two of three fail: the eleventh failure is the 16th request.
+        for request in 0..<15 {
+            patient.take(request % 3 == 1 ? .requestSucceeded : .requestFailed)
+            #expect(patient.health.state == .ready, "after \(request + 1)")
+        }
+        patient.take(.connectFailed)
+        #expect(patient.health.state == .ejected)
+        #expect(patient.health.why == .failureShare)
+    }
+
+    @Test func `half of the last twenty is not yet more than half, however long it lasts`() {
+        var patient = ready()
+        for _ in 0..<100 { patient.take(.requestFailed, .requestSucceeded) }
+        #expect(patient.health.state == .ready)
+    }
+
+    @Test func `failures before the last twenty requests are forgotten`() {
+        var patient = ready()
+        for _ in 0..<5 { patient.take(.requestFailed, .requestFailed, .requestSucceeded) }
+        for _ in 0..<15 { patient.take(.requestSucceeded) }
+        for _ in 0..<3 { patient.take(.requestFailed, .requestFailed, .requestSucceeded) }
+        #expect(patient.health.state == .ready)
+    }
+
+    @Test func `one that came back starts with a clean count`() {
+        var patient = ready()
+        for _ in 0..<5 { patient.take(.requestFailed, .requestSucceeded, .requestFailed) }
+        #expect(patient.health.state == .ready, "ten of fifteen")
+        patient.take(.requestFailed)
+        #expect(patient.health.state == .ejected)
+        patient.now = patient.now + .seconds(1)
+        // Alone it is not held back by a slow start, so that one success makes it ready.
+        patient.othersUp = false
+        patient.take(.probe(.healthy), .requestSucceeded)
+        #expect(patient.health.state == .ready)
+        patient.take(.requestFailed)
+        #expect(patient.health.state == .ready, "the twelfth failure of eighteen requests")
+    }
+
+    @Test func `failed probes are no failed requests`() {
+        var patient = ready()
+        for _ in 0..<30 { patient.take(.probe(.unreachable), .requestSucceeded) }
+        for _ in 0..<10 {
+            patient.take(.probe(.unreachable), .probe(.unreachable), .requestSucceeded)
+        }
+        #expect(patient.health.state == .ready)
+    }
+
     @Test func `a black hole that answers its health page loses two requests per growing backoff`()
     {
         var patient = ready()
