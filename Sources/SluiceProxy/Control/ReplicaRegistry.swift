@@ -1,6 +1,7 @@
 import SluiceBytes
 import SluiceEndpoint
 import SluiceExchange
+import SluiceHTTP
 import SluiceReactor
 import SluiceTelemetry
 import SluiceTime
@@ -55,12 +56,12 @@ final class ReplicaRegistry {
 
     func begin() {
         let dns = shared.settings.pools.compactMap { pool in
-            pool.replicaDNS.flatMap(HTTPURL.init).map {
+            pool.replicaDNS.flatMap({ try? HTTPURL($0) }).map {
                 Resolver.Name(url: $0, interval: pool.dnsInterval)
             }
         }
         let fixed = shared.settings.pools.flatMap { pool in
-            pool.replicas.compactMap { HTTPURL($0.url) }
+            pool.replicas.compactMap { try? HTTPURL($0.url) }
                 .filter { SocketAddress(host: $0.host, port: $0.port) == nil }
                 .map { Resolver.Name(url: $0, interval: pool.dnsInterval) }
         }
@@ -143,7 +144,7 @@ final class ReplicaRegistry {
         let pool = shared.settings.pools[index]
         var list: [Wanted] = []
         for (number, replica) in pool.replicas.enumerated() {
-            guard let url = HTTPURL(replica.url) else { continue }
+            guard let url = try? HTTPURL(replica.url) else { continue }
             let literal = SocketAddress(host: url.host, port: url.port)
             guard let address = literal ?? addresses.address(of: url.authority) else { continue }
             // At another address is another server: the one before drains.
@@ -153,10 +154,10 @@ final class ReplicaRegistry {
                     descriptor: ReplicaDescriptor(
                         name: replica.name ?? url.authority, key: key, weight: replica.weight),
                     address: address, url: url,
-                    metricsURL: replica.metricsURL.flatMap(HTTPURL.init) ?? url,
+                    metricsURL: replica.metricsURL.flatMap { try? HTTPURL($0) } ?? url,
                     credentials: credentials[index].replicas[number]))
         }
-        if let url = pool.replicaDNS.flatMap(HTTPURL.init) {
+        if let url = pool.replicaDNS.flatMap({ try? HTTPURL($0) }) {
             for address in addresses.all(of: url.authority) {
                 list.append(
                     Wanted(

@@ -1,4 +1,5 @@
 import Glibc
+import SluiceHTTP
 import SluiceReactor
 import SluiceTime
 import Synchronization
