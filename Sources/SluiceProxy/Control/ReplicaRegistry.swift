@@ -67,11 +67,11 @@ final class ReplicaRegistry {
         }
         update()
         guard !dns.isEmpty || !fixed.isEmpty else { return }
-        resolver = try? Resolver(names: dns + fixed, lookup: lookup)
+        resolver = try? Resolver(names: dns + fixed, lookup: lookup, now: loop.now)
         guard let resolver else { return }
         unanswered = Set((dns + fixed).map(\.url.authority))
-        resolverWatch = try? loop.watch(resolver.mailbox.descriptor, .read) { [unowned self] _ in
-            takeAddresses()
+        resolverWatch = try? loop.watch(resolver.descriptor, .read) { [unowned self] _ in
+            takeAddresses(resolver.take(now: loop.now))
         }
     }
 
@@ -79,13 +79,13 @@ final class ReplicaRegistry {
         for agent in agents { agent.end() }
         client.closeIdle()
         if let resolverWatch, let resolver {
-            loop.unwatch(resolverWatch, resolver.mailbox.descriptor)
+            loop.unwatch(resolverWatch, resolver.descriptor)
         }
-        resolver?.stop()
     }
 
     func tick() {
         forgetGone()
+        if let resolver { takeAddresses(resolver.tick(now: loop.now)) }
         for (pool, traffic) in shared.pools.enumerated() {
             for transition in traffic.takeTransitions() {
                 shared.logger.notice(
@@ -116,10 +116,9 @@ final class ReplicaRegistry {
 
     // MARK: Discovery
 
-    private func takeAddresses() {
-        guard let resolver else { return }
+    private func takeAddresses(_ answers: [Resolver.Answer]) {
         var isChanged = false
-        for answer in resolver.mailbox.take() {
+        for answer in answers {
             unanswered.remove(answer.name.url.authority)
             switch answer.result {
             case .success(let found):
