@@ -35,7 +35,9 @@ import Testing
 
     private func resolver(_ names: [String], _ server: Server) throws -> Resolver {
         try Resolver(
-            names: names.map { Resolver.Name(url: try HTTPURL("http://\($0)"), interval: interval) },
+            names: names.map {
+                Resolver.Name(url: try HTTPURL("http://\($0)"), interval: interval)
+            },
             lookup: server.lookup, now: start)
     }
 
