@@ -51,7 +51,7 @@ struct Exchange: ~Copyable {
     var isRequestSent = false
     var arrival = Arrival()
 
-    /// The replica that made the response the request is about: no other can answer.
+    /// The replica that made the response the request is about, or continues: no other can answer.
     var owner: ReplicaID?
 
     // Attempts.

@@ -135,4 +135,55 @@ private func peek(_ body: [UInt8], cut: Int) -> Seen {
             }
         }
     }
+
+    @Test func `the response that is continued is found in the body, at every cut`() throws {
+        let body = Array(#"{"input":"é","previous_response_id":"resp_1-a","model":"m"}"#.utf8)
+        for cut in 0...body.count {
+            var peek = RequestPeek(route: .responses)
+            peek.feed(body.span.extracting(0..<cut))
+            peek.feed(body.span.extracting(cut..<body.count))
+            peek.finish()
+            let found = peek.previousResponse
+            let range = try #require(found)
+            #expect(String(decoding: body[range], as: UTF8.self) == "resp_1-a")
+        }
+    }
+
+    @Test(arguments: [
+        (#"{"previous_response_id":null}"#, nil, nil),
+        (#"{"a":{"previous_response_id":1}}"#, nil, nil),
+        (#"{"previous_response_id":""}"#, nil, ""),
+        (#"{"previous_response_id":3}"#, PeekError.wrongType(.previousResponseID), nil),
+        (#"{"previous_response_id":["a"]}"#, .wrongType(.previousResponseID), nil),
+        (
+            #"{"previous_response_id":"a","previous_response_id":"b"}"#,
+            .repeatedKey(.previousResponseID), "a"
+        ),
+    ])
+    func `it is a string, null or absent, and given once`(
+        text: String, error: PeekError?, id: String?
+    ) {
+        let body = Array(text.utf8)
+        var peek = RequestPeek(route: .responses)
+        peek.feed(body.span)
+        peek.finish()
+        let range = peek.previousResponse
+        let found = peek.error
+        #expect(found == error)
+        #expect(range.map { String(decoding: body[$0], as: UTF8.self) } == id)
+    }
+
+    @Test func `an id with escapes is within the body all the same`() {
+        let body = Array(#"{"previous_response_id":"\u00e9\ud83d\ude00\n\\"}"#.utf8)
+        for cut in 0...body.count {
+            var peek = RequestPeek(route: .responses)
+            peek.feed(body.span.extracting(0..<cut))
+            peek.feed(body.span.extracting(cut..<body.count))
+            peek.finish()
+            let range = peek.previousResponse
+            #expect(
+                range.map { body.indices.contains($0.lowerBound) && $0.upperBound < body.count }
+                    == true)
+        }
+    }
 }
