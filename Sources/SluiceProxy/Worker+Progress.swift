@@ -12,21 +12,11 @@ enum CountedProgress: UInt8 {
 
 /// What the replicas owe: told to ``ReplicaProgress`` in pairs, whatever becomes of a request.
 extension Worker {
-    private func progress(_ e: UInt32) -> ReplicaProgress {
-        shared.pools[exchanges[e].traffic].progress[index]
-    }
-
     /// The request is out as a whole. One that asks for a stream is owed a head at once and events
     /// after it: it counts as a stream from now on.
     func beginProgress(_ e: UInt32) {
         guard exchanges[e].progress == .none, !exchanges[e].isHeadParsed else { return }
-        if exchanges[e].peek.isStream {
-            exchanges[e].progress = .stream
-            progress(e).streamBegan(at: exchanges[e].lastReplica, now: now)
-        } else {
-            exchanges[e].progress = .wait
-            progress(e).waitBegan(at: exchanges[e].lastReplica, now: now)
-        }
+        count(e, as: readers[e].peek.isStream ? .stream : .wait)
     }
 
     /// The final head has come; what the answer is decides, not what was asked for.
@@ -34,24 +24,40 @@ extension Worker {
         if exchanges[e].isEventStream {
             guard exchanges[e].progress != .stream else { return }
             endProgress(e)
-            exchanges[e].progress = .stream
-            progress(e).streamBegan(at: exchanges[e].lastReplica, now: now)
+            count(e, as: .stream)
         } else {
             endProgress(e)
             // A refusal is made by the API server alone and says nothing about the engine.
-            if status < 300 {
-                progress(e).answerArrived(from: exchanges[e].lastReplica, now: now)
+            guard status < 300 else { return }
+            let replica = exchanges[e].lastReplica
+            progress.with(exchanges[e].traffic) { $0.answerArrived(from: replica, now: now) }
+        }
+    }
+
+    private func count(_ e: UInt32, as kind: CountedProgress) {
+        let replica = exchanges[e].lastReplica
+        exchanges[e].progress = kind
+        progress.with(exchanges[e].traffic) { progress in
+            switch kind {
+            case .none: break
+            case .wait: progress.waitBegan(at: replica, now: now)
+            case .stream: progress.streamBegan(at: replica, now: now)
             }
         }
     }
 
     /// Nothing more is owed; harmless when it is said again.
     func endProgress(_ e: UInt32) {
-        switch exchanges[e].progress {
-        case .none: return
-        case .wait: progress(e).waitEnded(at: exchanges[e].lastReplica)
-        case .stream: progress(e).streamEnded(at: exchanges[e].lastReplica)
-        }
+        let kind = exchanges[e].progress
+        guard kind != .none else { return }
         exchanges[e].progress = .none
+        let replica = exchanges[e].lastReplica
+        progress.with(exchanges[e].traffic) { progress in
+            switch kind {
+            case .none: break
+            case .wait: progress.waitEnded(at: replica)
+            case .stream: progress.streamEnded(at: replica)
+            }
+        }
     }
 }

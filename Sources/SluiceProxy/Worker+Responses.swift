@@ -11,7 +11,7 @@ extension Worker {
 
     /// The head of an answer to `POST /v1/responses` has come: look for the id, if it is kept at all.
     func beginOwnership(_ e: UInt32, status: Int) {
-        guard status == 200, exchanges[e].peek.stores else { return }
+        guard status == 200, exchanges[e].isStored else { return }
         exchanges[e].idPeek = Pinned(ResponseIDPeek(isStream: exchanges[e].isEventStream))
     }
 
@@ -43,8 +43,9 @@ extension Worker {
     /// The replica that made the response which this request continues, where that is known and the
     /// model is of the same pool; nil lets the router choose, and the replica say what it knows.
     func previousOwner(_ e: UInt32, pool: Int) -> ReplicaID? {
-        guard let key = exchanges[e].previousResponseKey(),
-            let owner = shared.responses.withLock({ $0.owner(key, now: now) }),
+        guard let range = readers[e].peek.previousResponse, !range.isEmpty else { return nil }
+        let key = exchanges[e].responseKey(at: range)
+        guard let owner = shared.responses.withLock({ $0.owner(key, now: now) }),
             Int(owner.pool) == pool
         else { return nil }
         return owner.replica
@@ -76,9 +77,8 @@ extension Exchange {
             bytes.extracting(RouteTable.match(bytes, 0..<pathEnd).responseID))
     }
 
-    /// What the response is remembered by that the body continues; nil where it continues none.
-    mutating func previousResponseKey() -> UInt64? {
-        guard let range = peek.previousResponse, !range.isEmpty else { return nil }
+    /// What a response is remembered by, of the id in the body at `range`.
+    mutating func responseKey(at range: Range<Int>) -> UInt64 {
         let start = bodyStart
         return ResponseOwners.key(
             request.bytes.extracting(start + range.lowerBound..<start + range.upperBound))

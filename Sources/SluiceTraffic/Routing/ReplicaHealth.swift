@@ -239,59 +239,32 @@ package struct ReplicaHealth: Sendable {
         }
     }
 
-    /// How long nothing has come of what must come, at one tick.
-    private struct Stall {
-        /// On open streams.
-        let streams: Nanoseconds
-        /// In answer to other requests, none of which may come before it is whole: only where the
-        /// replica's pages bear it out is that a stall.
-        let answers: Nanoseconds
-        /// When `answers` began.
-        let silentSince: Instant
-        /// A stall on streams longer than this is one.
-        let limit: Nanoseconds
-
-        init(
-            _ report: ProgressReport, _ timePerToken: Nanoseconds, _ now: Instant,
-            _ settings: HealthSettings
-        ) {
-            // Only what came during the present state's span says anything about a slot's tenant.
-            streams = report.streams > 0 ? now - max(report.lastEvent, report.streamsSince) : .zero
-            silentSince = max(report.lastAnswer, report.unansweredSince)
-            answers = report.unanswered > 0 ? now - silentSince : .zero
-            limit = max(settings.busyAfter, timePerToken * settings.busyAfterTokens)
-        }
-    }
-
     private mutating func advance(
         _ report: ProgressReport, _ timePerToken: Nanoseconds, _ now: Instant, _ othersUp: Bool,
         _ settings: HealthSettings
     ) {
-        let stall = Stall(report, timePerToken, now, settings)
+        let stall = Stall(
+            report, signs, timePerToken: timePerToken, now: now, settings: settings)
         switch condition {
         case .warming(let window, let isTrial):
-            if isStalled(stall, report, now, settings) {
-                return become(.busy(wasReady: false), .noProgress, now)
-            }
+            if stall.isOne { return become(.busy(wasReady: false), .noProgress, now) }
             if report.streams > 0, now - report.lastEvent < settings.slowStartPeriod {
                 hasGoodSample = true
             }
             grow(window, isTrial, now, settings)
         case .ready:
-            if isStalled(stall, report, now, settings) {
-                return become(.busy(wasReady: true), .noProgress, now)
-            }
+            if stall.isOne { return become(.busy(wasReady: true), .noProgress, now) }
             if strikes > 0, now - since > settings.stableAfter { strikes = 0 }
         case .busy(let wasReady):
             if report.outstanding == 0 {
                 comeBack(.streamsGone, isTrial: false, now, othersUp, settings)
-            } else if !isStillBusy(stall, now, settings) {
+            } else if !stall.lasts(since: since) {
                 if wasReady {
                     become(.ready, .progress, now)
                 } else {
                     comeBack(.progress, isTrial: false, now, othersUp, settings)
                 }
-            } else if isWedged(stall, report, now, settings) {
+            } else if stall.isWedge {
                 strike(now, settings)
                 become(.wedged, .heartbeatFlat, now)
             }
@@ -301,49 +274,11 @@ package struct ReplicaHealth: Sendable {
                 if now >= retryAt {
                     comeBack(.streamsGone, isTrial: true, now, othersUp, settings)
                 }
-            } else if report.lastAnswer > since, !isStalled(stall, report, now, settings) {
+            } else if report.lastAnswer > since, !stall.isOne {
                 comeBack(.progress, isTrial: false, now, othersUp, settings)
             }
         case .sleeping, .ejected, .unauthorized, .dead: break
         }
-    }
-
-    private func isStalled(
-        _ stall: Stall, _ report: ProgressReport, _ now: Instant, _ settings: HealthSettings
-    ) -> Bool {
-        stall.streams > stall.limit
-            || stall.answers > stall.limit
-                && signs.bearOut(
-                    report, silentSince: stall.silentSince, for: settings.busyAfter, now: now,
-                    settings: settings)
-    }
-
-    /// Whether nothing says otherwise since it became busy: it takes evidence to become so, but a
-    /// page that cannot be read for a while must not make it ready again.
-    private func isStillBusy(
-        _ stall: Stall, _ now: Instant, _ settings: HealthSettings
-    ) -> Bool {
-        if stall.streams > stall.limit { return true }
-        guard stall.answers > stall.limit else { return false }
-        if signs.isHeartbeatKnown(now: now, settings: settings) { return signs.moved <= since }
-        return signs.answered <= since
-    }
-
-    private func isWedged(
-        _ stall: Stall, _ report: ProgressReport, _ now: Instant, _ settings: HealthSettings
-    ) -> Bool {
-        if stall.answers >= settings.wedgedAfter,
-            signs.bearOut(
-                report, silentSince: stall.silentSince, for: settings.wedgedAfter, now: now,
-                settings: settings)
-        {
-            return true
-        }
-        if signs.isHeartbeatKnown(now: now, settings: settings) {
-            return stall.streams >= settings.wedgedAfter
-                && now - signs.moved >= settings.wedgedAfter
-        }
-        return stall.streams >= settings.wedgedAfter * 2
     }
 
     private mutating func grow(

@@ -4,64 +4,6 @@ import Testing
 @testable import SluiceTraffic
 
 @Suite struct ReplicaHealthTests {
-    /// One replica's health with a hand-moved clock.
-    private struct Patient {
-        var now = Instant(nanoseconds: 1_000_000_000_000)
-        var settings = HealthSettings()
-        var health: ReplicaHealth
-        var othersUp = true
-
-        init(joins: Bool = false) {
-            health = ReplicaHealth(now: now, joins: joins, settings: settings)
-        }
-
-        mutating func take(_ signals: HealthSignal...) {
-            for signal in signals {
-                health.observe(signal, now: now, othersUp: othersUp, settings: settings)
-            }
-        }
-
-        /// Time passes with `streams` open, or `waits` without a head, since `since` and the last
-        /// event, or answer, at `last`.
-        mutating func tick(
-            after span: Nanoseconds, streams: Int = 0, waits: Int = 0, since: Instant = .unset,
-            last: Instant = .unset, timePerToken: Nanoseconds = .zero
-        ) {
-            now = now + span
-            var report = ProgressReport()
-            report.streams = streams
-            report.unanswered = waits
-            if streams > 0 {
-                report.streamsSince = since
-                report.lastEvent = last
-            }
-            if waits > 0 { report.unansweredSince = since }
-            report.lastAnswer = last
-            take(.tick(report, timePerToken: timePerToken))
-        }
-
-        /// `seconds` pass, at each of which `signals` are told; what waits has done so from now on.
-        mutating func wait(
-            _ seconds: Int, _ waits: Int, since: Instant, _ signals: (Int) -> [HealthSignal]
-        ) {
-            for second in 1...seconds {
-                now = now + .seconds(1)
-                for signal in signals(second) { take(signal) }
-                tick(after: .zero, waits: waits, since: since)
-            }
-        }
-
-        func nextProbe(poolIsDown: Bool = false) -> Nanoseconds {
-            health.nextProbe(now: now, poolIsDown: poolIsDown, settings: settings) - now
-        }
-    }
-
-    private func ready() -> Patient {
-        var patient = Patient()
-        patient.take(.probe(.healthy))
-        return patient
-    }
-
     @Test func `a replica of a new pool serves at once and is ready with its first good sign`() {
         var patient = Patient()
         #expect(patient.health.state == .warming)
@@ -98,20 +40,20 @@ import Testing
 
     @Test func `a refused connection or health 503 is death`() {
         for signal in [HealthSignal.connectRefused, .probe(.refused), .probe(.unavailable)] {
-            var patient = ready()
+            var patient = Patient.ready()
             patient.take(signal)
             #expect(patient.health.state == .dead)
         }
     }
 
     @Test func `a slow health page is never death`() {
-        var patient = ready()
+        var patient = Patient.ready()
         for _ in 0..<100 { patient.take(.probe(.timedOut)) }
         #expect(patient.health.state == .ready)
     }
 
     @Test func `a dead replica is probed after 1, 2, 4 up to 30 s, every 0.5 s while none is up`() {
-        var patient = ready()
+        var patient = Patient.ready()
         patient.take(.connectRefused)
         var waits: [Int64] = []
         for _ in 0..<8 {
@@ -132,13 +74,13 @@ import Testing
     }
 
     @Test func `a replica that returns starts slowly, alone it does not`() {
-        var patient = ready()
+        var patient = Patient.ready()
         patient.take(.connectRefused)
         patient.now = patient.now + .seconds(1)
         patient.take(.probe(.healthy))
         #expect(patient.health.state == .warming)
         #expect(patient.health.window == 2)
-        var alone = ready()
+        var alone = Patient.ready()
         alone.othersUp = false
         alone.take(.connectRefused)
         alone.take(.probe(.healthy))
@@ -146,7 +88,7 @@ import Testing
     }
 
     @Test func `three failures in a row eject, a success between them does not`() {
-        var patient = ready()
+        var patient = Patient.ready()
         patient.take(.requestFailed, .requestFailed, .requestSucceeded, .requestFailed)
         patient.take(.connectFailed)
         #expect(patient.health.state == .ready)
@@ -157,7 +99,7 @@ import Testing
 
     @Test func `eleven failures among the last twenty eject, never three in a row though they be`()
     {
-        var patient = ready()
+        var patient = Patient.ready()
         // Two of three fail: the eleventh failure is the 16th request.
         for request in 0..<15 {
             patient.take(request % 3 == 1 ? .requestSucceeded : .requestFailed)
@@ -169,13 +111,13 @@ import Testing
     }
 
     @Test func `half of the last twenty is not yet more than half, however long it lasts`() {
-        var patient = ready()
+        var patient = Patient.ready()
         for _ in 0..<100 { patient.take(.requestFailed, .requestSucceeded) }
         #expect(patient.health.state == .ready)
     }
 
     @Test func `failures before the last twenty requests are forgotten`() {
-        var patient = ready()
+        var patient = Patient.ready()
         for _ in 0..<5 { patient.take(.requestFailed, .requestFailed, .requestSucceeded) }
         for _ in 0..<15 { patient.take(.requestSucceeded) }
         for _ in 0..<3 { patient.take(.requestFailed, .requestFailed, .requestSucceeded) }
@@ -183,7 +125,7 @@ import Testing
     }
 
     @Test func `one that came back starts with a clean count`() {
-        var patient = ready()
+        var patient = Patient.ready()
         for _ in 0..<5 { patient.take(.requestFailed, .requestSucceeded, .requestFailed) }
         #expect(patient.health.state == .ready, "ten of fifteen")
         patient.take(.requestFailed)
@@ -198,7 +140,7 @@ import Testing
     }
 
     @Test func `failed probes are no failed requests`() {
-        var patient = ready()
+        var patient = Patient.ready()
         for _ in 0..<30 { patient.take(.probe(.unreachable), .requestSucceeded) }
         for _ in 0..<10 {
             patient.take(.probe(.unreachable), .probe(.unreachable), .requestSucceeded)
@@ -208,7 +150,7 @@ import Testing
 
     @Test func `a black hole that answers its health page loses two requests per growing backoff`()
     {
-        var patient = ready()
+        var patient = Patient.ready()
         patient.take(.requestFailed, .requestFailed, .requestFailed)
         var waits: [Int64] = []
         for _ in 0..<7 {
@@ -228,7 +170,7 @@ import Testing
     }
 
     @Test func `late successes of an ejected replica's old streams do not bring it back`() {
-        var patient = ready()
+        var patient = Patient.ready()
         patient.take(.requestFailed, .requestFailed, .requestFailed)
         patient.take(.requestSucceeded, .requestSucceeded)
         #expect(patient.health.state == .ejected)
@@ -239,7 +181,7 @@ import Testing
 
     @Test
     func `a dead replica's good probe before its time does not bring it back while others serve`() {
-        var patient = ready()
+        var patient = Patient.ready()
         patient.take(.connectRefused)
         patient.now = patient.now + .seconds(1) - Nanoseconds(1)
         patient.take(.probe(.healthy))
@@ -250,7 +192,7 @@ import Testing
     }
 
     @Test func `no event on any stream for two seconds is busy, at and just over`() {
-        var patient = ready()
+        var patient = Patient.ready()
         let start = patient.now
         patient.tick(after: .seconds(2), streams: 3, since: start)
         #expect(patient.health.state == .ready)
@@ -262,7 +204,7 @@ import Testing
     }
 
     @Test func `slow tokens make the patience longer`() {
-        var patient = ready()
+        var patient = Patient.ready()
         let start = patient.now
         patient.tick(
             after: .seconds(9), streams: 1, since: start, timePerToken: .milliseconds(500))
@@ -273,15 +215,15 @@ import Testing
     }
 
     @Test func `no streams, no stall`() {
-        var patient = ready()
+        var patient = Patient.ready()
         patient.tick(after: .seconds(3_600))
         #expect(patient.health.state == .ready)
     }
 
     @Test func `fifteen seconds with a flat heartbeat is wedged, with an advancing one it is not`()
     {
-        var flat = ready()
-        var moving = ready()
+        var flat = Patient.ready()
+        var moving = Patient.ready()
         let start = flat.now
         flat.take(.heartbeat(7))
         moving.take(.heartbeat(7))
@@ -299,7 +241,7 @@ import Testing
     }
 
     @Test func `without a heartbeat it takes twice as long`() {
-        var patient = ready()
+        var patient = Patient.ready()
         let start = patient.now
         patient.tick(after: .seconds(3), streams: 1, since: start)
         patient.tick(after: .seconds(26), streams: 1, since: start)
@@ -309,7 +251,7 @@ import Testing
     }
 
     @Test func `a stalled replica whose clients all left is tried again by few`() {
-        var patient = ready()
+        var patient = Patient.ready()
         let start = patient.now
         patient.tick(after: .seconds(3), streams: 1, since: start)
         patient.tick(after: .seconds(1))
@@ -317,114 +259,8 @@ import Testing
         #expect(patient.health.window == 2)
     }
 
-    @Test func `requests that wait for a head while the engine stands still: busy, then wedged`() {
-        var patient = ready()
-        patient.take(.heartbeat(7))
-        let start = patient.now
-        patient.wait(2, 2, since: start) { _ in [.heartbeat(7)] }
-        #expect(patient.health.state == .ready)
-        patient.wait(1, 2, since: start) { _ in [.heartbeat(7)] }
-        #expect(patient.health.state == .busy)
-        #expect(patient.health.why == .noProgress)
-        patient.wait(11, 2, since: start) { _ in [.heartbeat(7)] }
-        #expect(patient.health.state == .busy)
-        patient.wait(1, 2, since: start) { _ in [.heartbeat(7)] }
-        #expect(patient.health.state == .wedged)
-        patient.tick(after: .seconds(1), waits: 1, since: start, last: patient.now)
-        #expect(patient.health.state == .wedged, "the answer was given before it was wedged")
-        patient.tick(after: .zero, waits: 1, since: start, last: patient.now)
-        #expect(patient.health.state == .warming)
-        #expect(patient.health.why == .progress)
-    }
-
-    @Test func `plain answers may take as long as they will while the engine moves`() {
-        var stepping = ready()
-        var prefilling = ready()
-        let start = stepping.now
-        stepping.wait(600, 5, since: start) { [.heartbeat(Double($0))] }
-        #expect(stepping.health.state == .ready)
-        // Pieces of a long prompt make no token: the heartbeat stands, the KV use grows.
-        prefilling.wait(600, 5, since: start) {
-            [.heartbeat(7), .gauges(running: 5, waiting: 0, kvUsage: Double($0) / 1_000)]
-        }
-        #expect(prefilling.health.state == .ready)
-    }
-
-    @Test func `one long prompt alone is no reason to think ill of a replica that answers`() {
-        var patient = ready()
-        patient.take(.heartbeat(7))
-        let start = patient.now
-        patient.wait(300, 1, since: start) { _ in
-            [.probe(.healthy), .heartbeat(7), .gauges(running: 1, waiting: 0, kvUsage: 0.5)]
-        }
-        #expect(patient.health.state == .ready)
-    }
-
-    @Test func `where no page answers either, one request that waits is enough`() {
-        var patient = ready()
-        let start = patient.now
-        // Every probe runs into its limit of five seconds.
-        patient.wait(4, 1, since: start) { _ in [] }
-        #expect(patient.health.state == .ready, "nothing is known yet")
-        patient.wait(1, 1, since: start) { _ in [.probe(.timedOut)] }
-        #expect(patient.health.state == .busy)
-        patient.wait(9, 1, since: start) { $0 % 5 == 0 ? [.probe(.timedOut)] : [] }
-        #expect(patient.health.state == .busy)
-        patient.wait(1, 1, since: start) { _ in [.probe(.timedOut)] }
-        #expect(patient.health.state == .wedged)
-    }
-
-    @Test func `a page that answers in the end excuses a slow replica`() {
-        var patient = ready()
-        let start = patient.now
-        patient.wait(5, 1, since: start) { $0 == 5 ? [.probe(.timedOut)] : [] }
-        #expect(patient.health.state == .busy)
-        patient.wait(1, 1, since: start) { _ in [.probe(.healthy)] }
-        #expect(patient.health.state == .ready)
-        patient.wait(60, 1, since: start) { [.probe($0 % 5 == 0 ? .healthy : .timedOut)] }
-        #expect(patient.health.state == .ready)
-    }
-
-    @Test func `a busy replica is not made ready by a page that cannot be read for a while`() {
-        var patient = ready()
-        patient.take(.heartbeat(7))
-        let start = patient.now
-        patient.wait(3, 2, since: start) { _ in [.heartbeat(7)] }
-        #expect(patient.health.state == .busy)
-        patient.wait(20, 2, since: start) { _ in [] }
-        #expect(patient.health.state == .busy)
-        patient.take(.heartbeat(8))
-        patient.tick(after: .zero, waits: 2, since: start)
-        #expect(patient.health.state == .ready)
-    }
-
-    @Test func `a page that stood still while answers came is no evidence`() {
-        var patient = ready()
-        patient.take(.heartbeat(7))
-        let start = patient.now
-        let last = start + .seconds(10)
-        for _ in 0..<60 {
-            patient.take(.heartbeat(7))
-            patient.tick(
-                after: .seconds(1), waits: 2, since: start,
-                last: patient.now >= last ? last : patient.now)
-        }
-        #expect(patient.health.state == .ready)
-    }
-
-    @Test func `a wedged replica that owes nothing any more is tried by a few`() {
-        var patient = ready()
-        patient.take(.heartbeat(7))
-        let start = patient.now
-        patient.wait(16, 2, since: start) { _ in [.heartbeat(7)] }
-        #expect(patient.health.state == .wedged)
-        patient.tick(after: .milliseconds(500))
-        #expect(patient.health.state == .warming)
-        #expect(patient.health.window == 2)
-    }
-
     @Test func `401 is told apart and left with a good probe`() {
-        var patient = ready()
+        var patient = Patient.ready()
         patient.take(.probe(.unauthorized))
         #expect(patient.health.state == .unauthorized)
         patient.take(.probe(.answeredOtherwise))
@@ -434,7 +270,7 @@ import Testing
     }
 
     @Test func `a sleeping engine gets nothing until it wakes`() {
-        var patient = ready()
+        var patient = Patient.ready()
         patient.take(.sleeping(true))
         #expect(patient.health.state == .sleeping)
         patient.take(.probe(.healthy))
@@ -444,7 +280,7 @@ import Testing
     }
 
     @Test func `a cordon outlasts what is observed, and removal outlasts a cordon`() {
-        var patient = ready()
+        var patient = Patient.ready()
         patient.take(.cordon, .connectRefused)
         #expect(patient.health.state == .cordoned)
         #expect(patient.health.why == .cordoned)
@@ -457,7 +293,7 @@ import Testing
     }
 
     @Test func `flapping every five seconds changes state less and less often`() {
-        var patient = ready()
+        var patient = Patient.ready()
         var changes = 0
         for second in 0..<600 {
             let isUp = second / 5 % 2 == 0
@@ -475,7 +311,7 @@ import Testing
     }
 
     @Test func `strikes are forgotten after a stable time`() {
-        var patient = ready()
+        var patient = Patient.ready()
         for _ in 0..<4 {
             patient.take(.connectRefused)
             patient.now = patient.now + .seconds(60)
