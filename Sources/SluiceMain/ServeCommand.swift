@@ -13,7 +13,7 @@ struct ServeCommand: ParsableCommand {
             Flags win over the environment (SLUICE_LISTEN, SLUICE_STATUS, SLUICE_ADMIN, \
             SLUICE_WORKERS, SLUICE_ACCESS_LOG, SLUICE_ADMIN_ROUTES), that over the file, that over \
             the defaults. One line is printed when the listeners are open. SIGTERM drains and \
-            leaves with 0; a second signal ends at once.
+            leaves with 0; a second signal cuts what is left and leaves with 128 and its number.
 
             EXAMPLES
               sluice serve --replica http://127.0.0.1:8000
@@ -39,15 +39,17 @@ struct ServeCommand: ParsableCommand {
         _ settings: GatewaySettings,
         onReady: @escaping @Sendable (GatewayAddresses, Bool) -> Void
     ) throws {
+        let cutShort: Int32?
         do throws(GatewayError) {
             let gateway = try Gateway(
                 settings: settings, configuration: Configuration.render(settings),
                 logger: Logger(label: "sluice"))
             let isTLS = settings.tls != nil
-            try gateway.run { onReady($0, isTLS) }
+            cutShort = try gateway.run { onReady($0, isTLS) }
         } catch {
             printError("sluice: \(error)\n")
             throw configurationExitCode
         }
+        if let signal = cutShort { throw ExitCode(128 + signal) }
     }
 }

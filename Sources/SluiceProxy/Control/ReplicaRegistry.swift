@@ -1,6 +1,7 @@
 import SluiceBytes
 import SluiceEndpoint
 import SluiceExchange
+import SluiceHTTP
 import SluiceReactor
 import SluiceTelemetry
 import SluiceTime
@@ -55,22 +56,22 @@ final class ReplicaRegistry {
 
     func begin() {
         let dns = shared.settings.pools.compactMap { pool in
-            pool.replicaDNS.flatMap(HTTPURL.init).map {
+            pool.replicaDNS.flatMap({ try? HTTPURL($0) }).map {
                 Resolver.Name(url: $0, interval: pool.dnsInterval)
             }
         }
         let fixed = shared.settings.pools.flatMap { pool in
-            pool.replicas.compactMap { HTTPURL($0.url) }
+            pool.replicas.compactMap { try? HTTPURL($0.url) }
                 .filter { SocketAddress(host: $0.host, port: $0.port) == nil }
                 .map { Resolver.Name(url: $0, interval: pool.dnsInterval) }
         }
         update()
         guard !dns.isEmpty || !fixed.isEmpty else { return }
-        resolver = try? Resolver(names: dns + fixed, lookup: lookup)
+        resolver = try? Resolver(names: dns + fixed, lookup: lookup, now: loop.now)
         guard let resolver else { return }
         unanswered = Set((dns + fixed).map(\.url.authority))
-        resolverWatch = try? loop.watch(resolver.mailbox.descriptor, .read) { [unowned self] _ in
-            takeAddresses()
+        resolverWatch = try? loop.watch(resolver.descriptor, .read) { [unowned self] _ in
+            takeAddresses(resolver.take(now: loop.now))
         }
     }
 
@@ -78,13 +79,13 @@ final class ReplicaRegistry {
         for agent in agents { agent.end() }
         client.closeIdle()
         if let resolverWatch, let resolver {
-            loop.unwatch(resolverWatch, resolver.mailbox.descriptor)
+            loop.unwatch(resolverWatch, resolver.descriptor)
         }
-        resolver?.stop()
     }
 
     func tick() {
         forgetGone()
+        if let resolver { takeAddresses(resolver.tick(now: loop.now)) }
         for (pool, traffic) in shared.pools.enumerated() {
             for transition in traffic.takeTransitions() {
                 shared.logger.notice(
@@ -115,10 +116,9 @@ final class ReplicaRegistry {
 
     // MARK: Discovery
 
-    private func takeAddresses() {
-        guard let resolver else { return }
+    private func takeAddresses(_ answers: [Resolver.Answer]) {
         var isChanged = false
-        for answer in resolver.mailbox.take() {
+        for answer in answers {
             unanswered.remove(answer.name.url.authority)
             switch answer.result {
             case .success(let found):
@@ -143,7 +143,7 @@ final class ReplicaRegistry {
         let pool = shared.settings.pools[index]
         var list: [Wanted] = []
         for (number, replica) in pool.replicas.enumerated() {
-            guard let url = HTTPURL(replica.url) else { continue }
+            guard let url = try? HTTPURL(replica.url) else { continue }
             let literal = SocketAddress(host: url.host, port: url.port)
             guard let address = literal ?? addresses.address(of: url.authority) else { continue }
             // At another address is another server: the one before drains.
@@ -153,10 +153,10 @@ final class ReplicaRegistry {
                     descriptor: ReplicaDescriptor(
                         name: replica.name ?? url.authority, key: key, weight: replica.weight),
                     address: address, url: url,
-                    metricsURL: replica.metricsURL.flatMap(HTTPURL.init) ?? url,
+                    metricsURL: replica.metricsURL.flatMap { try? HTTPURL($0) } ?? url,
                     credentials: credentials[index].replicas[number]))
         }
-        if let url = pool.replicaDNS.flatMap(HTTPURL.init) {
+        if let url = pool.replicaDNS.flatMap({ try? HTTPURL($0) }) {
             for address in addresses.all(of: url.authority) {
                 list.append(
                     Wanted(
