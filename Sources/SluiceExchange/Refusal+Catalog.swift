@@ -44,8 +44,19 @@ extension Refusal {
         return refusal
     }
 
-    package static var unknownRoute: Refusal {
-        Refusal(404, .unknownRoute, "There is no such route here.")
+    /// - Parameter path: as the client wrote it, of 96 bytes at most.
+    package static func unknownRoute(_ method: StaticString, _ path: String) -> Refusal {
+        Refusal(
+            404, .unknownRoute,
+            "There is no route \(method) `\(path)` here. The base URL of an OpenAI client ends in /v1."
+        )
+    }
+
+    /// A body that is compressed: what is judged must be what the replica reads.
+    package static func compressedBody(_ coding: String) -> Refusal {
+        Refusal(
+            415, .unsupportedMediaType,
+            "A request body with content-encoding `\(coding)` is not read here; send it as it is.")
     }
 
     package static var routeDenied: Refusal {

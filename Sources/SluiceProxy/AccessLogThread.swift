@@ -25,10 +25,29 @@ final class AccessLogThread {
         let value = Atomic<Bool>(false)
     }
 
-    /// Carries the file to its thread.
+    /// Carries the file to its thread, and tells when writing it begins to fail and to work.
     private final class Destination: Sendable {
         let file: OutputFile
-        init(_ file: consuming OutputFile) { self.file = file }
+        private let isFailing = Atomic<Bool>(false)
+        private let note: @Sendable (String) -> Void
+
+        init(_ file: consuming OutputFile, _ note: @escaping @Sendable (String) -> Void) {
+            self.file = file
+            self.note = note
+        }
+
+        /// Right after the write: the error is the thread's last one.
+        func fails() {
+            let error = SystemError(call: "write")
+            if isFailing.exchange(true, ordering: .relaxed) { return }
+            note("the access log cannot be written, lines are lost and counted: \(error)")
+        }
+
+        func works() {
+            guard isFailing.load(ordering: .relaxed) else { return }
+            isFailing.store(false, ordering: .relaxed)
+            note("the access log is written again")
+        }
     }
 
     /// Nil when no log is written. - Throws: ``SystemError`` when the file cannot be opened.
@@ -36,8 +55,9 @@ final class AccessLogThread {
         let file: Destination
         switch shared.settings.accessLog {
         case .off: return nil
-        case .standardOutput: file = Destination(.standardOutput)
-        case .file(let path): file = Destination(try OutputFile(appendingTo: path))
+        case .standardOutput: file = Destination(.standardOutput) { shared.note($0) }
+        case .file(let path):
+            file = Destination(try OutputFile(appendingTo: path)) { shared.note($0) }
         }
         let flag = Flag()
         isStopping = flag
@@ -70,10 +90,12 @@ final class AccessLogThread {
         while !lines.isEmpty {
             switch destination.file.write(lines.bytes, bytesMax: writeBytes) {
             case .bytes(let count):
+                destination.works()
                 lines.consume(count)
                 if lines.count < yieldingBytesMax { sched_yield() }
             case .failed:
-                // What cannot be written is lost and counted.
+                // What cannot be written is lost, counted, and said when it begins.
+                destination.fails()
                 var lost = 0
                 for i in 0..<lines.count where lines[i] == 0x0A { lost += 1 }
                 outbox.lost(lost)

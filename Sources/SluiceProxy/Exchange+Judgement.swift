@@ -16,9 +16,13 @@ enum RouteVerdict {
 }
 
 extension RouteMatch {
-    func verdict(for method: Method, allowsAdmin: Bool) -> RouteVerdict {
+    /// - Parameter record: names the method and the path of a refusal.
+    func verdict(
+        for method: Method, allowsAdmin: Bool, _ record: inout ExchangeRecord
+    ) -> RouteVerdict {
         switch route {
-        case .unknown: return .refuse(.unknownRoute)
+        case .unknown:
+            return .refuse(.unknownRoute(record.method.label, record.path.bytes.text()))
         case .admin: return allowsAdmin ? .forward : .refuse(.routeDenied)
         case .chatCompletions, .completions, .responses, .responsesByID, .embeddings, .messages,
             .rerank, .score, .audioTranscriptions, .audioTranslations, .tokenize, .detokenize,

@@ -47,6 +47,8 @@ struct Exchange: ~Copyable {
     var isStored = true
     /// Bytes of the shared budget that the request holds.
     var reservedBytes = 0
+    /// The replica's own key took the place of the client's in this attempt.
+    var isSentWithOurKey = false
     /// Bytes of the body written to the upstream in this attempt.
     var bodySent = 0
     var isRequestSent = false
@@ -145,6 +147,7 @@ struct Exchange: ~Copyable {
     ) {
         let authority = endpoint.authority
         let key = endpoint.authorization ?? []
+        isSentWithOurKey = endpoint.authorization != nil
         RequestForwarding.appendHead(
             method: method, kept: request.bytes, targetCount: targetCount,
             authorizationCount: authorizationCount, fieldsCount: fieldsCount,

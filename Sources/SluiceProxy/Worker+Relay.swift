@@ -115,7 +115,8 @@ extension Worker {
             upstreamBroken(u, .engineRefused)
             return false
         }
-        if status == 401 {
+        // A client's own key may be wrong; that says nothing of the replica.
+        if status == 401, exchanges[e].isSentWithOurKey {
             shared.observeUnauthorized(exchanges[e].traffic, exchanges[e].lastReplica)
         }
         let d = exchanges[e].downstream

@@ -194,15 +194,10 @@ package struct AccessLogFormatter: Sendable {
         }
         out.append(secondText.bytes)
         let rest = clock % 1_000
-        var text: InlineArray<18, UInt8> = [
-            0x30, 0x30, 0x30, 0x5A, 0x22, 0x2C, 0x22, 0x72, 0x65, 0x71, 0x75, 0x65, 0x73, 0x74,
-            0x5F, 0x69, 0x64, 0x22,
-        ]
-        text[0] |= UInt8(truncatingIfNeeded: rest / 100)
-        text[1] |= UInt8(truncatingIfNeeded: rest / 10 % 10)
-        text[2] |= UInt8(truncatingIfNeeded: rest % 10)
-        out.append(text.span)
-        out.append(":\"")
+        // Three digits and a Z, the first lowest.
+        let digits = rest / 100 | rest / 10 % 10 << 8 | rest % 10 << 16 | 0x5A30_3030
+        out.append(packed: digits, count: 4)
+        out.append("\",\"request_id\":\"")
     }
 
     /// Source: Howard Hinnant, "chrono-compatible low-level date algorithms", civil_from_days.

@@ -113,6 +113,9 @@ final class ReplicaAgent {
         exchanges[ObjectIdentifier(exchange)] = exchange
     }
 
+    /// Whether the replica is sent a key of ours in place of the clients'.
+    private var holdsKey: Bool { endpoint.authorization != nil }
+
     // MARK: Health
 
     /// Asks `/health` now, unless that is under way.
@@ -130,12 +133,16 @@ final class ReplicaAgent {
             guard let self, !isEnded else { return }
             isProbing = false
             isProbed = true
-            let outcome = ProbeOutcome(result)
+            var outcome = ProbeOutcome(result)
+            // It is there; who may ask is between it and the clients.
+            if outcome == .unauthorized, !holdsKey { outcome = .answeredOtherwise }
             noteTLS(result)
             observe(.probe(outcome))
             if outcome == .healthy, models == nil { askModels() }
             // A replica that is no vLLM has no model list: it must not hold the others' back.
-            if outcome == .answeredOtherwise { hasToldModels = true }
+            if case .success(let status) = result, status != 401, outcome == .answeredOtherwise {
+                hasToldModels = true
+            }
             scheduleProbe()
         }
     }
@@ -228,7 +235,8 @@ final class ReplicaAgent {
                 hasToldModels = true
                 registry.modelsChanged()
             } else if case .success(let status) = result {
-                if status == 401 { observe(.probe(.unauthorized)) }
+                // Without a key of ours this says nothing: the clients bring theirs.
+                if status == 401, holdsKey { observe(.probe(.unauthorized)) }
                 hasToldModels = status == 404
             }
             if version == nil { askVersion() }

@@ -23,7 +23,9 @@ extension Worker {
         exchanges[e].method = method
         exchanges[e].clientIsHTTP11 = requestHead.value.version == .http11
         let headCount = requestHead.value.byteCount
-        switch match.verdict(for: method, allowsAdmin: settings.allowsAdminRoutes) {
+        let verdict = match.verdict(
+            for: method, allowsAdmin: settings.allowsAdminRoutes, &exchanges[e].record)
+        switch verdict {
         case .refuse(var refusal):
             downstreams[d].consumeInput(headCount, pool)
             refusal.closes = framing != .none
@@ -31,6 +33,10 @@ extension Worker {
             return
         case .answer, .forward:
             break
+        }
+        if let coding = downstreams[d].bodyCoding(requestHead.value) {
+            refuseUnread(e, .compressedBody(coding))
+            return
         }
         switch framing {
         case .none: break
@@ -205,6 +211,15 @@ extension DownstreamConnection {
             let digit = bytes[count.value.lowerBound] &- 0x30
             if digit < 10 { record.clientRetryCount = digit }
         }
+    }
+
+    /// How the body is compressed; nil where it is not.
+    mutating func bodyCoding(_ head: borrowing RequestHead) -> String? {
+        guard let line = head.first(.contentEncoding) else { return nil }
+        let bytes = input.bytes
+        if line.value.isEmpty || bytes.equalsIgnoringCase("identity", in: line.value) { return nil }
+        return bytes.text(
+            in: line.value.lowerBound..<min(line.value.upperBound, line.value.lowerBound + 32))
     }
 
     /// The smallest of the limits that the caller states, zero where it states none.
