@@ -126,7 +126,9 @@ let package = Package(
                 "EndpointTestSupport", "SluiceBytes", "SluiceEndpoint", "SluiceHTTP",
                 "SluiceReactor", "SluiceTime",
             ]),
-        tests("SluiceReactorTests", ["SluiceBytes", "SluiceReactor", "SluiceTime"]),
+        tests(
+            "SluiceReactorTests",
+            ["EndpointTestSupport", "SluiceBytes", "SluiceReactor", "SluiceTime"]),
         tests("SluiceConfigTests", ["SluiceConfig", "SluiceExchange", "SluiceTime"]),
         tests(
             "SluiceBenchTests",
@@ -134,8 +136,8 @@ let package = Package(
         tests(
             "SluiceProxyTests",
             [
-                "SluiceBytes", "SluiceExchange", "SluiceProxy", "SluiceReactor",
-                "SluiceTelemetry", "SluiceTime", logging,
+                "EndpointTestSupport", "SluiceBytes", "SluiceExchange", "SluiceProxy",
+                "SluiceReactor", "SluiceTelemetry", "SluiceTime", logging,
             ],
             resources: [.copy("Fixtures")]),
         tests("SluiceTrafficTests", ["SluiceTraffic", "SluiceTime"]),

@@ -190,18 +190,18 @@ extension Worker {
         // The failed attempt's head, still held: the client gets one head, that of the answer.
         if exchanges[e].isHeadHeld { downstreams[exchanges[e].downstream].output.removeAll() }
         exchanges[e].resetAnswer()
-        shard.retried(failure.reason, .ok)
+        shard.retried(pool: Int16(exchanges[e].traffic), failure.reason, .ok)
         askToEnter(e, retrying: excluding)
     }
 
     private func giveUp(_ e: UInt32, _ failure: UpstreamFailure, _ why: RetryRefusal) {
         var refusal = failure.refusal
-        shard.retried(failure.reason, .refused)
+        shard.retried(pool: Int16(exchanges[e].traffic), failure.reason, .refused)
         switch why {
         case .poison:
             shared.pools[exchanges[e].traffic].rememberPoison(exchanges[e].bodyHash, now: now)
             shared.hasPoison.store(true, ordering: .relaxed)
-            shard.poisoned()
+            shard.poisoned(pool: Int16(exchanges[e].traffic))
             refusal = .poison
         case .answerBegun, .retriesOff, .attemptsSpent, .budgetSpent, .timedOut, .notRepeatable,
             .deathNotCorroborated:

@@ -120,6 +120,8 @@ package struct HistogramValue: Sendable {
     package private(set) var counts: [UInt64]
     /// Sum of all observations, in the scale's integers.
     package private(set) var sum: UInt64 = 0
+    /// The newest observation with a trace, by bucket; most buckets have none.
+    package private(set) var exemplars: [Int: Exemplar] = [:]
 
     /// An empty histogram.
     package init(_ scale: BucketScale) {
@@ -143,5 +145,12 @@ package struct HistogramValue: Sendable {
             counts[index] &+= other.counts[index]
         }
         sum &+= other.sum
+        for (bucket, exemplar) in other.exemplars { add(exemplar, bucket: bucket) }
+    }
+
+    /// Keeps the newest of each bucket.
+    package mutating func add(_ exemplar: Exemplar, bucket: Int) {
+        if let old = exemplars[bucket], old.unixNanoseconds > exemplar.unixNanoseconds { return }
+        exemplars[bucket] = exemplar
     }
 }

@@ -26,7 +26,9 @@ final class GatewayUnderTest: @unchecked Sendable {
         let state = Guarded(State())
     }
 
-    private init(_ settings: GatewaySettings, lookup: @escaping NameLookup) throws {
+    private init(
+        _ settings: GatewaySettings, source: ConfigurationSource?, lookup: @escaping NameLookup
+    ) throws {
         let run = Run()
         self.run = run
         thread = try WorkerThread(name: "test-gateway") {
@@ -34,7 +36,7 @@ final class GatewayUnderTest: @unchecked Sendable {
                 let gateway = try Gateway(
                     settings: settings,
                     logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
-                    takesSignals: false, lookup: lookup)
+                    takesSignals: false, source: source, lookup: lookup)
                 run.state.withLock { $0.handle = gateway.handle }
                 try gateway.run { addresses in run.state.withLock { $0.addresses = addresses } }
                 let leaks = gateway.leaks
@@ -58,16 +60,20 @@ final class GatewayUnderTest: @unchecked Sendable {
     /// As SIGTERM.
     func drain() { handle.drain() }
 
+    /// As SIGHUP.
+    func reload() { handle.reload() }
+
     /// Runs `body` against a gateway before `upstreams`, then ends both and looks for what is left.
     static func run(
         _ upstreams: [ScriptedUpstream], change: (inout GatewaySettings) -> Void = { _ in },
+        source: ConfigurationSource? = nil,
         lookup: @escaping NameLookup = { SocketAddress.resolve(host: $0, port: $1) },
         sourceLocation: SourceLocation = #_sourceLocation,
         _ body: (GatewayUnderTest) throws -> Void
     ) throws {
         var settings = Self.settings(upstreams)
         change(&settings)
-        let gateway = try GatewayUnderTest(settings, lookup: lookup)
+        let gateway = try GatewayUnderTest(settings, source: source, lookup: lookup)
         defer { for upstream in upstreams { upstream.stop() } }
         do {
             try body(gateway)
@@ -140,6 +146,15 @@ final class GatewayUnderTest: @unchecked Sendable {
         guard let client = try? RawConnection(to: admin) else { return nil }
         client.send("GET \(path) HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n")
         return client.readAnswer()
+    }
+
+    /// The metrics page as a scraper gets it that asks for OpenMetrics.
+    func openMetrics() -> String? {
+        guard let client = try? RawConnection(to: admin) else { return nil }
+        client.send(
+            "GET /metrics HTTP/1.1\r\nhost: a\r\naccept: application/openmetrics-text\r\n"
+                + "connection: close\r\n\r\n")
+        return client.readAnswer()?.text
     }
 
     func metrics() -> MetricsText? { page("/metrics").map { MetricsText(text: $0.text) } }

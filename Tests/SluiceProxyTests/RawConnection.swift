@@ -36,6 +36,33 @@ final class RawConnection: @unchecked Sendable {
         wait(for: .write, .seconds(2))
     }
 
+    /// Connects with TLS; throws where the handshake fails.
+    convenience init(to address: SocketAddress, tls context: TLSClientContext, host: String) throws
+    {
+        try self.init(to: address)
+        try transport?.startTLS(client: context, host: host)
+        try finishHandshake()
+    }
+
+    /// Goes on until the handshake is over.
+    private func finishHandshake() throws {
+        let deadline = MonotonicClock.now() + Self.patience
+        while MonotonicClock.now() < deadline {
+            switch transport?.handshake() {
+            case .done, nil: return
+            case .wantsRead: _ = poller.wait(timeout: .milliseconds(100))
+            case .wantsWrite: wait(for: .write, .milliseconds(100))
+            case .failed(let error): throw error
+            }
+        }
+    }
+
+    /// Says properly that nothing more is sent, and closes.
+    func closeProperly() {
+        transport?.closeNotify()
+        transport = nil
+    }
+
     private func wait(for interest: Interest, _ time: Nanoseconds) {
         poller.modify(descriptor, interest, Self.token)
         _ = poller.wait(timeout: time)

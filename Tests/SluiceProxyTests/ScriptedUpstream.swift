@@ -19,6 +19,8 @@ final class ScriptedUpstream: Sendable {
         var connections: [[UInt8]] = []
         /// When the gateway was seen to have closed a connection.
         var endings: [Instant] = []
+        /// How many of them with FIN, over TLS with close_notify before it.
+        var properEnds = 0
         var isStopping = false
         /// The listener is closed: connecting is refused.
         var isDown = false
@@ -29,6 +31,7 @@ final class ScriptedUpstream: Sendable {
     }
 
     let address: SocketAddress
+    private let isTLS: Bool
     let state = Guarded(State())
     private let thread: Thread
 
@@ -38,18 +41,24 @@ final class ScriptedUpstream: Sendable {
         func join() { thread.take()?.join() }
     }
 
-    init(backlog: Int32 = 64, _ script: @escaping Script) throws {
+    /// - Parameter tls: with which it is `https://`.
+    init(
+        backlog: Int32 = 64, tls: TLSServerContext? = nil, _ script: @escaping Script
+    ) throws {
+        isTLS = tls != nil
         let any = try #require(SocketAddress(host: "127.0.0.1", port: 0))
         let listener = try ListenerSocket.open(any, sharesPort: false, backlog: backlog)
         address = listener.address
         let accepting = Thread()
         thread = accepting
-        let start = Acceptor(listener, script)
+        let start = Acceptor(listener, tls, script)
         accepting.thread = try WorkerThread(name: "test-upstream") { [self] in start.run(self) }
     }
 
-    var url: String { "http://\(address)" }
+    var url: String { "\(isTLS ? "https" : "http")://\(address)" }
     var requests: [RawRequest] { state.withLock { $0.requests } }
+    var endings: [Instant] { state.withLock { $0.endings } }
+    var properEnds: Int { state.withLock { $0.properEnds } }
     var connections: [[UInt8]] { state.withLock { $0.connections } }
     /// All client bytes that have come, on whichever connection.
     var bytes: [UInt8] { Array(state.withLock { $0.connections }.joined()) }
@@ -71,10 +80,15 @@ final class ScriptedUpstream: Sendable {
     private final class Acceptor: @unchecked Sendable {
         private var listener: ListenerSocket?
         private let script: Script
+        private let tls: TLSServerContext?
         private var peers: [Thread] = []
 
-        init(_ listener: consuming ListenerSocket, _ script: @escaping Script) {
+        init(
+            _ listener: consuming ListenerSocket, _ tls: TLSServerContext?,
+            _ script: @escaping Script
+        ) {
             self.listener = consume listener
+            self.tls = tls
             self.script = script
         }
 
@@ -104,9 +118,10 @@ final class ScriptedUpstream: Sendable {
 
         private func accept(_ upstream: ScriptedUpstream) {
             guard let accepted = listener?.accept(userTimeout: .seconds(20)),
-                case .connection(let transport, _) = consume accepted,
-                let connection = try? RawConnection(transport)
+                case .connection(var transport, _) = consume accepted
             else { return }
+            if let tls { try? transport.startTLS(server: tls) }
+            guard let connection = try? RawConnection(transport) else { return }
             let peer = UpstreamPeer(connection, upstream)
             let holder = Thread()
             let script = script
@@ -233,7 +248,13 @@ final class UpstreamPeer: @unchecked Sendable {
         if connection.ending != nil { ended() }
     }
 
-    private func ended() { upstream.set { $0.endings.append(MonotonicClock.now()) } }
+    private func ended() {
+        let isProper = connection.ending == .finished
+        upstream.set { state in
+            state.endings.append(MonotonicClock.now())
+            if isProper { state.properEnds += 1 }
+        }
+    }
 
     /// Waits; the test's end is not delayed by it.
     func rest(_ time: Nanoseconds) {

@@ -19,6 +19,12 @@ final class ControlLoop {
     /// Counts what the control thread itself does: scrapes, name look-ups.
     let shard: MetricShard
     private let signals: SignalSource?
+    /// Nil where there is no file to read again.
+    let source: ConfigurationSource?
+    var inForce: GatewaySettings
+    /// Whether the newest configuration is in force, and when the one in force was read, in
+    /// nanoseconds since 1970.
+    var lastReload = (isSuccessful: true, at: MonotonicClock.realtimeNanoseconds())
     private(set) var admin: HTTPServer?
     private(set) var status: HTTPServer?
     private(set) var isDraining = false
@@ -37,9 +43,11 @@ final class ControlLoop {
     /// Opens the admin and status listeners. - Throws: ``GatewayError``.
     init(
         shared: GatewayShared, signals: SignalSource?, configuration: String,
-        lookup: @escaping NameLookup
+        source: ConfigurationSource?, lookup: @escaping NameLookup
     ) throws(GatewayError) {
         self.shared = shared
+        self.source = source
+        inForce = shared.settings
         shard = MetricShard(scales: shared.scales)
         self.signals = signals
         do throws(SystemError) {
@@ -114,6 +122,7 @@ final class ControlLoop {
             case .note(let text): note(text)
             case .workerStopped(let index): stopped.insert(index)
             case .drain: drain()
+            case .reload: reload()
             }
         }
     }
@@ -132,7 +141,7 @@ final class ControlLoop {
     private func takeSignals() {
         while let signal = signals?.next() {
             if signal == SIGHUP {
-                shared.logger.warning("SIGHUP: reloading is not supported yet; nothing has changed")
+                reload()
             } else {
                 drain()
             }

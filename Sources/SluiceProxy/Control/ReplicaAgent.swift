@@ -18,13 +18,15 @@ final class ReplicaAgent {
     /// Of what is reached by TLS: the API, the metrics page or both.
     private let tls: TLSClientContext?
     private unowned let registry: ReplicaRegistry
-    private let settings: PoolSettings
+    private var settings: PoolSettings { registry.pools[pool] }
     private let metricsAddress: SocketAddress
 
     private(set) var models: [Model]?
     private(set) var version: String?
     private(set) var metrics: ReplicaMetrics?
     private(set) var lastScrape = "none yet"
+    /// Tokens per second that the replica's own counter has kept up.
+    private(set) var capacity = SustainedRate()
     /// Why the last probe found no TLS; nil when it did, or needed none.
     private(set) var tlsProblem: String?
     /// The first probe has come to an end, whichever.
@@ -37,6 +39,7 @@ final class ReplicaAgent {
     private var modelsTimer: EndpointLoop.Timer?
     private var isProbing = false
     private var isScraping = false
+    private var isAskingModels = false
     private var exchanges: [ObjectIdentifier: ClientExchange] = [:]
 
     static let modelsInterval = Nanoseconds.seconds(30)
@@ -44,8 +47,7 @@ final class ReplicaAgent {
 
     init(
         pool: Int, endpoint: ReplicaEndpoint, id: ReplicaID, name: String,
-        metricsAddress: SocketAddress, tls: TLSClientContext?, settings: PoolSettings,
-        registry: ReplicaRegistry
+        metricsAddress: SocketAddress, tls: TLSClientContext?, registry: ReplicaRegistry
     ) {
         self.pool = pool
         self.endpoint = endpoint
@@ -53,8 +55,21 @@ final class ReplicaAgent {
         self.name = name
         self.tls = tls
         self.metricsAddress = metricsAddress
-        self.settings = settings
         self.registry = registry
+    }
+
+    /// Whether the other one does the same for the same replica.
+    func isSame(as other: ReplicaAgent) -> Bool {
+        name == other.name && endpoint.isSame(as: other.endpoint) && tls === other.tls
+            && metricsAddress == other.metricsAddress
+    }
+
+    /// Takes over what is known of the replica from the agent before, where only the way to it has
+    /// changed: its models stay known without a gap.
+    func succeed(_ old: ReplicaAgent) {
+        models = old.models
+        hasToldModels = old.hasToldModels
+        isProbed = old.isProbed
     }
 
     func begin() {
@@ -132,7 +147,7 @@ final class ReplicaAgent {
             let outcome = ProbeOutcome(result)
             noteTLS(result)
             observe(.probe(outcome))
-            if outcome == .healthy, models == nil { askModels() }
+            if outcome == .healthy, models == nil || modelsTimer == nil { askModels() }
             // A replica that is no vLLM has no model list: it must not hold the others' back.
             if outcome == .answeredOtherwise { hasToldModels = true }
             scheduleProbe()
@@ -194,6 +209,9 @@ final class ReplicaAgent {
             let metrics = reader.finish()
             bad = metrics.badSamples + metrics.badLines
             self.metrics = metrics
+            if let tokens = metrics.generationTokens {
+                capacity.take(tokens, now: registry.loop.now)
+            }
             if let waiting = metrics.waiting, let running = metrics.running {
                 observe(
                     .scrape(
@@ -208,19 +226,22 @@ final class ReplicaAgent {
             }
         }
         lastScrape = outcome.label.description
-        registry.shard.scraped(outcome, time, badSamples: bad)
+        registry.shard.scraped(pool: Int16(pool), outcome, time, badSamples: bad)
     }
 
     // MARK: Models
 
     private func askModels() {
-        guard !isEnded else { return }
+        guard !isEnded, !isAskingModels else { return }
+        isAskingModels = true
+        registry.loop.cancel(&modelsTimer)
         let body = BodyCollector()
         get(
             "/v1/models", url: endpoint.url, at: endpoint.address, within: settings.scrapeTimeout,
             bytesMax: ModelList.bytesMax, onBody: { buffer, range in body.feed(buffer, range) }
         ) { [weak self] result in
             guard let self, !isEnded else { return }
+            isAskingModels = false
             let bytes = body.bytes
             if case .success(200) = result, let list = try? ModelList(bytes.span) {
                 models = list.models

@@ -186,6 +186,9 @@ extension DownstreamConnection {
             record.requestID.removeAll()
             record.requestID.append(bytes, id.value)
         }
+        if let parent = head.first(.traceparent) {
+            TraceContext.readID(bytes.extracting(parent.value), into: &record.traceID)
+        }
         if let count = head.first(.xStainlessRetryCount), count.value.count == 1 {
             let digit = bytes[count.value.lowerBound] &- 0x30
             if digit < 10 { record.clientRetryCount = digit }

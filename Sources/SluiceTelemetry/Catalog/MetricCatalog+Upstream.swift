@@ -1,6 +1,6 @@
 extension MetricCatalog {
     /// Rows about the replicas as the gateway sees them.
-    static let upstream: [(Metric, MetricRow)] = [
+    package static let upstream: [(Metric, MetricRow)] = [
         (
             .upstreamRequests,
             MetricRow(
@@ -33,7 +33,7 @@ extension MetricCatalog {
         (
             .retries,
             MetricRow(
-                "sluice_retries_total", .counter, .none, ["reason", "result"], .sum,
+                "sluice_retries_total", .counter, .none, ["pool", "reason", "result"], .sum,
                 help:
                     "Attempts repeated at another replica, by what made the first fail and how the "
                     + "repeat ended.")
@@ -47,7 +47,7 @@ extension MetricCatalog {
         (
             .poisonRequests,
             MetricRow(
-                "sluice_poison_requests_total", .counter, .none, [], .sum,
+                "sluice_poison_requests_total", .counter, .none, ["pool"], .sum,
                 help: "Requests not repeated because they broke replica after replica.")
         ),
         (
@@ -156,19 +156,19 @@ extension MetricCatalog {
         (
             .scrapes,
             MetricRow(
-                "sluice_scrapes_total", .counter, .none, ["result"], .sum,
+                "sluice_scrapes_total", .counter, .none, ["pool", "result"], .sum,
                 help: "Scrapes of replicas by how they ended.")
         ),
         (
             .scrapeBadSamples,
             MetricRow(
-                "sluice_scrape_bad_samples_total", .counter, .none, [], .sum,
+                "sluice_scrape_bad_samples_total", .counter, .none, ["pool"], .sum,
                 help: "Lines of replicas' metrics that could not be understood.")
         ),
         (
             .scrapeDuration,
             MetricRow(
-                "sluice_scrape_duration_seconds", .histogram, .seconds, [], .sum,
+                "sluice_scrape_duration_seconds", .histogram, .seconds, ["pool"], .sum,
                 help: "Time from asking a replica for its metrics until they had been read.")
         ),
         (

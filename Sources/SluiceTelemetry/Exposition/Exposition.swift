@@ -53,7 +53,7 @@ package enum Exposition {
             let row = metric.row
             appendHead(row, format, into: &out)
             for (labels, value) in samples.sorted(by: { $0.key < $1.key }) {
-                append(row.name, labels, value, into: &out)
+                append(row.name, labels, value, format, into: &out)
             }
         }
         if format == .openMetrics { out.append("# EOF\n") }
@@ -100,7 +100,8 @@ package enum Exposition {
     }
 
     private static func append(
-        _ name: String, _ labels: String, _ value: MetricSnapshot.Value, into out: inout ByteBuffer
+        _ name: String, _ labels: String, _ value: MetricSnapshot.Value,
+        _ format: ExpositionFormat, into out: inout ByteBuffer
     ) {
         switch value {
         case .integer(let number):
@@ -111,14 +112,15 @@ package enum Exposition {
             out.append(text: text(number))
             out.append(0x0A)
         case .histogram(let histogram):
-            append(name, labels, histogram, into: &out)
+            append(name, labels, histogram, format, into: &out)
         }
     }
 
     /// Buckets are kept apart and become cumulative only here; `_count` is their sum, so that it
     /// always equals the infinite bucket even while a worker counts.
     private static func append(
-        _ name: String, _ labels: String, _ histogram: HistogramValue, into out: inout ByteBuffer
+        _ name: String, _ labels: String, _ histogram: HistogramValue,
+        _ format: ExpositionFormat, into out: inout ByteBuffer
     ) {
         let scale = histogram.scale
         var cumulative: UInt64 = 0
@@ -133,7 +135,11 @@ package enum Exposition {
             out.append("le=\"")
             out.append(text: index < scale.count ? text(scale.bound(index)) : "+Inf")
             out.append("\"} ")
-            append(cumulative, into: &out)
+            out.appendDecimal(Int(min(cumulative, UInt64(Int.max))))
+            if format == .openMetrics, let exemplar = histogram.exemplars[index] {
+                append(exemplar, scale, into: &out)
+            }
+            out.append(0x0A)
         }
         appendName(name, "_sum", labels, into: &out)
         if scale.divisor == 1 {
@@ -144,6 +150,18 @@ package enum Exposition {
         }
         appendName(name, "_count", labels, into: &out)
         append(cumulative, into: &out)
+    }
+
+    /// ` # {trace_id="…"} value timestamp`: only OpenMetrics has a place for it.
+    private static func append(
+        _ exemplar: Exemplar, _ scale: BucketScale, into out: inout ByteBuffer
+    ) {
+        out.append(" # {trace_id=\"")
+        out.append(exemplar.traceID.bytes)
+        out.append("\"} ")
+        out.append(text: text(Double(exemplar.value) / scale.divisor))
+        out.append(0x20)
+        out.append(text: text(Double(exemplar.unixNanoseconds / 1_000_000) / 1_000))
     }
 
     private static func appendName(

@@ -27,6 +27,9 @@ extension MetricSnapshot {
                 }
             }
             addPlain(shard, names)
+            for (place, exemplar) in shard.exemplars.all() {
+                histograms[place.series]?.add(exemplar, bucket: place.bucket)
+            }
             lost &+= shard.lost
         }
         var expansion = SeriesExpansion(names: names)
@@ -42,11 +45,9 @@ extension MetricSnapshot {
     }()
 
     private mutating func addPlain(_ shard: MetricShard, _ names: NameTables) {
-        add(.poisonRequests, count: shard.counter(.poison))
         add(.logLinesDropped, count: shard.counter(.logDropped))
         add(.acceptPaused, Double(shard.counter(.acceptPausedNanoseconds)) / 1e9)
         add(.dnsErrors, count: shard.counter(.dnsErrors))
-        add(.scrapeBadSamples, count: shard.counter(.scrapeBadSamples))
         add(.leakedPermits, count: shard.counter(.leakedPermits))
         for model in 0...Int(ModelTable.other) {
             let events = shard.contentEvents(model: model)
@@ -109,8 +110,11 @@ private struct SeriesExpansion {
         case .retries:
             snapshot.add(
                 .retries,
-                [text(Reason.self, key.a, \.label), text(EventResult.self, key.b, \.label)],
-                count: value)
+                [
+                    pool(key.c), text(Reason.self, key.a, \.label),
+                    text(EventResult.self, key.b, \.label),
+                ], count: value)
+        case .poison: snapshot.add(.poisonRequests, [pool(key.a)], count: value)
         case .connections: addSided(.connectionsTotal, key, value, to: &snapshot)
         case .handshakes: addSided(.tlsHandshakes, key, value, to: &snapshot)
         case .parseErrors:
@@ -120,7 +124,9 @@ private struct SeriesExpansion {
                 .httpParseErrors,
                 [text(ConnectionSide.self, key.a, \.label), name(key.b, in: errors)], count: value)
         case .scrapes:
-            snapshot.add(.scrapes, [text(ScrapeResult.self, key.a, \.label)], count: value)
+            snapshot.add(
+                .scrapes, [pool(key.b), text(ScrapeResult.self, key.a, \.label)], count: value)
+        case .scrapeBadSamples: snapshot.add(.scrapeBadSamples, [pool(key.a)], count: value)
         case .configReloads:
             snapshot.add(.configReloads, [text(EventResult.self, key.a, \.label)], count: value)
         case .duration, .firstToken, .firstTokenWait, .stage, .receive, .timePerToken, .gap,
@@ -166,16 +172,19 @@ private struct SeriesExpansion {
         case .networkShare: snapshot.add(.downstreamRTT, value)
         case .abort: snapshot.add(.abortPropagation, value)
         case .upstreamLatency:
-            guard let replica = names.replica(Int32(key.a)) else { return }
+            guard names.replicas.count <= Self.latencyReplicasMax,
+                let replica = names.replica(Int32(key.a))
+            else { return }
             snapshot.add(
                 .upstreamLatency,
                 [replica.pool, replica.name, text(UpstreamStage.self, key.b, \.label)], value)
         case .loopLag: snapshot.add(.eventLoopLag, [String(key.a)], value)
-        case .scrapeDuration: snapshot.add(.scrapeDuration, value)
+        case .scrapeDuration: snapshot.add(.scrapeDuration, [pool(key.a)], value)
         case .received, .finished, .connecting, .relaying, .clientRetries, .promptTokens,
             .cachedTokens, .generationTokens, .wasted, .tenantRequests, .tenantTokens,
             .upstreamRequests, .connectErrors, .upstreamTimeouts, .retries, .staleKeepalive,
-            .routing, .connections, .parseErrors, .handshakes, .scrapes, .configReloads:
+            .routing, .connections, .parseErrors, .handshakes, .scrapes, .scrapeBadSamples, .poison,
+            .configReloads:
             assertionFailure("a counter among the histograms")
         }
     }
@@ -250,6 +259,10 @@ private struct SeriesExpansion {
             count: value)
     }
 
+    /// With more replicas than this, histograms of each are not shown: twenty lines apiece.
+    private static let latencyReplicasMax = 64
+
+    private func pool(_ index: UInt16) -> String { names.poolName(Int16(bitPattern: index)) }
     private func model(_ index: UInt16) -> String { names.models.name(index) }
     private func className(_ index: UInt16) -> String {
         names.className(UInt8(truncatingIfNeeded: index))

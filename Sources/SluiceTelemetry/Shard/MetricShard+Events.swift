@@ -112,12 +112,15 @@ extension MetricShard {
     }
 
     /// Counts an attempt repeated because of `reason`, or one that was refused the repeat.
-    package func retried(_ reason: Reason, _ result: EventResult) {
-        count(SeriesKey(.retries, UInt16(reason.rawValue), UInt16(result.rawValue)))
+    package func retried(pool: Int16, _ reason: Reason, _ result: EventResult) {
+        count(
+            SeriesKey(
+                .retries, UInt16(reason.rawValue), UInt16(result.rawValue),
+                UInt16(bitPattern: pool)))
     }
 
     /// Counts a request that was not repeated because it broke one replica after the other.
-    package func poisoned() { count(.poison) }
+    package func poisoned(pool: Int16) { count(SeriesKey(.poison, UInt16(bitPattern: pool))) }
 
     /// Counts a connection begun on `side`.
     package func connection(_ side: ConnectionSide, _ result: EventResult) {
@@ -162,9 +165,12 @@ extension MetricShard {
     }
 
     /// Counts the scrape of a replica and the lines in it that could not be understood.
-    package func scraped(_ result: ScrapeResult, _ time: Nanoseconds, badSamples: Int = 0) {
-        count(SeriesKey(.scrapes, UInt16(result.rawValue)))
-        count(.scrapeBadSamples, UInt64(max(0, badSamples)))
-        observe(SeriesKey(.scrapeDuration), .short, time)
+    package func scraped(
+        pool: Int16, _ result: ScrapeResult, _ time: Nanoseconds, badSamples: Int = 0
+    ) {
+        let pool = UInt16(bitPattern: pool)
+        count(SeriesKey(.scrapes, UInt16(result.rawValue), pool))
+        count(SeriesKey(.scrapeBadSamples, pool), UInt64(max(0, badSamples)))
+        observe(SeriesKey(.scrapeDuration, pool), .short, time)
     }
 }

@@ -47,6 +47,7 @@ extension MetricShard {
         countOutcome(&record, phase)
         observeTimes(&record)
         observeVolume(&record)
+        if !record.traceID.isEmpty { keepExemplars(record) }
     }
 
     private func countOutcome(_ record: inout ExchangeRecord, _ phase: Phase) {

@@ -30,6 +30,8 @@ package final class MetricShard: Sendable {
     private let values = InlineArray<8_192, Atomic<UInt64>> { _ in Atomic(0) }
     private let cells = InlineArray<32_768, Atomic<UInt64>> { _ in Atomic(0) }
     private let bounds: ShardBounds
+    /// Traces behind latencies; only exchanges that came with one touch it.
+    let exemplars = ExemplarStore()
     private let seriesUsed = Atomic<Int>(0)
     private let cellsUsed = Atomic<Int>(0)
     private let lostCount = Atomic<UInt64>(0)
@@ -197,7 +199,7 @@ package final class MetricShard: Sendable {
 
 /// Counters without labels.
 enum PlainCounter: UInt8, CaseIterable {
-    case poison, logDropped, acceptPausedNanoseconds, dnsErrors, scrapeBadSamples, leakedPermits
+    case logDropped, acceptPausedNanoseconds, dnsErrors, leakedPermits
 }
 
 extension ShardSeries {

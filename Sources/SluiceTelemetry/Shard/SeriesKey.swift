@@ -12,7 +12,7 @@ enum ShardSeries: UInt8, CaseIterable {
     case tenantRequests, tenantTokens
     case upstreamRequests, upstreamLatency, connectErrors, upstreamTimeouts, retries
     case staleKeepalive, routing
-    case connections, parseErrors, handshakes, loopLag, scrapes, scrapeDuration, configReloads
+    case connections, parseErrors, handshakes, loopLag, scrapes, scrapeDuration, scrapeBadSamples, poison, configReloads
 
     /// Which bounds the family's histogram has; nil for a counter.
     var scale: ScaleName? {
@@ -20,7 +20,8 @@ enum ShardSeries: UInt8, CaseIterable {
         case .received, .finished, .connecting, .relaying, .clientRetries, .promptTokens,
             .cachedTokens, .generationTokens, .wasted, .tenantRequests, .tenantTokens,
             .upstreamRequests, .connectErrors, .upstreamTimeouts, .retries, .staleKeepalive,
-            .routing, .connections, .parseErrors, .handshakes, .scrapes, .configReloads:
+            .routing, .connections, .parseErrors, .handshakes, .scrapes, .scrapeBadSamples, .poison,
+            .configReloads:
             nil
         case .duration: .duration
         case .firstToken, .firstTokenWait: .firstToken

@@ -2,26 +2,26 @@ import Foundation
 import SluiceReactor
 
 /// Certificates and keys made once per run by the `openssl` command, in a directory that goes with it.
-struct TLSFixture: Sendable {
-    let directory: String
+package struct TLSFixture: Sendable {
+    package let directory: String
 
-    static let shared: Result<TLSFixture, any Error> = Result { try TLSFixture() }
+    package static let shared: Result<TLSFixture, any Error> = Result { try TLSFixture() }
 
     /// A command that failed, with what it said.
-    struct CommandFailed: Error, CustomStringConvertible {
-        let description: String
+    package struct CommandFailed: Error, CustomStringConvertible {
+        package let description: String
     }
 
-    func path(_ name: String) -> String { "\(directory)/\(name)" }
+    package func path(_ name: String) -> String { "\(directory)/\(name)" }
 
     /// The server context of the pair `name`.pem, `name`.key.
-    func server(_ name: String) throws -> TLSServerContext {
+    package func server(_ name: String) throws -> TLSServerContext {
         try TLSServerContext(
             certificateFile: path("\(name).pem"), keyFile: path("\(name).key"))
     }
 
     /// A client that believes the run's own CA.
-    func client() throws -> TLSClientContext {
+    package func client() throws -> TLSClientContext {
         try TLSClientContext(authorityFile: path("ca.pem"))
     }
 
@@ -91,7 +91,7 @@ struct TLSFixture: Sendable {
     }
 
     /// Runs `openssl` with these arguments and an empty standard input; its status and words.
-    func run(_ arguments: [String]) throws -> (status: Int32, output: String) {
+    package func run(_ arguments: [String]) throws -> (status: Int32, output: String) {
         let process = Process()
         process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
         process.arguments = ["openssl"] + arguments

@@ -1,0 +1,81 @@
+import SluiceExchange
+import SluiceReactor
+import SluiceTelemetry
+
+/// What reading the configuration again came to.
+package struct ReloadedConfiguration: Sendable {
+    /// ``GatewaySettings/adopting(_:)`` of what the file says now: what can be in force without a
+    /// restart.
+    package let settings: GatewaySettings
+    /// The text of `/config` for that.
+    package let text: String
+    /// Keys that have changed and need a restart, as they stand in the file.
+    package let restartKeys: [String]
+
+    package init(settings: GatewaySettings, text: String, restartKeys: [String]) {
+        self.settings = settings
+        self.text = text
+        self.restartKeys = restartKeys
+    }
+}
+
+/// Why there is nothing to take over; one line for the log.
+package struct ReloadFailure: Error, Sendable, CustomStringConvertible {
+    package let description: String
+    package init(_ description: String) { self.description = description }
+}
+
+/// Reads the configuration again, given the settings in force; called on the control thread.
+package typealias ConfigurationSource =
+    @Sendable (GatewaySettings) throws(ReloadFailure) -> ReloadedConfiguration
+
+extension ControlLoop {
+    /// SIGHUP or `POST /reload`: all of the new configuration that needs no restart is taken over,
+    /// or, on any error, nothing.
+    ///
+    /// - Returns: the line that went to the log.
+    @discardableResult func reload() -> Result<String, ReloadFailure> {
+        do throws(ReloadFailure) {
+            guard let source else {
+                throw ReloadFailure("nothing to reload: the configuration came from flags alone")
+            }
+            let new = try source(inForce)
+            try takeOver(new)
+            shard.reloaded(.ok)
+            var line = "configuration reloaded"
+            if !new.restartKeys.isEmpty {
+                line += "; changed, and in force only after a restart: "
+                line += new.restartKeys.joined(separator: ", ")
+            }
+            lastReload = (true, MonotonicClock.realtimeNanoseconds())
+            shared.logger.notice("\(line)")
+            return .success(line)
+        } catch {
+            lastReload.isSuccessful = false
+            shard.reloaded(.failed)
+            shared.logger.error("reload failed, the old configuration stays: \(error)")
+            return .failure(error)
+        }
+    }
+
+    /// Files first, for they can fail; then everything, which cannot.
+    private func takeOver(_ new: ReloadedConfiguration) throws(ReloadFailure) {
+        var serverTLS: TLSServerContext?
+        do throws(TLSError) {
+            if let files = new.settings.tls {
+                serverTLS = try TLSServerContext(
+                    certificateFile: files.certificateFile, keyFile: files.keyFile)
+            }
+        } catch {
+            throw ReloadFailure("\(GatewayError.tls(error))")
+        }
+        do throws(GatewayError) {
+            try registry.adopt(new.settings.pools)
+        } catch {
+            throw ReloadFailure("\(error)")
+        }
+        if let serverTLS { shared.serverTLS = serverTLS }
+        inForce = new.settings
+        pages.configuration = new.text
+    }
+}
