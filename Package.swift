@@ -126,9 +126,11 @@ let package = Package(
                 "EndpointTestSupport", "SluiceBytes", "SluiceEndpoint", "SluiceHTTP",
                 "SluiceReactor", "SluiceTime",
             ]),
+        .target(
+            name: "TLSTestSupport", dependencies: ["SluiceReactor"], path: "Tests/TLSTestSupport",
+            swiftSettings: strict),
         tests(
-            "SluiceReactorTests",
-            ["EndpointTestSupport", "SluiceBytes", "SluiceReactor", "SluiceTime"]),
+            "SluiceReactorTests", ["SluiceBytes", "SluiceReactor", "SluiceTime", "TLSTestSupport"]),
         tests("SluiceConfigTests", ["SluiceConfig", "SluiceExchange", "SluiceTime"]),
         tests(
             "SluiceBenchTests",
@@ -136,8 +138,8 @@ let package = Package(
         tests(
             "SluiceProxyTests",
             [
-                "EndpointTestSupport", "SluiceBytes", "SluiceExchange", "SluiceProxy",
-                "SluiceReactor", "SluiceTelemetry", "SluiceTime", logging,
+                "SluiceBytes", "SluiceExchange", "SluiceProxy", "SluiceReactor",
+                "SluiceTelemetry", "SluiceTime", "TLSTestSupport", logging,
             ],
             resources: [.copy("Fixtures")]),
         tests("SluiceTrafficTests", ["SluiceTraffic", "SluiceTime"]),

@@ -28,6 +28,8 @@ LOAD = ROOT / ".build/bench/load"
 SLICE = 20
 # Idle upstream connections and what the loop itself holds; not a function of the load.
 DESCRIPTORS_OVER = 32
+# By then what was in flight has ended, and idle upstream connections have been retired.
+SETTLE_SECONDS = 30
 MEMORY_OVER_BYTES = 4 << 20
 MEMORY_OVER_RATIO = 1.10
 
@@ -39,6 +41,21 @@ def descriptors(pid):
 def resident(pid):
     pages = int(pathlib.Path(f"/proc/{pid}/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+def memory_problems(samples):
+    """Compares the second quarter of the run with the last: the first still warms up."""
+    quarter = len(samples) // 4
+    if quarter < 2:
+        return [f"{len(samples)} samples of memory are too few to compare"]
+    early = statistics.median(samples[quarter:2 * quarter])
+    late = statistics.median(samples[-quarter:])
+    bound = early * MEMORY_OVER_RATIO + MEMORY_OVER_BYTES
+    print(f"memory: {early / 1e6:.1f} MB in the second quarter, {late / 1e6:.1f} in the last "
+          f"(at most {bound / 1e6:.1f})")
+    if late <= bound:
+        return []
+    return [f"memory grew from {early / 1e6:.1f} to {late / 1e6:.1f} MB"]
 
 
 class Soak:
@@ -143,7 +160,7 @@ class Soak:
 
         def expect(condition, what):
             try:
-                support.until(condition, 30, what)
+                support.until(condition, SETTLE_SECONDS, what)
             except AssertionError as error:
                 problems.append(str(error))
 
@@ -156,12 +173,9 @@ class Soak:
         leaked = support.samples(admin + "/metrics", "sluice_leaked_permits_total")
         if sum(leaked.values()) != 0 or not leaked:
             problems.append(f"sluice_leaked_permits_total is {leaked or 'missing'}")
-        quarter = len(memory) // 4
-        if quarter:
-            early = statistics.median(memory[quarter:2 * quarter])
-            late = statistics.median(memory[-quarter:])
-            if late > early * MEMORY_OVER_RATIO + MEMORY_OVER_BYTES:
-                problems.append(f"memory grew from {early / 1e6:.1f} to {late / 1e6:.1f} MB")
+        print(f"left: {support.in_flight(admin)} in flight, {descriptors(self.pid)} descriptors "
+              f"({at_rest} at rest), leaked permits {sum(leaked.values()):.0f}")
+        problems += memory_problems(memory)
         if not self.totals["answers"] or not self.totals["events"]:
             problems.append(f"hardly anything was served: {self.totals}")
         return problems

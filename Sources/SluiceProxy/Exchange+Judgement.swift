@@ -48,7 +48,7 @@ extension Exchange {
         -> BodyVerdict
     {
         if hasBody || method == .post { peek.finish() }
-        if let error = peek.error { return .refuse(Refusal(error)) }
+        if let error = peek.error ?? multipart?.error { return .refuse(Refusal(error)) }
         let verdict = findPool(directory: directory, pools: settings.pools.count)
         guard case .pool(let index, _) = verdict else { return verdict }
         arrival.bodyBytes = bodyCount

@@ -112,8 +112,7 @@ extension Worker {
         }
         exchanges[e].takeUsage()
         // One system call for each stream that has had content; other requests do without.
-        if exchanges[e].record.firstContentWritten.isSet,
-            let info = downstreams[d].transport.info()
+        if exchanges[e].record.firstContentWritten.isSet, let info = downstreams[d].transport.info()
         {
             exchanges[e].record.networkShare = info.roundTrip / 2
         }

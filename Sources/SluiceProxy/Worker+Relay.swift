@@ -267,6 +267,8 @@ extension Worker {
         exchanges[e].upstream = noSlot
         if reusable && exchanges[e].upstreamKeepsAlive && exchanges[e].isRequestSent
             && upstreams[u].input.isEmpty && !upstreams[u].isPeerClosed
+            // A read that filled its block proves nothing: what is left is nobody's answer.
+            && (!upstreams[u].isReadable || upstreams[u].transport.isQuiet())
         {
             putIdle(u)
         } else {

@@ -27,16 +27,16 @@ class Fleet:
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "simulated: needs what only vllm-sim does")
+    config.addinivalue_line("markers", "real: compares vllm-sim with a real vLLM")
     config.addinivalue_line("markers", "loss: leaves a real fleet with a replica less")
 
 
 def pytest_collection_modifyitems(items):
-    if "SLUICE_URL" not in os.environ:
-        return
-    skip = pytest.mark.skip(reason="runs with simulated replicas only")
+    other, needs = (("simulated", "simulated replicas") if "SLUICE_URL" in os.environ
+                    else ("real", "a real vLLM (make test-vllm)"))
     for item in items:
-        if item.get_closest_marker("simulated"):
-            item.add_marker(skip)
+        if item.get_closest_marker(other):
+            item.add_marker(pytest.mark.skip(reason=f"needs {needs}"))
 
 
 @pytest.fixture

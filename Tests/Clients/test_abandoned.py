@@ -18,9 +18,8 @@ def nothing_runs_before(fleet):
 
 
 def assert_freed_within_a_second(fleet):
-    support.until(lambda: support.in_flight(fleet.admin) == 0, 1.0, "gateway in flight = 0")
-    support.until(lambda: not any(map(support.running, fleet.replicas)), 1.0,
-                  "replicas running = 0")
+    # vLLM's own gauges are asked too: one second from the leaving for both sides.
+    support.until(lambda: quiet(fleet), 1.0, "nothing in flight at the gateway and the replicas")
 
 
 def test_a_stream_closed_after_three_events_is_aborted_upstream(fleet, client):
@@ -38,7 +37,19 @@ def test_a_stream_closed_after_three_events_is_aborted_upstream(fleet, client):
 @pytest.mark.parametrize("stream", [False, True])
 def test_a_request_abandoned_before_its_answer_is_aborted_upstream(fleet, stream):
     body = support.chat_body(stream=stream, tokens=TOKENS)
-    with support.send(fleet.url + "/v1/chat/completions", body):
-        support.until(lambda: sum(map(support.running, fleet.replicas)) == 1,
-                      what="a running request")
-    assert_freed_within_a_second(fleet)
+
+    def runs():
+        if sum(map(support.running, fleet.replicas)) == 1:
+            return "running"
+        return "over" if support.in_flight(fleet.admin) == 0 else None
+
+    # A busy vLLM may leave /metrics unanswered until a request is over: then there was nothing
+    # to abandon, and another one is sent.
+    for _ in range(5):
+        with support.send(fleet.url + "/v1/chat/completions", body):
+            support.until(lambda: support.in_flight(fleet.admin) == 1, what="a request in flight")
+            seen = support.until(runs, what="a running request")
+        if seen == "running":
+            assert_freed_within_a_second(fleet)
+            return
+    raise AssertionError("five requests were over before the replica said that it ran one")

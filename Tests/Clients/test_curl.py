@@ -12,9 +12,10 @@ def curl(*arguments):
                           check=True).stdout
 
 
-def test_events_are_printed_as_they_come(fleet):
+def printed_at(fleet, tokens):
+    """Seconds at which curl printed each event of a stream that ends as it should."""
     command = ["curl", "-sSN", "-m", "60", "-H", "Content-Type: application/json", "-d",
-               json.dumps(support.chat_body(stream=True, tokens=40)),
+               json.dumps(support.chat_body(stream=True, tokens=tokens)),
                fleet.url + "/v1/chat/completions"]
     began = time.monotonic()
     at = []
@@ -26,11 +27,22 @@ def test_events_are_printed_as_they_come(fleet):
                 last = line
         assert process.wait() == 0
     assert last == "data: [DONE]\n"
-    assert len(at) >= 40
-    # Held back by a buffer they would all come at the end.
-    assert at[0] < at[-1] / 2
-    moments = 1 + sum(1 for a, b in zip(at, at[1:]) if b - a > 0.001)
-    assert moments >= 5, f"{len(at)} events came in {moments} bursts"
+    return at
+
+
+def test_events_are_printed_as_they_come(fleet):
+    # Held back by a buffer they would come at the end, or in a few bursts, every time. On a
+    # busy machine vLLM itself merges events, or hands out all in one burst, now and then.
+    seen = []
+    for _ in range(5):
+        at = printed_at(fleet, 40 if fleet.simulated else 200)
+        if fleet.simulated:
+            assert len(at) >= 40
+        bursts = 1 + sum(1 for a, b in zip(at, at[1:]) if b - a > 0.001)
+        seen.append((len(at), bursts, at[0], at[-1]))
+        if at[0] < at[-1] / 2 and bursts >= 5:
+            return
+    raise AssertionError(f"(events, bursts, first, last): {seen}")
 
 
 def test_an_event_stream_is_marked_so_that_nobody_buffers_it(fleet):

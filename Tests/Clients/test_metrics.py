@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import re
 import shutil
 import socket
 import subprocess
@@ -60,11 +61,20 @@ def test_what_busy_replicas_say_is_what_the_gateway_shows(fleet):
         return {row["url"].rstrip("/"): (row["running"], row["queue_depth"])
                 for row in support.replicas(fleet.admin)}
 
+    def exposes():
+        metrics = fleet.admin + "/metrics"
+        urls = {row["name"]: row["url"].rstrip("/") for row in support.replicas(fleet.admin)}
+        values = {url: [] for url in urls.values()}
+        for kind in ("running", "queue_depth"):
+            for labels, value in support.samples(metrics, f"sluice_replica_{kind}").items():
+                values[urls[re.search(r'replica="([^"]*)"', labels).group(1)]].append(value)
+        return {url: tuple(pair) for url, pair in values.items()}
+
     def agree():
         before = {url: says(url) for url in fleet.replicas}
-        shown = shows()
+        shown, exposed = shows(), exposes()
         after = {url: says(url) for url in fleet.replicas}
-        return before == shown == after and before
+        return before == shown == exposed == after and before
 
     with contextlib.ExitStack() as stack:
         # More than two real replicas run at once (see scripts/real-vllm.sh): some wait.

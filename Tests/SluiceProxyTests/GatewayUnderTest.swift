@@ -132,7 +132,15 @@ final class GatewayUnderTest: @unchecked Sendable {
 
     // MARK: Clients
 
-    func connect() throws -> RawConnection { try RawConnection(to: data) }
+    /// A connection to the data listener, TLS where a context is given, its handshake finished.
+    func connect(tls: TLSClientContext? = nil) throws -> RawConnection {
+        guard let tls else { return try RawConnection(to: data) }
+        var transport = try Transport.connect(to: data, userTimeout: .seconds(20))
+        try transport.startTLS(client: tls, host: "replica.test")
+        let client = try RawConnection(transport)
+        if let error = client.shakeHands() { throw error }
+        return client
+    }
 
     /// One request on a connection of its own.
     func ask(_ request: String, isHead: Bool = false) throws -> RawAnswer {

@@ -3,8 +3,20 @@ import SluiceTime
 import Testing
 
 extension GatewayTests {
-    /// Gauges of what is under way now: right while it is, zero when it is over.
+    /// Gauges of what is under way now: right while it is, zero when it is over; and what else only
+    /// a real exchange can show on the page.
     @Suite(.serialized) struct GaugeTests {
+        /// Answers each request with a stream whose content takes a while.
+        private func stream() throws -> ScriptedUpstream {
+            try ScriptedUpstream { peer in
+                while peer.nextRequest() != nil {
+                    peer.send(streamHead)
+                    peer.rest(.milliseconds(100))
+                    peer.send(chunk(token("a")) + chunk(done) + "0\r\n\r\n")
+                }
+            }
+        }
+
         private static func oldest(_ gateway: GatewayUnderTest) -> Double {
             gateway.metrics()?.sum("sluice_oldest_unanswered_seconds") ?? -1
         }
@@ -93,6 +105,61 @@ extension GatewayTests {
                 let under = gateway.metrics()?.sum(
                     "sluice_time_to_first_token_seconds_bucket", "le=\"1.7\"")
                 #expect(under == 1)
+            }
+        }
+
+        @Test func `buffers in use are counted, and their bound with them`() throws {
+            let upstream = try stream()
+            try GatewayUnderTest.run([upstream]) { gateway in
+                let client = try gateway.connect()
+                client.send(streamingChat)
+                #expect(eventually { upstream.requests.count == 1 })
+                let page = try #require(gateway.metrics())
+                let held = page.sum("sluice_buffers_bytes")
+                #expect(held >= 16_384)
+                #expect(held <= page.sum("sluice_buffers_max_bytes"))
+                #expect(client.readAnswer()?.isWhole == true)
+            }
+        }
+
+        @Test func `a trace context comes back as exemplar, a malformed one does not`() throws {
+            let upstream = try stream()
+            let good = "4bf92f3577b34da6a3ce929d0e0e4736"
+            let malformed = [
+                "00-\(good)-00f067aa0ba902b7", "00-\(good)-00f067aa0ba902b7-01-x",
+                "ff-\(good)-00f067aa0ba902b7-01", "00-\(good.uppercased())-00f067aa0ba902b7-01",
+                "00-" + String(repeating: "0", count: 32) + "-00f067aa0ba902b7-01", "00-é-x-y", "-",
+            ]
+            try GatewayUnderTest.run([upstream]) { gateway in
+                func ask(_ parent: String) throws {
+                    let body = #"{"model":"tiny","stream":true,"messages":[]}"#
+                    let answer = try gateway.ask(chat(body, fields: "traceparent: \(parent)\r\n"))
+                    #expect(answer.status == 200)
+                }
+                for parent in malformed { try ask(parent) }
+                #expect(gateway.sees("ok", Double(malformed.count)))
+                #expect(gateway.openMetrics()?.contains("trace_id") == false)
+                try ask("00-\(good)-00f067aa0ba902b7-01")
+                #expect(gateway.sees("ok", Double(malformed.count + 1)))
+                let page = try #require(gateway.openMetrics())
+                #expect(page.contains("# {trace_id=\"\(good)\"}"))
+                #expect(page.hasSuffix("# EOF\n"))
+                // What came goes on to the replica.
+                #expect(
+                    upstream.requests.last?.values("traceparent") == [
+                        "00-\(good)-00f067aa0ba902b7-01"
+                    ])
+            }
+        }
+
+        @Test func `each stream with content has its share of the network measured`() throws {
+            let upstream = try stream()
+            try GatewayUnderTest.run([upstream]) { gateway in
+                let answer = try gateway.ask(streamingChat)
+                #expect(answer.isWhole)
+                #expect(gateway.sees("ok"))
+                #expect(gateway.metrics()?.sum("sluice_downstream_rtt_seconds_count") == 1)
+                #expect((gateway.metrics()?.sum("sluice_downstream_rtt_seconds_sum") ?? 0) > 0)
             }
         }
     }

@@ -36,31 +36,18 @@ final class RawConnection: @unchecked Sendable {
         wait(for: .write, .seconds(2))
     }
 
-    /// Connects with TLS; throws where the handshake fails.
-    convenience init(to address: SocketAddress, tls context: TLSClientContext, host: String) throws
-    {
-        try self.init(to: address)
-        try transport?.startTLS(client: context, host: host)
-        try finishHandshake()
-    }
-
-    /// Goes on until the handshake is over.
-    private func finishHandshake() throws {
+    /// Finishes a TLS handshake; why it failed, or nil.
+    func shakeHands() -> TLSError? {
         let deadline = MonotonicClock.now() + Self.patience
         while MonotonicClock.now() < deadline {
             switch transport?.handshake() {
-            case .done, nil: return
-            case .wantsRead: _ = poller.wait(timeout: .milliseconds(100))
-            case .wantsWrite: wait(for: .write, .milliseconds(100))
-            case .failed(let error): throw error
+            case .done, nil: return nil
+            case .wantsRead: _ = poller.wait(timeout: .milliseconds(50))
+            case .wantsWrite: wait(for: .write, .milliseconds(50))
+            case .failed(let error): return error
             }
         }
-    }
-
-    /// Says properly that nothing more is sent, and closes.
-    func closeProperly() {
-        transport?.closeNotify()
-        transport = nil
+        return .handshake(host: nil, .closed)
     }
 
     private func wait(for interest: Interest, _ time: Nanoseconds) {

@@ -130,14 +130,19 @@ extension GatewayTests {
             }
             try GatewayUnderTest.run([upstream]) { gateway in
                 let client = try gateway.connect()
+                var unclear = 0
                 for number in 1...100 {
                     client.send(chat())
-                    let answer = client.readAnswer()
-                    #expect(answer?.status == 200, "request \(number)")
+                    let status = client.readAnswer()?.status
+                    #expect(status == 200 || status == 502, "request \(number)")
+                    if status == 502 { unclear += 1 }
                     if number % 2 == 0 { pause(.microseconds(Int64(number * 37 % 4_000))) }
                 }
                 // A repeated request may have been read before: none was, or it would be here twice.
-                #expect(upstream.requests.count == 100)
+                #expect(upstream.requests.count + unclear == 100)
+                // What the replica's kernel had acknowledged before the process closed may have been
+                // read, and is not repeated: a matter of microseconds, wider on a busy machine.
+                #expect(unclear <= 3)
             }
         }
 

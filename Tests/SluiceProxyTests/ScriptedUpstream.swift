@@ -19,8 +19,6 @@ final class ScriptedUpstream: Sendable {
         var connections: [[UInt8]] = []
         /// When the gateway was seen to have closed a connection.
         var endings: [Instant] = []
-        /// How many of them with FIN, over TLS with close_notify before it.
-        var properEnds = 0
         var isStopping = false
         /// The listener is closed: connecting is refused.
         var isDown = false
@@ -31,7 +29,8 @@ final class ScriptedUpstream: Sendable {
     }
 
     let address: SocketAddress
-    private let isTLS: Bool
+    /// Nil is plain HTTP.
+    private let tls: TLSServerContext?
     let state = Guarded(State())
     private let thread: Thread
 
@@ -41,24 +40,19 @@ final class ScriptedUpstream: Sendable {
         func join() { thread.take()?.join() }
     }
 
-    /// - Parameter tls: with which it is `https://`.
-    init(
-        backlog: Int32 = 64, tls: TLSServerContext? = nil, _ script: @escaping Script
-    ) throws {
-        isTLS = tls != nil
+    init(backlog: Int32 = 64, tls: TLSServerContext? = nil, _ script: @escaping Script) throws {
+        self.tls = tls
         let any = try #require(SocketAddress(host: "127.0.0.1", port: 0))
         let listener = try ListenerSocket.open(any, sharesPort: false, backlog: backlog)
         address = listener.address
         let accepting = Thread()
         thread = accepting
-        let start = Acceptor(listener, tls, script)
+        let start = Acceptor(listener, script)
         accepting.thread = try WorkerThread(name: "test-upstream") { [self] in start.run(self) }
     }
 
-    var url: String { "\(isTLS ? "https" : "http")://\(address)" }
+    var url: String { "\(tls == nil ? "http" : "https")://\(address)" }
     var requests: [RawRequest] { state.withLock { $0.requests } }
-    var endings: [Instant] { state.withLock { $0.endings } }
-    var properEnds: Int { state.withLock { $0.properEnds } }
     var connections: [[UInt8]] { state.withLock { $0.connections } }
     /// All client bytes that have come, on whichever connection.
     var bytes: [UInt8] { Array(state.withLock { $0.connections }.joined()) }
@@ -80,15 +74,10 @@ final class ScriptedUpstream: Sendable {
     private final class Acceptor: @unchecked Sendable {
         private var listener: ListenerSocket?
         private let script: Script
-        private let tls: TLSServerContext?
         private var peers: [Thread] = []
 
-        init(
-            _ listener: consuming ListenerSocket, _ tls: TLSServerContext?,
-            _ script: @escaping Script
-        ) {
+        init(_ listener: consuming ListenerSocket, _ script: @escaping Script) {
             self.listener = consume listener
-            self.tls = tls
             self.script = script
         }
 
@@ -120,7 +109,7 @@ final class ScriptedUpstream: Sendable {
             guard let accepted = listener?.accept(userTimeout: .seconds(20)),
                 case .connection(var transport, _) = consume accepted
             else { return }
-            if let tls { try? transport.startTLS(server: tls) }
+            if let tls = upstream.tls, (try? transport.startTLS(server: tls)) == nil { return }
             guard let connection = try? RawConnection(transport) else { return }
             let peer = UpstreamPeer(connection, upstream)
             let holder = Thread()
@@ -170,7 +159,7 @@ final class UpstreamPeer: @unchecked Sendable {
 
     fileprivate func run(_ script: ScriptedUpstream.Script) {
         defer { connection.close() }
-        guard waitForHead() else { return }
+        guard connection.shakeHands() == nil, waitForHead() else { return }
         if Self.probes.contains(where: { connection.received.starts(with: Array($0.utf8)) }) {
             answerProbes()
             return
@@ -248,13 +237,7 @@ final class UpstreamPeer: @unchecked Sendable {
         if connection.ending != nil { ended() }
     }
 
-    private func ended() {
-        let isProper = connection.ending == .finished
-        upstream.set { state in
-            state.endings.append(MonotonicClock.now())
-            if isProper { state.properEnds += 1 }
-        }
-    }
+    private func ended() { upstream.set { $0.endings.append(MonotonicClock.now()) } }
 
     /// Waits; the test's end is not delayed by it.
     func rest(_ time: Nanoseconds) {

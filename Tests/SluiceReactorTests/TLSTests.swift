@@ -1,8 +1,8 @@
-import EndpointTestSupport
 import Foundation
 import SluiceBytes
 import SluiceReactor
 import SluiceTime
+import TLSTestSupport
 import Testing
 
 /// Bytes of which no two neighbourhoods are alike.

@@ -59,9 +59,6 @@ enum MetricsPage {
             snapshot.add(
                 .upstreamConnections, labels + ["idle"], Double(counts.reduce(0) { $0 + $1.idle }))
             snapshot.add(.replicaWindow, labels, Double(row.limit))
-            if let capacity = agent?.capacity.highest {
-                snapshot.add(.replicaCapacity, labels, capacity)
-            }
             snapshot.add(.replicaOthers, labels, row.others)
             if let age = row.signalAge {
                 // A signal that never came is absent, not zero.
@@ -117,16 +114,9 @@ enum MetricsPage {
         let blocks = shared.bufferPools.reduce(0) { $0 + $1.blocksOut }
         snapshot.add(
             .buffersBytes, Double(shared.bodies.bytesUsed + blocks * BufferPool.blockBytes))
-        snapshot.add(.buffersMaxBytes, Double(buffersMax(shared)))
+        snapshot.add(.buffersMaxBytes, Double(shared.bodies.bytesMax))
         let dropped = shared.outboxes.reduce(0) { $0 + $1.linesDropped }
         snapshot.add(.logLinesDropped, count: UInt64(dropped))
-    }
-
-    /// What `sluice_buffers_bytes` cannot exceed: bodies, and for each client's connection a block to
-    /// read and one to write on both sides, one request, and an event under way.
-    private static func buffersMax(_ shared: GatewayShared) -> Int {
-        let perConnection = 6 * BufferPool.blockBytes
-        return shared.bodies.bytesMax + shared.settings.limits.connectionsMax * perConnection
     }
 
     /// The conventional `process_*` set. Source: proc_pid_stat(5), proc_pid_limits(5).

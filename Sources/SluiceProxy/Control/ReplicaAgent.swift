@@ -25,8 +25,6 @@ final class ReplicaAgent {
     private(set) var version: String?
     private(set) var metrics: ReplicaMetrics?
     private(set) var lastScrape = "none yet"
-    /// Tokens per second that the replica's own counter has kept up.
-    private(set) var capacity = SustainedRate()
     /// Why the last probe found no TLS; nil when it did, or needed none.
     private(set) var tlsProblem: String?
     /// The first probe has come to an end, whichever.
@@ -209,9 +207,6 @@ final class ReplicaAgent {
             let metrics = reader.finish()
             bad = metrics.badSamples + metrics.badLines
             self.metrics = metrics
-            if let tokens = metrics.generationTokens {
-                capacity.take(tokens, now: registry.loop.now)
-            }
             if let waiting = metrics.waiting, let running = metrics.running {
                 observe(
                     .scrape(

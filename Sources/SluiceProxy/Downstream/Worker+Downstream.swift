@@ -106,7 +106,9 @@ extension Worker {
         let e = downstreams[d].exchange
         guard flush(d) else { return }
         guard e != noSlot else {
-            if !downstreams[d].isBlocked && downstreams[d].stage == .lingering { finishWriting(d) }
+            if downstreams[d].stage == .lingering && downstreams[d].output.isEmpty {
+                finishWriting(d)
+            }
             return
         }
         guard exchanges.isInUse(e) else { return }
@@ -128,6 +130,11 @@ extension Worker {
     }
 
     private func finishWriting(_ d: UInt32) {
+        // TLS: FIN without close_notify would make a whole answer look cut. Where the socket is too
+        // full even for that the next edge tells, or the linger's deadline.
+        downstreams[d].isBlocked =
+            !downstreams[d].transport.closeNotify() && downstreams[d].transport.tlsError == nil
+        if downstreams[d].isBlocked { return }
         downstreams[d].transport.shutdownWriting()
     }
 

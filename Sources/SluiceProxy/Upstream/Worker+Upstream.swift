@@ -38,7 +38,8 @@ extension Worker {
         }
         switch upstreams[u].stage {
         case .connecting:
-            guard event.isWritable || event.isClosing else { return }
+            // A handshake waits for the replica's bytes, too.
+            guard event.isWritable || event.isClosing || upstreams[u].isHandshaking else { return }
             connected(u)
         case .active:
             if event.isWritable && upstreams[u].isBlocked { sendRequest(u) }
@@ -63,7 +64,8 @@ extension Worker {
             upstreamBroken(u, UpstreamFailure(connect: error))
             return
         }
-        if upstreams[u].isPeerClosed {
+        // A replica that refuses the handshake closes with an alert, which says why.
+        if upstreams[u].isPeerClosed && !upstreams[u].isHandshaking {
             upstreamBroken(u, .connectFailed)
             return
         }
@@ -92,7 +94,10 @@ extension Worker {
     /// Closes now; the slot is freed at the end of the turn.
     func close(upstream u: UInt32) {
         guard upstreams[u].stage != .closed else { return }
-        if upstreams[u].stage == .idle { upstreams[u].transport.closeNotify() }
+        // Not after half a request, which must not look whole. Nothing on a plain connection.
+        if upstreams[u].output.isEmpty && !upstreams[u].isBlocked {
+            upstreams[u].transport.closeNotify()
+        }
         upstreams[u].stage = .closed
         upstreams[u].exchange = noSlot
         let key = upstreams[u].replica

@@ -12,7 +12,8 @@ enum ShardSeries: UInt8, CaseIterable {
     case tenantRequests, tenantTokens
     case upstreamRequests, upstreamLatency, connectErrors, upstreamTimeouts, retries
     case staleKeepalive, routing
-    case connections, parseErrors, handshakes, loopLag, scrapes, scrapeDuration, scrapeBadSamples, poison, configReloads
+    case connections, parseErrors, handshakes, loopLag, scrapes, scrapeDuration, scrapeBadSamples,
+        poison, configReloads
 
     /// Which bounds the family's histogram has; nil for a counter.
     var scale: ScaleName? {

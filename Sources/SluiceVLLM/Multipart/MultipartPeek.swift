@@ -3,14 +3,11 @@ import SluiceTelemetry
 
 /// Finds the part named `model` of a form as it is uploaded: one pass, fixed state, any cut.
 ///
-/// Audio routes carry the model in such a part; clients send it before the file. The search ends
-/// after ``bytesMax`` bytes, at the last delimiter, or where the form is not well formed: the model
-/// is then absent. Of two parts named `model` the first counts; vLLM takes the last, so a client
-/// that sends two may be routed to a replica that does not serve its model, and harms itself only.
+/// Audio routes carry the model in such a part. The whole body is searched, at about an instruction
+/// a byte, for a second one: vLLM takes the last, so a form with two is refused as repeated keys of
+/// JSON are. Where the form is not well formed the model is absent, even if it was found before.
 /// Source: RFC 7578 §4, RFC 2046 §5.1.
 package struct MultipartPeek: Sendable {
-    /// Bytes of a body that are searched.
-    package static let bytesMax = 65_536
     /// Bytes of a header line of a part that are read; a longer line names no model.
     static let lineBytesMax = 256
 
@@ -21,14 +18,14 @@ package struct MultipartPeek: Sendable {
         case delimited, dash, padding, delimiterFeed
         /// In a header of a part: its line, and the line feed behind it.
         case line, lineFeed
-        case over
+        /// Behind the last delimiter; and where the form is not well formed.
+        case over, malformed
     }
 
     private var state = State.skip
     private let boundary: MultipartBoundary
     /// Bytes of the delimiter seen; the first delimiter may stand at the very start.
     private var matched = 2
-    private var consumed = 0
     private var line = InlineText<256>()
     private var isLineCut = false
     private var hasDisposition = false
@@ -36,6 +33,8 @@ package struct MultipartPeek: Sendable {
     private var text = InlineText<256>()
     private var isTextCut = false
     private var isFound = false
+    private var sawModel = false
+    private var isRepeated = false
 
     /// Reads the boundary from a Content-Type's value.
     ///
@@ -48,15 +47,17 @@ package struct MultipartPeek: Sendable {
     /// The model, once its part has been read whole; nil before, and if there is none.
     ///
     /// Never empty, and never longer than 256 bytes: such a part counts as absent.
-    package var model: InlineText<256>? { isFound ? text : nil }
-    /// Whether further bytes cannot change ``model``.
-    package var isOver: Bool { state == .over }
+    package var model: InlineText<256>? { isFound && state != .malformed ? text : nil }
+    /// A second part named `model`; files do not count.
+    package var error: PeekError? { isRepeated ? .repeatedKey(.model) : nil }
+    /// Whether further bytes cannot change ``model`` and ``error``.
+    package var isOver: Bool { state == .over || state == .malformed }
 
     /// Takes the next bytes of the body, without its framing.
     package mutating func feed(_ bytes: Span<UInt8>) {
-        let end = min(bytes.count, Self.bytesMax &- consumed)
+        let end = bytes.count
         var index = 0
-        while index < end, state != .over {
+        while index < end, !isOver {
             if state == .skip, matched == 0 {
                 // Only a carriage return can begin a delimiter.
                 index = bytes.firstIndex(of: 0x0D, from: index, to: end)
@@ -65,8 +66,6 @@ package struct MultipartPeek: Sendable {
             take(bytes[index])
             index &+= 1
         }
-        consumed &+= end
-        if consumed == Self.bytesMax { state = .over }
     }
 
     private mutating func take(_ byte: UInt8) {
@@ -75,16 +74,16 @@ package struct MultipartPeek: Sendable {
         case .delimited:
             if byte == 0x2D { state = .dash } else { takePadding(byte) }
         // Behind the last delimiter is an epilogue, which has no parts.
-        case .dash: state = .over
+        case .dash: state = byte == 0x2D ? .over : .malformed
         case .padding: takePadding(byte)
         case .delimiterFeed:
-            guard byte == 0x0A else { return state = .over }
+            guard byte == 0x0A else { return state = .malformed }
             beginPart()
         case .line: takeLine(byte)
         case .lineFeed:
-            guard byte == 0x0A else { return state = .over }
+            guard byte == 0x0A else { return state = .malformed }
             endLine()
-        case .over: break
+        case .over, .malformed: break
         }
     }
 
@@ -113,7 +112,7 @@ package struct MultipartPeek: Sendable {
         matched = 0
         guard state == .value else { return state = .delimited }
         isFound = !isTextCut && !text.isEmpty
-        state = .over
+        state = .delimited
     }
 
     private mutating func takePadding(_ byte: UInt8) {
@@ -121,7 +120,7 @@ package struct MultipartPeek: Sendable {
         case 0x20, 0x09: state = .padding
         case 0x0D: state = .delimiterFeed
         // A line that only begins like a delimiter: readers differ on what it is.
-        default: state = .over
+        default: state = .malformed
         }
     }
 
@@ -143,7 +142,7 @@ package struct MultipartPeek: Sendable {
         switch byte {
         case 0x0D: state = .lineFeed
         // A bare line feed ends the line for some readers; NUL ends it for others.
-        case 0x0A, 0x00: state = .over
+        case 0x0A, 0x00: state = .malformed
         default:
             if line.count == Self.lineBytesMax { isLineCut = true }
             line.append(byte)
@@ -153,16 +152,22 @@ package struct MultipartPeek: Sendable {
     private mutating func endLine() {
         if line.isEmpty {
             // A part of a form always says what it is called.
-            guard hasDisposition else { return state = .over }
-            state = isModel ? .value : .skip
+            guard hasDisposition else { return state = .malformed }
+            if isModel {
+                if sawModel { isRepeated = true }
+                state = sawModel ? .over : .value
+                sawModel = true
+            } else {
+                state = .skip
+            }
             // An empty part has its own line end before the delimiter, as vLLM's reader wants it.
             matched = 0
             return
         }
         let first = line.bytes[0]
         // A folded line: obsolete, and not read alike.
-        guard first != 0x20, first != 0x09 else { return state = .over }
-        guard takeField() else { return state = .over }
+        guard first != 0x20, first != 0x09 else { return state = .malformed }
+        guard takeField() else { return state = .malformed }
         beginLine()
     }
 
@@ -207,6 +212,9 @@ package struct MultipartPeek: Sendable {
                     || field.equalsIgnoringCase("filename*", in: name)
                 {
                     isFile = true
+                } else if field.hasBytes("*", at: name.upperBound &- 1) {
+                    // A name in the extended notation, which not every reader decodes. RFC 7578 §4.2.
+                    return nil
                 }
             case .end: return hasName ? isModel && !isFile : nil
             case .malformed: return nil

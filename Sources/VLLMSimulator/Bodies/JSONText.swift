@@ -1,3 +1,4 @@
+import Foundation
 import SluiceBytes
 
 /// JSON strings as pydantic writes them: UTF-8 as it is, escapes only where JSON asks for them.
@@ -29,6 +30,16 @@ enum JSONText {
     /// On Linux every 0 and 1 casts to `Bool`, and `true` to `Int`, so the type itself is asked.
     static func isFlag(_ value: Any) -> Bool {
         String(describing: type(of: value)).contains("Bool")
+    }
+
+    /// The type that Python gives a value of `JSONSerialization`.
+    static func pythonType(_ value: Any) -> String {
+        if isFlag(value) { return "bool" }
+        if value is String { return "str" }
+        if value is [Any] { return "list" }
+        if value is [String: Any] { return "dict" }
+        if value is NSNull { return "NoneType" }
+        return value is Int ? "int" : "float"
     }
 
     /// A value of `JSONSerialization` as Python's `repr` shows it, keys sorted, cut at `depth`.

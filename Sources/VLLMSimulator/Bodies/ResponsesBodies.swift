@@ -1,7 +1,7 @@
 import SluiceBytes
 
-// The Responses API. No capture exists; members and their order are those of vLLM's sources
-// (entrypoints/openai/responses: protocol, simple_streaming_events) and of the openai package.
+// The Responses API: members and their order as vLLM 0.23 with openai 2 writes them; compared
+// with a running one by Tests/Clients/test_simulator_likeness.py.
 
 /// Where the stream of a response stands.
 struct ResponsesProgress {
@@ -35,9 +35,9 @@ extension SimulatedReply {
             guard choices[0].tokens > 0 || isWhole else { return false }
             open("response.output_item.added", to: &buffer)
             buffer.append(#"{"item":{"id":""#)
-            appendItemID(to: &buffer)
+            appendStreamedItemID(to: &buffer)
             buffer.append(
-                #"","content":[],"role":"assistant","status":"in_progress","type":"message"},"output_index":0"#
+                #"","content":[],"role":"assistant","status":"in_progress","type":"message","phase":null},"output_index":0"#
             )
             close("response.output_item.added", to: &buffer)
             responses.next = .partAdded
@@ -75,9 +75,10 @@ extension SimulatedReply {
             responses.next = .itemDone
         case .itemDone:
             open("response.output_item.done", to: &buffer)
-            buffer.append(#"{"item":"#)
-            appendItem(to: &buffer)
-            buffer.append(#","output_index":0"#)
+            buffer.append(#"{"item":{"id":""#)
+            appendStreamedItemID(to: &buffer)
+            appendItemMembers(to: &buffer)
+            buffer.append(#","summary":[]},"output_index":0"#)
             close("response.output_item.done", to: &buffer)
             responses.next = .completed
         case .completed:
@@ -111,7 +112,7 @@ extension SimulatedReply {
         buffer.append(#","object":"response","output":["#)
         if isFinal { appendItem(to: &buffer) }
         buffer.append(
-            #"],"parallel_tool_calls":true,"temperature":1.0,"tool_choice":"auto","tools":[],"top_p":1.0,"background":false,"max_output_tokens":"#
+            #"],"parallel_tool_calls":true,"temperature":1.0,"tool_choice":"none","tools":[],"top_p":1.0,"background":false,"max_output_tokens":"#
         )
         if let bound = request.maxTokens {
             buffer.appendDecimal(bound)
@@ -128,7 +129,9 @@ extension SimulatedReply {
         }
         buffer.append(#"","text":null,"top_logprobs":null,"truncation":"disabled","usage":"#)
         if isFinal { appendResponseUsage(to: &buffer) } else { buffer.append("null") }
-        buffer.append(#","user":null,"input_messages":null,"output_messages":null}"#)
+        buffer.append(
+            #","user":null,"presence_penalty":0.0,"frequency_penalty":0.0,"kv_transfer_params":null,"input_messages":null,"output_messages":null}"#
+        )
     }
 
     // MARK: Parts
@@ -139,7 +142,7 @@ extension SimulatedReply {
         choices[0].text.appendToken(choices[0].written, to: &buffer)
         choices[0].written += 1
         buffer.append(#"","item_id":""#)
-        appendItemID(to: &buffer)
+        appendStreamedItemID(to: &buffer)
         buffer.append(#"","logprobs":[],"output_index":0"#)
         close("response.output_text.delta", to: &buffer)
     }
@@ -174,13 +177,14 @@ extension SimulatedReply {
 
     private func appendPlace(to buffer: inout ByteBuffer) {
         buffer.append(#"{"content_index":0,"item_id":""#)
-        appendItemID(to: &buffer)
+        appendStreamedItemID(to: &buffer)
         buffer.append(0x22)
     }
 
-    /// The message's id: the response's, with another prefix.
-    private func appendItemID(to buffer: inout ByteBuffer) {
-        buffer.append(text: "msg_\(id.dropFirst(request.route.idPrefix.utf8CodeUnitCount))")
+    /// The message's id while it is streamed: in vLLM a number of its own, without a prefix, which
+    /// the message in the final response does not have.
+    private func appendStreamedItemID(to buffer: inout ByteBuffer) {
+        buffer.append(text: String(id.dropFirst(request.route.idPrefix.utf8CodeUnitCount)))
     }
 
     private func appendPart(to buffer: inout ByteBuffer) {
@@ -190,11 +194,18 @@ extension SimulatedReply {
     }
 
     private func appendItem(to buffer: inout ByteBuffer) {
-        buffer.append(#"{"id":""#)
-        appendItemID(to: &buffer)
+        buffer.append(#"{"id":"msg_"#)
+        appendStreamedItemID(to: &buffer)
+        appendItemMembers(to: &buffer)
+        buffer.append(0x7D)
+    }
+
+    /// A whole message's members from the end of its id on, without the closing brace.
+    private func appendItemMembers(to buffer: inout ByteBuffer) {
         buffer.append(#"","content":["#)
         appendPart(to: &buffer)
-        buffer.append(#"],"role":"assistant","status":"completed","type":"message"}"#)
+        buffer.append(
+            #"],"role":"assistant","status":"completed","type":"message","phase":null"#)
     }
 
     private func appendResponseUsage(to buffer: inout ByteBuffer) {

@@ -8,6 +8,12 @@ package enum VLLMError: Error, Equatable, Sendable {
     case badJSON(route: SimulatedRoute, position: Int, problem: String)
     /// 400: a required member is absent; `input` is the body as Python shows it.
     case missingField(route: SimulatedRoute, field: String, input: String)
+    /// 400: a member has a JSON type that it cannot have; `place` is where, as Python shows it.
+    case wrongType(route: SimulatedRoute, place: String, problem: TypeProblem, input: String)
+    /// 500: the body is JSON and no object, which vLLM does not expect; its type in Python.
+    case notAnObject(pythonType: String)
+    /// 400: the body is empty or `null`.
+    case missingBody(route: SimulatedRoute)
     /// 400: more output asked for than the model can hold.
     case maxTokensTooLarge(parameter: String, value: Int, modelLength: Int)
     /// 400: prompt and output together are longer than the model can hold.
@@ -33,12 +39,12 @@ package enum VLLMError: Error, Equatable, Sendable {
     package var status: Int {
         switch self {
         case .modelNotFound, .pathNotFound: 404
-        case .badJSON, .missingField, .maxTokensTooLarge, .contextTooLong, .invalidValue,
-            .contentType:
+        case .badJSON, .missingField, .wrongType, .missingBody, .maxTokensTooLarge,
+            .contextTooLong, .invalidValue, .contentType:
             400
         case .unauthorized: 401
         case .methodNotAllowed: 405
-        case .engineDied: 500
+        case .engineDied, .notAnObject: 500
         case .queueFull: 503
         }
     }
@@ -55,8 +61,9 @@ package enum VLLMError: Error, Equatable, Sendable {
         case .pathNotFound: return buffer.append(#"{"detail":"Not Found"}"#)
         case .methodNotAllowed: return buffer.append(#"{"detail":"Method Not Allowed"}"#)
         case .unauthorized: return buffer.append(#"{"error":"Unauthorized"}"#)
-        case .modelNotFound, .badJSON, .missingField, .maxTokensTooLarge, .contextTooLong,
-            .invalidValue, .contentType, .engineDied, .queueFull:
+        case .modelNotFound, .badJSON, .missingField, .wrongType, .notAnObject, .missingBody,
+            .maxTokensTooLarge, .contextTooLong, .invalidValue, .contentType, .engineDied,
+            .queueFull:
             break
         }
         buffer.append(#"{"error":{"message":"#)
@@ -74,10 +81,10 @@ package enum VLLMError: Error, Equatable, Sendable {
     private var type: StaticString {
         switch self {
         case .modelNotFound, .pathNotFound: "NotFoundError"
-        case .badJSON, .missingField, .contentType: "Bad Request"
+        case .badJSON, .missingField, .wrongType, .missingBody, .contentType: "Bad Request"
         case .maxTokensTooLarge, .contextTooLong, .invalidValue, .unauthorized, .methodNotAllowed:
             "BadRequestError"
-        case .engineDied: "InternalServerError"
+        case .engineDied, .notAnObject: "InternalServerError"
         case .queueFull: "ServiceUnavailableError"
         }
     }
@@ -88,8 +95,8 @@ package enum VLLMError: Error, Equatable, Sendable {
         case .modelNotFound: "model"
         case .maxTokensTooLarge(let parameter, _, _), .invalidValue(_, let parameter, _): parameter
         case .contextTooLong: "input_tokens"
-        case .badJSON, .missingField, .contentType, .unauthorized, .pathNotFound,
-            .methodNotAllowed, .engineDied, .queueFull:
+        case .badJSON, .missingField, .wrongType, .notAnObject, .missingBody, .contentType,
+            .unauthorized, .pathNotFound, .methodNotAllowed, .engineDied, .queueFull:
             nil
         }
     }
@@ -108,6 +115,16 @@ package enum VLLMError: Error, Equatable, Sendable {
                 route,
                 "{'type': 'missing', 'loc': ('body', '\(field)'), 'msg': 'Field required', 'input': \(input)}"
             )
+        case .wrongType(let route, let place, let problem, let input):
+            return Self.validation(
+                route,
+                "{'type': '\(problem.name)', 'loc': (\(place)), 'msg': '\(problem.message)', 'input': \(input)}"
+            )
+        case .notAnObject(let type): return "'\(type)' object has no attribute 'get'"
+        case .missingBody(let route):
+            return Self.validation(
+                route,
+                "{'type': 'missing', 'loc': ('body',), 'msg': 'Field required', 'input': None}")
         case .maxTokensTooLarge(let parameter, let value, let length):
             return
                 "\(parameter)=\(value) cannot be greater than max_model_len=max_total_tokens=\(length). Please request fewer output tokens. (parameter=\(parameter), value=\(value))"
@@ -139,6 +156,6 @@ package enum VLLMError: Error, Equatable, Sendable {
         let file =
             "/usr/local/lib/python3.12/dist-packages/vllm/entrypoints/serve/utils/api_utils.py"
         return
-            "1 validation error:\n  \(problem)\n\n  File \"\(file)\", line 40, in \(route.functionName)\n    POST \(route.path) [\(problem)]"
+            "1 validation error:\n  \(problem)\n\n  File \"\(file)\", line \(route.functionLine), in \(route.functionName)\n    POST \(route.path) [\(problem)]"
     }
 }

@@ -6,8 +6,16 @@ import SluiceBytes
 /// Foundation does the parsing (bounded depth): a simulated request is a cold path.
 struct RequestBody {
     let members: [String: Any]
+    private let route: SimulatedRoute
+    /// Where the object stands, as Python shows it; complaints name it.
+    private let place: String
 
-    init(members: [String: Any]) { self.members = members }
+    /// An object inside the body, under `name`.
+    init(members: [String: Any], named name: String, route: SimulatedRoute) {
+        self.members = members
+        self.route = route
+        place = "'body', '\(name)'"
+    }
 
     /// Parses a body.
     init(_ body: Span<UInt8>, route: SimulatedRoute) throws(VLLMError) {
@@ -18,16 +26,17 @@ struct RequestBody {
         do {
             value = try JSONSerialization.jsonObject(with: Data(bytes), options: .fragmentsAllowed)
         } catch {
+            if bytes.isEmpty { throw .missingBody(route: route) }
             // Foundation names no usable position; where a body was cut short, the end is right.
-            let end = bytes.lastIndex { $0 > 0x20 }.map { $0 + 1 } ?? 0
-            throw .badJSON(route: route, position: end, problem: "Expecting value")
+            throw .badJSON(route: route, position: bytes.count, problem: "Expecting value")
         }
+        if value is NSNull { throw .missingBody(route: route) }
         guard let members = value as? [String: Any] else {
-            throw .invalidValue(
-                message: "Input should be a valid dictionary", parameter: "body",
-                value: JSONText.pythonRepresentation(value))
+            throw .notAnObject(pythonType: JSONText.pythonType(value))
         }
         self.members = members
+        self.route = route
+        place = "'body'"
     }
 
     /// The member, unless absent or null.
@@ -37,28 +46,34 @@ struct RequestBody {
     }
 
     func string(_ name: String) throws(VLLMError) -> String? {
-        try member(name, as: String.self, "a valid string")
+        try member(name, as: String.self) { _ in .string }
     }
     func flag(_ name: String) throws(VLLMError) -> Bool? {
-        try member(name, as: Bool.self, "a valid boolean")
+        try member(name, as: Bool.self) {
+            $0 is [Any] || $0 is [String: Any] ? .boolean : .booleanText
+        }
     }
     func integer(_ name: String) throws(VLLMError) -> Int? {
-        try member(name, as: Int.self, "a valid integer")
+        try member(name, as: Int.self) { value in
+            if value is String { return .integerText }
+            return value is Double && !JSONText.isFlag(value) ? .integerFraction : .integer
+        }
     }
     func number(_ name: String) throws(VLLMError) -> Double? {
-        try member(name, as: Double.self, "a valid number")
+        try member(name, as: Double.self) { $0 is String ? .numberText : .number }
     }
 
-    // `as?` alone would take 1 for true and true for 1, and vLLM does not.
+    // `as?` alone would take 1 for true and true for 1. Pydantic does too, and also reads "7" as
+    // a number and "yes" as a flag; the gateway refuses these before, the simulator always.
     private func member<Value>(
-        _ name: String, as type: Value.Type, _ what: String
+        _ name: String, as type: Value.Type, _ problem: (Any) -> TypeProblem
     ) throws(VLLMError) -> Value? {
         guard let value = self[name] else { return nil }
         if JSONText.isFlag(value) == (Value.self == Bool.self), let value = value as? Value {
             return value
         }
-        throw .invalidValue(
-            message: "Input should be \(what)", parameter: name,
-            value: JSONText.pythonRepresentation(value))
+        throw .wrongType(
+            route: route, place: "\(place), '\(name)'", problem: problem(value),
+            input: JSONText.pythonRepresentation(value))
     }
 }

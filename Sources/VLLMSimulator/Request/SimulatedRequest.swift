@@ -117,7 +117,8 @@ package struct SimulatedRequest: Equatable, Sendable {
     private mutating func readOptions(_ object: RequestBody) throws(VLLMError) {
         isStream = try object.flag("stream") ?? false
         if let options = object["stream_options"] as? [String: Any] {
-            let options = RequestBody(members: options)
+            let options = RequestBody(
+                members: options, named: "stream_options", route: route)
             includesUsage = try options.flag("include_usage") ?? false
             hasContinuousUsage = try options.flag("continuous_usage_stats") ?? false
         }

@@ -40,4 +40,13 @@ package enum SimulatedRoute: UInt8, CaseIterable, Sendable {
         case .embeddings: "create_embedding"
         }
     }
+
+    /// The line of that function that they name too; for embeddings not seen, the most common one.
+    var functionLine: Int {
+        switch self {
+        case .chatCompletions, .embeddings: 40
+        case .completions: 34
+        case .responses: 48
+        }
+    }
 }

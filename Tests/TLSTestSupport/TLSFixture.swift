@@ -3,8 +3,9 @@ import SluiceReactor
 
 /// Certificates and keys made once per run by the `openssl` command, in a directory that goes with it.
 package struct TLSFixture: Sendable {
-    package let directory: String
+    private let directory: String
 
+    /// Made on first use.
     package static let shared: Result<TLSFixture, any Error> = Result { try TLSFixture() }
 
     /// A command that failed, with what it said.
@@ -12,6 +13,7 @@ package struct TLSFixture: Sendable {
         package let description: String
     }
 
+    /// Where the file of this name is.
     package func path(_ name: String) -> String { "\(directory)/\(name)" }
 
     /// The server context of the pair `name`.pem, `name`.key.
@@ -34,7 +36,7 @@ package struct TLSFixture: Sendable {
         try selfSigned("stranger")
         try leaf("server", names: "DNS:replica.test,IP:127.0.0.1,IP:::1", days: 30)
         try leaf("other", names: "DNS:other.test", days: 30)
-        try leaf("expired", names: "DNS:replica.test", days: -1)
+        try leaf("expired", names: "DNS:replica.test,IP:127.0.0.1", days: -1)
         try openssl(
             "pkey", "-in", path("server.key"), "-aes256", "-passout", "pass:x", "-out",
             path("locked.key"))
