@@ -92,7 +92,8 @@ PY
 
 install() {
   install_vllm
-  [ -e "$model/config.json" ] || "$environment/bin/python" scripts/tiny_model.py "$model"
+  # Also when the model is of an older form than the script writes.
+  [ "$model/config.json" -nt scripts/tiny_model.py ] || "$environment/bin/python" scripts/tiny_model.py "$model"
 }
 
 pid_of() { cat "$state/$1.pid" 2>/dev/null || true; }

@@ -30,8 +30,13 @@ set-up: Swift is not installed (or not on PATH). Sluice needs Swift $swift_minim
 TEXT
     exit 1
   fi
-  local found
-  found=$(swift --version 2>/dev/null | sed -n 's/.*Swift version \([0-9][0-9.]*\).*/\1/p' | head -n 1)
+}
+
+# Once the packages are there: without them the toolchain does not even start.
+check_swift_version() {
+  local said found
+  said=$(swift --version 2>&1) || fail "'swift --version' fails: $said"
+  found=$(sed -n 's/.*Swift version \([0-9][0-9.]*\).*/\1/p' <<<"$said" | head -n 1)
   [ -n "$found" ] || fail "'swift --version' names no version; is the installation complete?"
   at_least "$found" "$swift_minimum" ||
     fail "Swift $found is too old: $swift_minimum or newer is needed (https://www.swift.org/install/linux/)."
@@ -44,7 +49,27 @@ need() {
   say "missing: $1 ($2)"
 }
 
+# Libraries that the toolchain itself loads, which an unpacked archive does not bring along.
+check_toolchain() {
+  local directory library
+  directory=$(dirname "$(readlink -f "$(command -v swift)")")
+  for library in $(ldd "$directory"/swift-{frontend,build,package} 2>/dev/null |
+    sed -n 's/^[[:space:]]*\(lib[^ ]*\) => not found$/\1/p' | sort -u); do
+    case $library in
+      libncurses.so.6) need libncurses6 "the Swift toolchain loads it" ;;
+      libsqlite3.so.0) need libsqlite3-0 "the Swift toolchain loads it" ;;
+      libcurl.so.4) need libcurl4 "the Swift toolchain loads it" ;;
+      libxml2.so.2) need libxml2 "the Swift toolchain loads it" ;;
+      libedit.so.2) need libedit2 "the Swift toolchain loads it" ;;
+      libz3.so.4) need libz3-4 "the Swift toolchain loads it" ;;
+      # What else there may be, 'swift --version' will say.
+      *) say "missing: a package with $library (the Swift toolchain loads it)" ;;
+    esac
+  done
+}
+
 check_run() {
+  check_toolchain
   compgen -G '/usr/lib/gcc/*/*/crtbeginS.o' >/dev/null ||
     need build-essential "start files and C library that Swift links with"
   command -v git >/dev/null || need git "Swift fetches the packages it depends on with it"
@@ -88,7 +113,7 @@ check_vllm() {
 as_root() {
   if [ "$(id -u)" -eq 0 ]; then "$@"
   elif command -v sudo >/dev/null; then sudo "$@"
-  else fail "root or sudo is needed to install: ${packages[*]}"
+  else fail "neither root nor sudo: have an administrator run: apt-get install ${packages[*]}"
   fi
 }
 
@@ -137,10 +162,10 @@ fetch_prometheus() {
 }
 
 case ${1:-} in
-  run) check_swift; check_run; install ;;
-  test) check_swift; check_test; install; fetch_prometheus ;;
-  count) check_swift; check_count; install ;;
-  bench) check_swift; check_bench; install ;;
-  vllm) check_swift; check_vllm; install ;;
+  run) check_swift; check_run; install; check_swift_version ;;
+  test) check_swift; check_test; install; check_swift_version; fetch_prometheus ;;
+  count) check_swift; check_count; install; check_swift_version ;;
+  bench) check_swift; check_bench; install; check_swift_version ;;
+  vllm) check_swift; check_vllm; install; check_swift_version ;;
   *) sed -n '2,/^set /{/^set /d; s/^# \{0,1\}//; p}' "$0" >&2; exit 2 ;;
 esac

@@ -2,8 +2,11 @@
 
 usage: python tiny_model.py DIRECTORY        (needs the `tokenizers` package that vLLM brings)
 
-Two layers of Llama, 4,096 tokens of vocabulary: a CPU core decodes some hundred tokens per
-second with it, and what it says is noise. The tokenizer is trained on the text of Python's
+LAYERS layers of Llama, 4,096 tokens of vocabulary, and what it says is noise. The layers are
+there to take time: with two of them vLLM's engine makes a thousand tokens per second, more than
+its own HTTP server can write, which then answers nothing else until a stream has ended – no
+/metrics and no abort. With these a core takes some ten milliseconds per token, as real models do.
+The tokenizer is trained on the text of Python's
 own help pages, because no text can be downloaded where tests run.
 """
 
@@ -16,6 +19,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
 END, TURN, TURN_END = "<|endoftext|>", "<|im_start|>", "<|im_end|>"
 CONTEXT = 4096
+LAYERS = 16
 
 CHAT_TEMPLATE = (
     "{% for message in messages %}" + TURN + "{{ message['role'] }}\n"
@@ -45,7 +49,7 @@ def main(directory):
         "config.json": {
             "architectures": ["LlamaForCausalLM"], "model_type": "llama",
             "torch_dtype": "float32", "hidden_act": "silu", "hidden_size": 128,
-            "intermediate_size": 256, "num_hidden_layers": 2, "num_attention_heads": 2,
+            "intermediate_size": 256, "num_hidden_layers": LAYERS, "num_attention_heads": 2,
             "num_key_value_heads": 2, "head_dim": 64, "vocab_size": tokenizer.get_vocab_size(),
             "max_position_embeddings": CONTEXT, "rms_norm_eps": 1e-5, "rope_theta": 10000.0,
             "initializer_range": 0.02, "tie_word_embeddings": False, "use_cache": True,

@@ -104,10 +104,14 @@ void sluice_reset_on_close(int fd) {
     (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof linger);
 }
 
-int sluice_join_thread(pthread_t thread, int64_t deadline_ns) {
-    struct timespec deadline = {
-        .tv_sec = deadline_ns / 1000000000, .tv_nsec = deadline_ns % 1000000000};
-    int code = pthread_clockjoin_np(thread, NULL, CLOCK_MONOTONIC, &deadline);
+int sluice_join_thread(pthread_t thread, int64_t limit_ns) {
+    // pthread_clockjoin_np would take the monotonic clock; the thread sanitizer does not know it.
+    struct timespec deadline;
+    clock_gettime(CLOCK_REALTIME, &deadline);
+    int64_t nanoseconds = deadline.tv_nsec + limit_ns % 1000000000;
+    deadline.tv_sec += limit_ns / 1000000000 + nanoseconds / 1000000000;
+    deadline.tv_nsec = nanoseconds % 1000000000;
+    int code = pthread_timedjoin_np(thread, NULL, &deadline);
     if (code != 0) (void)pthread_detach(thread);
     return code;
 }

@@ -6,8 +6,6 @@ package enum Terminal {
     package static var isOutput: Bool { isatty(STDOUT_FILENO) == 1 }
     /// Whether standard error goes to a terminal.
     package static var isError: Bool { isatty(STDERR_FILENO) == 1 }
-    /// Whether standard input comes from a terminal.
-    package static var isInput: Bool { isatty(STDIN_FILENO) == 1 }
     /// The descriptor that keys come from.
     package static var inputDescriptor: Int32 { STDIN_FILENO }
 

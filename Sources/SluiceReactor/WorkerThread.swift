@@ -46,10 +46,10 @@ package struct WorkerThread: ~Copyable {
 
     /// Waits so long for the end; a thread that has not ended then is left to itself.
     ///
-    /// - Returns: whether it has ended. Source: pthread_clockjoin_np(3).
+    /// - Returns: whether it has ended. Source: pthread_timedjoin_np(3).
     @discardableResult
     package consuming func join(within limit: Nanoseconds) -> Bool {
-        sluice_join_thread(handle, (MonotonicClock.now() + limit).nanoseconds) == 0
+        sluice_join_thread(handle, limit.count) == 0
     }
 
     /// CPUs that the process may use: sched_getaffinity(2).

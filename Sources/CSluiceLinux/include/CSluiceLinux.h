@@ -56,9 +56,9 @@ void sluice_reset_on_close(int fd);
 
 /// Names the calling thread: pthread_setname_np(3).
 void sluice_name_thread(const char *name);
-/// Joins a thread that ends before the deadline on CLOCK_MONOTONIC, detaches it otherwise; returns
-/// pthread_clockjoin_np(3)'s code, 0 or ETIMEDOUT.
-int sluice_join_thread(pthread_t thread, int64_t deadline_ns);
+/// Joins a thread that ends within the limit, detaches it otherwise; returns
+/// pthread_timedjoin_np(3)'s code, 0 or ETIMEDOUT.
+int sluice_join_thread(pthread_t thread, int64_t limit_ns);
 
 /// Raises RLIMIT_NOFILE to `wanted` as far as the hard limit goes, and never lowers it; returns what
 /// is in force. Source: getrlimit(2).

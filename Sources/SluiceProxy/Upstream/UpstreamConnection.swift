@@ -4,7 +4,7 @@ import SluiceReactor
 import SluiceTime
 
 /// Which replica of which pool, as small numbers.
-struct ReplicaKey: Hashable {
+struct ReplicaKey {
     let pool: Int
     let slot: Int
     let generation: UInt32
@@ -43,7 +43,6 @@ struct UpstreamConnection: ~Copyable {
     /// Whether a request has been answered on it: the stale keep-alive case needs that.
     var isReused = false
     var idleSince = Instant.unset
-    var idleDeadline = Instant.never
     /// While idle: the neighbours in the pool's list.
     var idleNext = noSlot
     var idlePrevious = noSlot

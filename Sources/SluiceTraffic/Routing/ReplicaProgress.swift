@@ -63,11 +63,6 @@ package final class ReplicaProgress: Sendable {
         lastEvents[Int(replica.slot)].store(now.nanoseconds, ordering: .relaxed)
     }
 
-    /// Streams open at a slot, for tests and pages.
-    package func streamCount(slot: Int) -> Int {
-        Int(streams[slot].load(ordering: .relaxed))
-    }
-
     /// Joins this worker's part into the report of a slot.
     func add(to report: inout ProgressReport, slot: Int) {
         let last = Instant(nanoseconds: lastEvents[slot].load(ordering: .relaxed))

@@ -52,10 +52,6 @@ package struct EngineModel {
 
     /// Requests inside: waiting and running.
     package var count: Int { sequences.count }
-    /// Sequences in the batch, at this moment.
-    package var runningCount: Int { running.count }
-    /// Sequences that wait, at this moment.
-    package var waitingCount: Int { sequences.count - running.count }
     /// Tokens of KV cache in use, at this moment.
     package var cacheTokens: Int { cacheTokensAllocated }
     /// Whether the next request must be refused with 503 (vLLM 0.29 and later).
