@@ -15,8 +15,8 @@ struct ServeCommand: ParsableCommand {
             SLUICE_WORKERS, SLUICE_ACCESS_LOG, SLUICE_ADMIN_ROUTES), that over the file, that over \
             the defaults. One line is printed when the listeners are open. SIGTERM drains and \
             leaves with 0; a second signal ends at once. SIGHUP reads the file again: replicas, \
-            models and bounds of pools change at once, other changed keys are named in the log \
-            and need a restart; a file with an error changes nothing.
+            models and bounds of pools, keys and certificates change at once; other changed keys \
+            are named in the log and need a restart; a file with an error changes nothing.
 
             EXAMPLES
               sluice serve --replica http://127.0.0.1:8000
@@ -49,9 +49,10 @@ struct ServeCommand: ParsableCommand {
                 let adopted = inForce.adopting(new)
                 return ReloadedConfiguration(
                     settings: adopted, text: Configuration.render(adopted),
+                    changedKeys: Configuration.changedKeys(from: inForce, to: adopted),
                     restartKeys: Configuration.changedKeys(from: adopted, to: new))
             } catch {
-                throw ReloadFailure(error.text)
+                throw ReloadFailure(error.text(outcome: "nothing has changed"))
             }
         }
     }

@@ -40,6 +40,16 @@ import Testing
         #expect(keys == [key])
     }
 
+    @Test func `other files of tls are taken over, but TLS is not put on`() throws {
+        var old = try read(Self.base)
+        var new = old
+        new.tls = .init(certificateFile: "/a.pem", keyFile: "/a.key")
+        #expect(old.adopting(new).tls == nil)
+        #expect(Configuration.changedKeys(from: old, to: new) == ["tls"])
+        old.tls = .init(certificateFile: "/b.pem", keyFile: "/b.key")
+        #expect(old.adopting(new) == new)
+    }
+
     @Test func `what workers hold of a pool needs a restart`() throws {
         let new = """
             pools:

@@ -9,17 +9,41 @@ package struct ReloadedConfiguration: Sendable {
     package let settings: GatewaySettings
     /// The text of `/config` for that.
     package let text: String
-    /// Keys that have changed and need a restart, as they stand in the file.
+    /// Keys that have changed and are taken over, as they stand in the file.
+    package let changedKeys: [String]
+    /// Keys that have changed and need a restart.
     package let restartKeys: [String]
 
-    package init(settings: GatewaySettings, text: String, restartKeys: [String]) {
+    package init(
+        settings: GatewaySettings, text: String, changedKeys: [String], restartKeys: [String]
+    ) {
         self.settings = settings
         self.text = text
+        self.changedKeys = changedKeys
         self.restartKeys = restartKeys
+    }
+
+    /// What an operator reads: the keys by what became of them.
+    var summary: String {
+        var line = "configuration reloaded"
+        line += changedKeys.isEmpty ? ": no key changes" : ": " + Self.list(changedKeys)
+        if !restartKeys.isEmpty {
+            line += "; changed, and in force only after a restart: " + Self.list(restartKeys)
+        }
+        return line
+    }
+
+    /// Names at most; a generated file may change thousands.
+    private static let listedMax = 32
+
+    private static func list(_ keys: [String]) -> String {
+        let rest = keys.count - listedMax
+        return keys.prefix(listedMax).joined(separator: ", ")
+            + (rest > 0 ? " and \(rest) more" : "")
     }
 }
 
-/// Why there is nothing to take over; one line for the log.
+/// Why there is nothing to take over: for the log and for who asked.
 package struct ReloadFailure: Error, Sendable, CustomStringConvertible {
     package let description: String
     package init(_ description: String) { self.description = description }
@@ -42,14 +66,9 @@ extension ControlLoop {
             let new = try source(inForce)
             try takeOver(new)
             shard.reloaded(.ok)
-            var line = "configuration reloaded"
-            if !new.restartKeys.isEmpty {
-                line += "; changed, and in force only after a restart: "
-                line += new.restartKeys.joined(separator: ", ")
-            }
             lastReload = (true, MonotonicClock.realtimeNanoseconds())
-            shared.logger.notice("\(line)")
-            return .success(line)
+            shared.logger.notice("\(new.summary)")
+            return .success(new.summary)
         } catch {
             lastReload.isSuccessful = false
             shard.reloaded(.failed)
