@@ -45,12 +45,14 @@ struct ServeCommand: ParsableCommand {
         return { inForce throws(ReloadFailure) in
             do throws(ConfigurationError) {
                 let environment = ProcessInfo.processInfo.environment
-                let new = try Configuration.load(flags: flags, environment: environment).settings
+                let read = try Configuration.load(flags: flags, environment: environment)
+                let new = read.settings
                 let adopted = inForce.adopting(new)
                 return ReloadedConfiguration(
                     settings: adopted, text: Configuration.render(adopted),
                     changedKeys: Configuration.changedKeys(from: inForce, to: adopted),
-                    restartKeys: Configuration.changedKeys(from: adopted, to: new))
+                    restartKeys: Configuration.changedKeys(from: adopted, to: new),
+                    warnings: read.warnings)
             } catch {
                 throw ReloadFailure(error.text(outcome: "nothing has changed"))
             }

@@ -349,6 +349,7 @@ extension GatewayTests {
             try GatewayUnderTest.run([upstream]) { gateway in
                 gateway.reload()
                 #expect(eventually { reloads(gateway, "failed") == 1 })
+                #expect(gateway.metrics()?.sum("sluice_config_last_reload_successful") == 1)
                 let answer = try gateway.ask(chat())
                 #expect(answer.status == 200)
             }

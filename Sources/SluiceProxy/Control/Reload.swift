@@ -13,14 +13,18 @@ package struct ReloadedConfiguration: Sendable {
     package let changedKeys: [String]
     /// Keys that have changed and need a restart.
     package let restartKeys: [String]
+    /// What is allowed and probably not meant; for the log.
+    package let warnings: [String]
 
     package init(
-        settings: GatewaySettings, text: String, changedKeys: [String], restartKeys: [String]
+        settings: GatewaySettings, text: String, changedKeys: [String], restartKeys: [String],
+        warnings: [String] = []
     ) {
         self.settings = settings
         self.text = text
         self.changedKeys = changedKeys
         self.restartKeys = restartKeys
+        self.warnings = warnings
     }
 
     /// What an operator reads: the keys by what became of them.
@@ -59,15 +63,21 @@ extension ControlLoop {
     ///
     /// - Returns: the line that went to the log.
     @discardableResult func reload() -> Result<String, ReloadFailure> {
+        guard let source else {
+            // No reason to call the configuration in force a wrong one.
+            let failure = ReloadFailure(
+                "nothing to reload: the configuration came from flags alone")
+            shard.reloaded(.failed)
+            shared.logger.warning("\(failure)")
+            return .failure(failure)
+        }
         do throws(ReloadFailure) {
-            guard let source else {
-                throw ReloadFailure("nothing to reload: the configuration came from flags alone")
-            }
             let new = try source(inForce)
             try takeOver(new)
             shard.reloaded(.ok)
             lastReload = (true, MonotonicClock.realtimeNanoseconds())
             shared.logger.notice("\(new.summary)")
+            for warning in new.warnings { shared.logger.warning("\(warning)") }
             return .success(new.summary)
         } catch {
             lastReload.isSuccessful = false
