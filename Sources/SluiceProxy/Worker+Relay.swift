@@ -72,7 +72,7 @@ extension Worker {
         }
         let d = exchanges[e].downstream
         let progress = upstreams[u].decode(
-            into: &exchanges[e], payload: &payload.value, pool, now: now)
+            into: &exchanges[e], &readers[e], payload: &payload.value, pool)
         if exchanges[e].isEventStream { observeEvents(e) }
         if exchanges[e].idPeek != nil { learnOwner(e) }
         switch progress {
@@ -125,8 +125,8 @@ extension Worker {
             closes: &downstreams[d].closesAfterAnswer, into: &downstreams[d].output, pool)
         if exchanges[e].record.route == .responses { beginOwnership(e, status: status) }
         if exchanges[e].isEventStream {
-            shared.pools[exchanges[e].traffic].progress[index].streamBegan(
-                at: exchanges[e].lastReplica, now: now)
+            let replica = exchanges[e].lastReplica
+            progress.with(exchanges[e].traffic) { $0.streamBegan(at: replica, now: now) }
             exchanges[e].isProgressCounted = true
         }
         if exchanges[e].isEventStream && settings.timeouts.headHoldMax > .zero {
@@ -141,8 +141,8 @@ extension Worker {
     private func observeEvents(_ e: UInt32) {
         let events = exchanges[e].newContentEvents
         let hadContent = exchanges[e].hasContent
-        shared.pools[exchanges[e].traffic].progress[index].eventArrived(
-            from: exchanges[e].lastReplica, now: now)
+        let replica = exchanges[e].lastReplica
+        progress.with(exchanges[e].traffic) { $0.eventArrived(from: replica, now: now) }
         guard events > 0 else { return }
         exchanges[e].newContentEvents = 0
         if !hadContent {
@@ -254,7 +254,7 @@ extension Worker {
         let d = exchanges[e].downstream
         exchanges[e].upstreamDeadline = .never
         exchanges[e].holdDeadline = .never
-        exchanges[e].finishPayload(&payload.value)
+        exchanges[e].finishPayload(&payload.value, &readers[e])
         let lostItsEnd = exchanges[e].lacksTerminalEvent
         if lostItsEnd && !exchanges[e].isAnswerBegun && !exchanges[e].sawEvent {
             // Not one event: the client has seen nothing, and need not see a cut.

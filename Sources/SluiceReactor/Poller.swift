@@ -103,7 +103,8 @@ package struct PollEvent: Sendable {
         } else {
             milliseconds = -1
         }
-        let count = unsafe epoll_wait(epoll, events, Int32(Self.batchMax), milliseconds)
+        let count = unsafe sluice_epoll_wait(
+            epoll, events, Int32(Self.batchMax), milliseconds)
         // EINTR only: every other error is a bug of ours.
         return max(0, Int(count))
     }

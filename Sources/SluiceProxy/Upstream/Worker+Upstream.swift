@@ -16,7 +16,7 @@ extension Worker {
         let u = upstreams.insert(
             UpstreamConnection(
                 transport: transport, replica: key, exchange: e, limits: headLimits))
-        shared.pools[key.pool].progress[index].connectionsChanged(slot: key.slot, open: 1)
+        progress.with(key.pool) { $0.connectionsChanged(slot: key.slot, open: 1) }
         if !startTLS(upstream: u, endpoint)
             || (try? poller.add(descriptor, .stream, upstreams.token(.upstream, u))) == nil
         {
@@ -101,7 +101,7 @@ extension Worker {
         upstreams[u].stage = .closed
         upstreams[u].exchange = noSlot
         let key = upstreams[u].replica
-        shared.pools[key.pool].progress[index].connectionsChanged(slot: key.slot, open: -1)
+        progress.with(key.pool) { $0.connectionsChanged(slot: key.slot, open: -1) }
         graveyard.append(upstreams.token(.upstream, u))
     }
 }
