@@ -40,6 +40,27 @@ extension UpstreamConnection {
         parser.reset()
     }
 
+    /// The events in what has come, if it is nothing but whole chunks with one known event each; 0 for
+    /// anything else.
+    ///
+    /// Nothing is consumed: such bytes can go on as they are, framing and all.
+    mutating func knownEvents(of exchange: inout Exchange, _ readers: inout ExchangeReaders) -> Int
+    {
+        guard exchange.answerBody.isBetweenChunks, readers.events.isBetweenEvents,
+            !exchange.isEventBegun
+        else { return 0 }
+        let bytes = input.bytes
+        var (offset, events) = (0, 0)
+        while offset < bytes.count {
+            guard let data = BodyDecoder.wholeChunk(bytes, at: offset),
+                readers.classifier.isKnownContent(bytes.extracting(data))
+            else { return 0 }
+            offset = data.upperBound &+ 2
+            events &+= 1
+        }
+        return events
+    }
+
     /// Takes the framing off what has come and adds the client's part of it to `payload`.
     mutating func decode(
         into exchange: inout Exchange, _ readers: inout ExchangeReaders, payload: inout ByteBuffer,

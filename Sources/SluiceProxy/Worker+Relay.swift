@@ -47,6 +47,7 @@ extension Worker {
 
     /// Takes the bytes that have come through head, framing and events, and sends what results.
     private func relay(_ u: UInt32, _ e: UInt32) {
+        if exchanges[e].hasContent, passOn(u, e) { return }
         while !exchanges[e].isHeadParsed {
             switch upstreams[u].parseHead(into: &responseHead.value, exchanges[e].method) {
             case .needMore: return
@@ -141,9 +142,10 @@ extension Worker {
     private func observeEvents(_ e: UInt32) {
         let events = exchanges[e].newContentEvents
         let hadContent = exchanges[e].hasContent
-        let replica = exchanges[e].lastReplica
-        progress.with(exchanges[e].traffic) { $0.eventArrived(from: replica, now: now) }
-        guard events > 0 else { return }
+        guard events > 0 else {
+            noteProgress(&exchanges[e])
+            return
+        }
         exchanges[e].newContentEvents = 0
         if !hadContent {
             exchanges[e].hasContent = true
@@ -154,9 +156,7 @@ extension Worker {
             now = MonotonicClock.now()
             exchanges[e].record.firstContentArrived = now
         }
-        exchanges[e].record.contentEvents &+= UInt32(truncatingIfNeeded: events)
-        exchanges[e].pendingContentEvents &+= events
-        for _ in 0..<events { shard.contentEvent(model: exchanges[e].record.modelIndex) }
+        countContent(&exchanges[e], events)
     }
 
     /// Frames the payload and sends it, unless the head still waits for its first event.
@@ -206,7 +206,7 @@ extension Worker {
     func written(_ e: UInt32) {
         let d = exchanges[e].downstream
         if downstreams[d].output.isEmpty {
-            if exchanges[e].pendingContentEvents > 0 { contentWritten(e) }
+            if exchanges[e].pendingContentEvents > 0 { contentWritten(&exchanges[e]) }
             if exchanges[e].isUpstreamDone {
                 end(e, exchanges[e].finalOutcome, exchanges[e].record.reason)
                 return
@@ -229,22 +229,6 @@ extension Worker {
         if downstreams[d].output.count > settings.limits.relayHighWaterBytes {
             exchanges[e].isPaused = true
         }
-    }
-
-    /// Content events have been taken by the client's socket.
-    private func contentWritten(_ e: UInt32) {
-        exchanges[e].pendingContentEvents = 0
-        if !exchanges[e].record.firstContentWritten.isSet {
-            now = MonotonicClock.now()
-            exchanges[e].record.firstContentWritten = now
-        } else {
-            // A client that does not read makes no gap of the engine's: that time is `blocked`.
-            let gap = now - exchanges[e].record.lastContentWritten
-            shard.observeGap(
-                model: exchanges[e].record.modelIndex, gap - exchanges[e].blockedInGap)
-        }
-        exchanges[e].blockedInGap = .zero
-        exchanges[e].record.lastContentWritten = now
     }
 
     // MARK: The end of the answer
