@@ -106,6 +106,7 @@ extension GatewayTests {
                 settings.pools[0].queueLengthMax = 7
                 file.write(settings)
                 gateway.reload()
+                #expect(eventually { reloads(gateway, "ok") == 1 })
                 try Self.askUntil(new, gateway)
                 func drains() -> Double? {
                     gateway.metrics()?.sum(
