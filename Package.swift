@@ -62,7 +62,8 @@ let package = Package(
                 "SluiceBytes", "SluiceHTTP", "SluiceTelemetry", "SluiceTime", "SluiceTraffic",
                 "SluiceVLLM",
             ]),
-        module("SluiceConfig", ["SluiceExchange", "SluiceTime", "SluiceTraffic", yams]),
+        module(
+            "SluiceConfig", ["SluiceExchange", "SluiceHTTP", "SluiceTime", "SluiceTraffic", yams]),
 
         // The shell: epoll, sockets, TLS, and what is built on them.
         .target(name: "CSluiceLinux"),
@@ -132,7 +133,7 @@ let package = Package(
             swiftSettings: strict),
         tests(
             "SluiceReactorTests", ["SluiceBytes", "SluiceReactor", "SluiceTime", "TLSTestSupport"]),
-        tests("SluiceConfigTests", ["SluiceConfig", "SluiceExchange", "SluiceTime"]),
+        tests("SluiceConfigTests", ["SluiceConfig", "SluiceExchange", "SluiceHTTP", "SluiceTime"]),
         tests(
             "SluiceBenchTests",
             ["SluiceBench", "SluiceEndpoint", "SluiceReactor", "SluiceTime", "VLLMSimulator"]),

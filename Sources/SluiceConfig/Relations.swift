@@ -1,4 +1,5 @@
 import SluiceExchange
+import SluiceHTTP
 
 /// The step *validate relations*: values that are each allowed and contradict each other.
 struct Relations {
@@ -131,7 +132,7 @@ struct Relations {
         }
         for (index, replica) in pool.replicas.enumerated() {
             let path = "\(path).replicas[\(index)]"
-            guard let url = try? ReplicaURLText(replica.url) else { continue }
+            guard let url = try? HTTPURL(replica.url) else { continue }
             let key = url.authority.lowercased()
             checkUnique(
                 key, "\(path).url", &urls, "is listed already",
@@ -151,7 +152,7 @@ struct Relations {
             }
             checkLoop(url, "\(path).url")
         }
-        if let dns = pool.replicaDNS, let url = try? ReplicaURLText(dns),
+        if let dns = pool.replicaDNS, let url = try? HTTPURL(dns),
             AddressText(url.host) != nil
         {
             report(
@@ -171,7 +172,7 @@ struct Relations {
     }
 
     /// A replica that is this gateway: every request would come back until connections run out.
-    private mutating func checkLoop(_ url: ReplicaURLText, _ path: String) {
+    private mutating func checkLoop(_ url: HTTPURL, _ path: String) {
         let host = AddressText(url.host == "localhost" ? "127.0.0.1" : url.host)
         for (name, text) in [
             ("listen", settings.listen), ("status", settings.status), ("admin", settings.admin),

@@ -14,9 +14,10 @@ struct ServeCommand: ParsableCommand {
             Flags win over the environment (SLUICE_LISTEN, SLUICE_STATUS, SLUICE_ADMIN, \
             SLUICE_WORKERS, SLUICE_ACCESS_LOG, SLUICE_ADMIN_ROUTES), that over the file, that over \
             the defaults. One line is printed when the listeners are open. SIGTERM drains and \
-            leaves with 0; a second signal ends at once. SIGHUP reads the file again: replicas, \
-            models and bounds of pools, keys and certificates change at once; other changed keys \
-            are named in the log and need a restart; a file with an error changes nothing.
+            leaves with 0; a second signal cuts what is left and leaves with 128 and its number. \
+            SIGHUP reads the file again: replicas, models and bounds of pools, keys and \
+            certificates change at once; other changed keys are named in the log and need a \
+            restart; a file with an error changes nothing.
 
             EXAMPLES
               sluice serve --replica http://127.0.0.1:8000
@@ -64,15 +65,17 @@ struct ServeCommand: ParsableCommand {
         _ settings: GatewaySettings, source: ConfigurationSource? = nil,
         onReady: @escaping @Sendable (GatewayAddresses, Bool) -> Void
     ) throws {
+        let cutShort: Int32?
         do throws(GatewayError) {
             let gateway = try Gateway(
                 settings: settings, configuration: Configuration.render(settings),
                 logger: Logger(label: "sluice"), source: source)
             let isTLS = settings.tls != nil
-            try gateway.run { onReady($0, isTLS) }
+            cutShort = try gateway.run { onReady($0, isTLS) }
         } catch {
             printError("sluice: \(error)\n")
             throw configurationExitCode
         }
+        if let signal = cutShort { throw ExitCode(128 + signal) }
     }
 }

@@ -24,6 +24,7 @@ import SluiceProxy
               1  failed while running
               2  the configuration is wrong; every error is on standard error
               64 the command line is wrong
+              130, 143  cut short by a second SIGINT or SIGTERM while it drained
             """,
         version: BuildInfo.version,
         subcommands: [

@@ -25,15 +25,19 @@ final class AccessLogThread {
         let value = Atomic<Bool>(false)
     }
 
+    /// Carries the file to its thread.
+    private final class Destination: Sendable {
+        let file: OutputFile
+        init(_ file: consuming OutputFile) { self.file = file }
+    }
+
     /// Nil when no log is written. - Throws: ``SystemError`` when the file cannot be opened.
     init?(shared: GatewayShared) throws(SystemError) {
-        let descriptor: Int32
+        let file: Destination
         switch shared.settings.accessLog {
         case .off: return nil
-        case .standardOutput: descriptor = 1
-        case .file(let path):
-            descriptor = unsafe open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o640)
-            guard descriptor >= 0 else { throw SystemError(call: "open \(path)") }
+        case .standardOutput: file = Destination(.standardOutput)
+        case .file(let path): file = Destination(try OutputFile(appendingTo: path))
         }
         let flag = Flag()
         isStopping = flag
@@ -46,12 +50,11 @@ final class AccessLogThread {
                 for outbox in outboxes {
                     outbox.take(into: &lines)
                     isBusy = isBusy || !lines.isEmpty
-                    if !lines.isEmpty { Self.write(&lines, of: outbox, to: descriptor) }
+                    if !lines.isEmpty { Self.write(&lines, of: outbox, to: file) }
                 }
                 if isLast { break }
                 usleep(isBusy ? Self.busyInterval : Self.idleInterval)
             }
-            if descriptor != 1 { close(descriptor) }
         }
     }
 
@@ -62,20 +65,15 @@ final class AccessLogThread {
     }
 
     private static func write(
-        _ lines: inout ByteBuffer, of outbox: AccessLogOutbox, to descriptor: Int32
+        _ lines: inout ByteBuffer, of outbox: AccessLogOutbox, to destination: Destination
     ) {
         while !lines.isEmpty {
-            let count = unsafe lines.bytes.withUnsafeBufferPointer { bytes in
-                unsafe Glibc.write(
-                    descriptor, bytes.baseAddress, min(bytes.count, writeBytes))
-            }
-            if count > 0 {
+            switch destination.file.write(lines.bytes, bytesMax: writeBytes) {
+            case .bytes(let count):
                 lines.consume(count)
                 if lines.count < yieldingBytesMax { sched_yield() }
-            } else if count < 0 && errno == EINTR {
-                continue
-            } else {
-                // Disk full, pipe closed: what cannot be written is lost and counted.
+            case .failed:
+                // What cannot be written is lost and counted.
                 var lost = 0
                 for i in 0..<lines.count where lines[i] == 0x0A { lost += 1 }
                 outbox.lost(lost)

@@ -52,7 +52,7 @@ struct Exchange: ~Copyable {
     var isRequestSent = false
     var arrival = Arrival()
 
-    /// The replica that made the response the request is about: no other can answer.
+    /// The replica that made the response the request is about, or continues: no other can answer.
     var owner: ReplicaID?
 
     // Attempts.
@@ -75,8 +75,8 @@ struct Exchange: ~Copyable {
     var upstreamKeepsAlive = false
     var interimAnswers = 0
     var isEventStream = false
-    /// ``ReplicaProgress`` counts the stream.
-    var isProgressCounted = false
+    /// As what ``ReplicaProgress`` counts it.
+    var progress = CountedProgress.none
     var stripsUsage = false
     var readsUsage = false
     /// Looks for the id of a response that the replica keeps; nil for everything else.

@@ -102,7 +102,11 @@ package final class Gateway {
     /// Serves until a signal or ``handle`` has ended it.
     ///
     /// - Parameter onReady: called once, when every listener is open and connections are accepted.
-    package func run(onReady: @escaping @Sendable (GatewayAddresses) -> Void) throws(GatewayError) {
+    /// - Returns: the second signal, where that ended it before it had drained; else nil.
+    @discardableResult
+    package func run(onReady: @escaping @Sendable (GatewayAddresses) -> Void) throws(GatewayError)
+        -> Int32?
+    {
         var address = listenAddress
         // Listeners are opened here, one per worker, before any thread runs: the first binds (and
         // chooses the port where it is 0), the others share it.
@@ -118,6 +122,7 @@ package final class Gateway {
             }
         }
         reserveDescriptors()
+        var hasStuck = false
         do throws(SystemError) {
             let log = try AccessLogThread(shared: shared)
             var threads = ThreadGroup()
@@ -129,16 +134,23 @@ package final class Gateway {
                 }
             }
             control.run(data: address, onReady: onReady)
-            threads.join()
+            // One that is stuck is left behind: the process ends without it.
+            for index in control.stuckWorkers {
+                logger.error("worker \(index) did not stop in time")
+                hasStuck = true
+            }
+            if hasStuck { threads.abandon() } else { threads.join() }
             log?.stop()
         } catch {
             throw .system(error)
         }
-        for index in 0..<shared.shards.count {
+        // What a stuck worker has is still in use.
+        for index in 0..<shared.shards.count where !hasStuck {
             guard let leak = listeners[index].leaks() else { continue }
             logger.error("worker \(index): \(leak)")
             leaks.append("worker \(index): \(leak)")
         }
+        return control.stoppedBy
     }
 }
 
@@ -163,11 +175,8 @@ extension Gateway {
 package struct GatewayHandle: Sendable {
     let control: Mailbox<ControlMessage>
 
-    /// What SIGTERM does: the first call drains, a second one stops at once.
-    package func drain() { control.post(.drain) }
-
-    /// What SIGHUP does.
-    package func reload() { control.post(.reload) }
+    /// Does what the signal would: SIGHUP reloads; SIGTERM or SIGINT drains, a second one stops at once.
+    package func signal(_ signal: Int32) { control.post(.signal(signal)) }
 }
 
 /// Carries a worker to its thread: it is made on one and run on another, never on both at once.
@@ -196,6 +205,14 @@ struct ThreadGroup: ~Copyable {
 
     mutating func start(name: String, _ body: @escaping @Sendable () -> Void) throws(SystemError) {
         rest = ThreadList(try WorkerThread(name: name, body), rest)
+    }
+
+    /// Lets all of them end by themselves.
+    mutating func abandon() {
+        while let list = rest {
+            list.thread.take()?.detach()
+            rest = list.next
+        }
     }
 
     mutating func join() {

@@ -149,10 +149,8 @@ enum ControlMessage: Sendable {
     case probeNow(pool: Int, replica: ReplicaID)
     case note(String)
     case workerStopped(Int)
-    /// As a SIGHUP.
-    case reload
-    /// As a SIGTERM.
-    case drain
+    /// As if the process had got it.
+    case signal(Int32)
 }
 
 /// When each worker last turned its loop; written by the workers, read by `/livez`.

@@ -1,4 +1,5 @@
 import SluiceExchange
+import SluiceHTTP
 import SluiceReactor
 import SluiceTelemetry
 import SluiceTraffic
@@ -134,50 +135,6 @@ struct ReplicaDirectory: Sendable {
         for i in 0..<bytes.count { hash = (hash ^ UInt64(bytes[i])) &* 0x0000_0100_0000_01B3 }
         return hash
     }
-}
-
-/// An `http` or `https` URL of a server, split.
-struct HTTPURL: Sendable, Equatable {
-    let isTLS: Bool
-    let host: String
-    let port: UInt16
-    /// With a leading slash; `/` where none was given.
-    let path: String
-
-    /// Nil for anything that is not `http(s)://host[:port][/path]`.
-    init?(_ text: String) {
-        let rest: Substring
-        if text.hasPrefix("http://") {
-            isTLS = false
-            rest = text.dropFirst(7)
-        } else if text.hasPrefix("https://") {
-            isTLS = true
-            rest = text.dropFirst(8)
-        } else {
-            return nil
-        }
-        let slash = rest.firstIndex(of: "/") ?? rest.endIndex
-        let authority = rest[..<slash]
-        path = slash == rest.endIndex ? "/" : String(rest[slash...])
-        var name = authority
-        var port: UInt16 = isTLS ? 443 : 80
-        if let colon = authority.lastIndex(of: ":"), !authority[colon...].contains("]") {
-            guard let number = UInt16(authority[authority.index(after: colon)...]), number > 0
-            else { return nil }
-            port = number
-            name = authority[..<colon]
-        }
-        if name.hasPrefix("["), name.hasSuffix("]") { name = name.dropFirst().dropLast() }
-        guard !name.isEmpty, !name.contains("@") else { return nil }
-        host = String(name)
-        self.port = port
-    }
-
-    /// Scheme, host and port.
-    var text: String { "\(isTLS ? "https" : "http")://\(authority)" }
-
-    /// `host:port` as a `Host` field and as a replica's default name.
-    var authority: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
 }
 
 /// A CIDR block.

@@ -121,6 +121,7 @@ extension Worker {
         exchanges[e].record.sent = now
         exchanges[e].record.phase = .relaying
         shard.moved(&exchanges[e].record)
+        beginProgress(e)
         exchanges[e].upstreamDeadline = now + settings.timeouts.firstContent
         if settings.timeouts.firstContent < settings.timeouts.connect { armExchange(e) }
     }
@@ -220,11 +221,7 @@ extension Worker {
 
     /// Gives the replica's slot back, exactly once per dispatch.
     func releasePermit(_ e: UInt32, _ end: PermitEnd) {
-        if exchanges[e].isProgressCounted {
-            exchanges[e].isProgressCounted = false
-            let replica = exchanges[e].lastReplica
-            progress.with(exchanges[e].traffic) { $0.streamEnded(at: replica) }
-        }
+        endProgress(e)
         guard let permit = exchanges[e].permit.take() else { return }
         turnWakes.formUnion(permit.release(end, now: now))
     }

@@ -125,11 +125,7 @@ extension Worker {
             of: &exchanges[e], responseHead.value, isHTTP11: exchanges[e].clientIsHTTP11,
             closes: &downstreams[d].closesAfterAnswer, into: &downstreams[d].output, pool)
         if exchanges[e].record.route == .responses { beginOwnership(e, status: status) }
-        if exchanges[e].isEventStream {
-            let replica = exchanges[e].lastReplica
-            progress.with(exchanges[e].traffic) { $0.streamBegan(at: replica, now: now) }
-            exchanges[e].isProgressCounted = true
-        }
+        headProgressed(e, status: status)
         if exchanges[e].isEventStream && settings.timeouts.headHoldMax > .zero {
             exchanges[e].isHeadHeld = true
             exchanges[e].holdDeadline = now + settings.timeouts.headHoldMax

@@ -4,7 +4,8 @@ import SluiceReactor
 import SluiceTraffic
 import SluiceVLLM
 
-/// `/v1/responses/{id}`: a response lives in the memory of the replica that made it, and nowhere else.
+/// A response lives in the memory of the replica that made it, and nowhere else: only there it can be
+/// read and cancelled (`/v1/responses/{id}`), and continued (`previous_response_id`).
 extension Worker {
     // MARK: Learning
 
@@ -39,6 +40,17 @@ extension Worker {
         return .pool(Int(owner.pool), model: owner.model)
     }
 
+    /// The replica that made the response which this request continues, where that is known and the
+    /// model is of the same pool; nil lets the router choose, and the replica say what it knows.
+    func previousOwner(_ e: UInt32, pool: Int) -> ReplicaID? {
+        guard let range = readers[e].peek.previousResponse, !range.isEmpty else { return nil }
+        let key = exchanges[e].responseKey(at: range)
+        guard let owner = shared.responses.withLock({ $0.owner(key, now: now) }),
+            Int(owner.pool) == pool
+        else { return nil }
+        return owner.replica
+    }
+
     /// Asks for a slot at the one replica that can answer.
     ///
     /// - Parameter retrying: as in ``askToEnter(_:retrying:)``.
@@ -63,6 +75,13 @@ extension Exchange {
         let pathEnd = bytes.firstIndex(of: 0x3F, from: 0, to: targetCount)
         return ResponseOwners.key(
             bytes.extracting(RouteTable.match(bytes, 0..<pathEnd).responseID))
+    }
+
+    /// What a response is remembered by, of the id in the body at `range`.
+    mutating func responseKey(at range: Range<Int>) -> UInt64 {
+        let start = bodyStart
+        return ResponseOwners.key(
+            request.bytes.extracting(start + range.lowerBound..<start + range.upperBound))
     }
 }
 

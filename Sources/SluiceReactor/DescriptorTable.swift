@@ -1,4 +1,5 @@
 import CSluiceLinux
+import Glibc
 
 /// The process's table of open descriptors.
 package enum DescriptorTable {
@@ -19,5 +20,18 @@ package enum DescriptorTable {
         let room = min(count, limit, reservedMax)
         if room > 0 { sluice_grow_descriptor_table(descriptor, Int32(room)) }
         return limit
+    }
+
+    /// The limit in force: getrlimit(2), RLIMIT_NOFILE.
+    package static var limit: Int { Int(sluice_raise_descriptor_limit(0)) }
+
+    /// How many are open now; 0 where proc(5) is not there.
+    package static func countOpen() -> Int {
+        guard let directory = unsafe opendir("/proc/self/fd") else { return 0 }
+        defer { unsafe closedir(directory) }
+        // Less `.`, `..` and the directory itself.
+        var count = -3
+        while unsafe readdir(directory) != nil { count += 1 }
+        return max(0, count)
     }
 }

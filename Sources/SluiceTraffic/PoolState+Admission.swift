@@ -105,8 +105,9 @@ extension PoolState {
 
     /// Admits a request that one replica only can answer, whatever its state, or refuses it.
     ///
-    /// It never waits: what it asks for costs the engine nothing, and where it waits for an engine
-    /// that is behind it would wait for nothing. Its replica may drain or be sick and still know.
+    /// It never waits: most of what is asked so costs the engine nothing, and what continues a
+    /// response would wait for one replica in a queue that is served by all. Its replica may drain or
+    /// be sick and still know.
     ///
     /// - Returns: nil when the replica is gone.
     mutating func arrive(at replica: ReplicaID, now: Instant, dice: UInt64) -> ArrivalDecision? {

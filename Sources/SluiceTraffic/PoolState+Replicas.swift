@@ -98,6 +98,13 @@ extension PoolState {
             entries[slot].badScrapes &+= 1
         }
         if let heartbeat = scrape.heartbeat { observe(slot, .heartbeat(heartbeat), now: now) }
+        if scrape.isUsable {
+            let usage = scrape.kvUsage.flatMap { $0.isFinite ? $0 : nil }
+            observe(
+                slot,
+                .gauges(running: scrape.running, waiting: scrape.waiting, kvUsage: usage),
+                now: now)
+        }
         if let sleeps = scrape.isSleeping { observe(slot, .sleeping(sleeps), now: now) }
     }
 
@@ -194,7 +201,7 @@ extension PoolState {
         var isOutOfDate = false
         for slot in entries.indices where entries[slot].isUsed {
             refreshForeign(slot, now: now)
-            var report = ProgressReport(streams: 0, streamsSince: .unset, lastEvent: .unset)
+            var report = ProgressReport()
             for worker in progress { worker.add(to: &report, slot: slot) }
             entries[slot].lastEvent = report.lastEvent
             let signal = HealthSignal.tick(

@@ -33,6 +33,10 @@ enum Name {
     static var maxCompletionTokens: PackedText {
         PackedText(21, 0x706D6F635F78616D, 0x745F6E6F6974656C, 0x736E656B6F)
     }
+    /// `previous_response_id`
+    static var previousResponseID: PackedText {
+        PackedText(20, 0x73756F6976657270, 0x736E6F707365725F, 0x64695F65)
+    }
     /// `n`
     static var n: PackedText { PackedText(1, 0x6E) }
     /// `include_usage`

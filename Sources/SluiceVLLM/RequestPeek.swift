@@ -41,7 +41,7 @@ package enum PeekError: Error, Equatable, Sendable {
 /// The keys of a request body that admission and routing look at.
 package enum JudgedKey: UInt8, CaseIterable, Sendable {
     case model, stream, streamOptions, maxTokens, maxCompletionTokens, maxOutputTokens, n, bestOf
-    case priority, promptCacheKey, store, messages, prompt, input
+    case priority, promptCacheKey, store, messages, prompt, input, previousResponseID
     /// Inside `stream_options`.
     case includeUsage
 
@@ -62,6 +62,7 @@ package enum JudgedKey: UInt8, CaseIterable, Sendable {
         case .messages: "messages"
         case .prompt: "prompt"
         case .input: "input"
+        case .previousResponseID: "previous_response_id"
         case .includeUsage: "stream_options.include_usage"
         }
     }
@@ -69,7 +70,7 @@ package enum JudgedKey: UInt8, CaseIterable, Sendable {
     /// What its value must be.
     var expected: StaticString {
         switch self {
-        case .model, .promptCacheKey: "a string"
+        case .model, .promptCacheKey, .previousResponseID: "a string"
         case .stream, .store, .includeUsage: "true or false"
         case .streamOptions: "an object"
         case .maxTokens, .maxCompletionTokens, .maxOutputTokens, .n, .bestOf, .priority:
@@ -105,6 +106,9 @@ package struct RequestPeek: ~Copyable, Sendable {
     package private(set) var stores = true
     /// FNV-1a of `prompt_cache_key`.
     package private(set) var cacheKeyHash: UInt64?
+    /// Where the id in `previous_response_id` stands in the body, as it is written; an id with
+    /// escapes is none that a replica made.
+    package private(set) var previousResponse: Range<Int>?
     /// Bytes of text under `messages`, `prompt` and `input`, without base64 payloads.
     package private(set) var promptBytes = 0
     /// Elements of token arrays.
@@ -160,6 +164,7 @@ package struct RequestPeek: ~Copyable, Sendable {
         priority = nil
         stores = true
         cacheKeyHash = nil
+        previousResponse = nil
         promptBytes = 0
         promptTokens = 0
         mediaParts = 0
@@ -267,6 +272,7 @@ package struct RequestPeek: ~Copyable, Sendable {
         case 14: key == Name.streamOptions ? .streamOptions : nil
         case 16: key == Name.promptCacheKey ? .promptCacheKey : nil
         case 17: key == Name.maxOutputTokens ? .maxOutputTokens : nil
+        case 20: key == Name.previousResponseID ? .previousResponseID : nil
         case 21: key == Name.maxCompletionTokens ? .maxCompletionTokens : nil
         default: nil
         }
@@ -284,7 +290,7 @@ package struct RequestPeek: ~Copyable, Sendable {
             watch = .tokens
         case .model, .stream, .streamOptions, .maxTokens, .maxCompletionTokens, .maxOutputTokens,
             .n, .bestOf, .priority, .promptCacheKey, .store, .messages, .prompt, .input,
-            .includeUsage:
+            .previousResponseID, .includeUsage:
             refuse(.wrongType(key))
         }
         member = .other
@@ -325,9 +331,12 @@ package struct RequestPeek: ~Copyable, Sendable {
             takeNumber(key)
         case .prompt where token == .string, .input where token == .string:
             promptBytes &+= scanner.stringBytes
+        case .previousResponseID where token == .string:
+            // Before the closing quote; an escape makes the text longer than what it stands for.
+            previousResponse = end &- 1 &- scanner.stringBytes..<end &- 1
         case .model, .stream, .streamOptions, .maxTokens, .maxCompletionTokens, .maxOutputTokens,
             .n, .bestOf, .priority, .promptCacheKey, .store, .messages, .prompt, .input,
-            .includeUsage:
+            .previousResponseID, .includeUsage:
             refuse(.wrongType(key))
         }
     }
@@ -345,7 +354,7 @@ package struct RequestPeek: ~Copyable, Sendable {
         case .maxCompletionTokens: maxCompletionTokens = number
         case .maxOutputTokens: maxOutputTokens = number
         case .model, .stream, .streamOptions, .promptCacheKey, .store, .messages, .prompt, .input,
-            .includeUsage:
+            .previousResponseID, .includeUsage:
             break
         }
     }

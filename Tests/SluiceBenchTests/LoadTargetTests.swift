@@ -24,4 +24,20 @@ import Testing
     func `refuses what is no URL, with a sentence`(url: String) {
         #expect(throws: LoadTarget.Problem.self) { try LoadTarget(url: url) }
     }
+
+    @Test func `says what is wrong, and never a password`() {
+        let problem = { (url: String) -> String in
+            do throws(LoadTarget.Problem) {
+                _ = try LoadTarget(url: url)
+                return "nothing"
+            } catch {
+                return error.description
+            }
+        }
+        #expect(problem("a:1") == "'a:1' has no scheme; write http://HOST:PORT")
+        #expect(
+            problem("http://a:0")
+                == "'http://a:0' has no valid port (1 … 65535); write http://HOST:PORT")
+        #expect(!problem("http://me:secret@a").contains("secret"))
+    }
 }

@@ -97,6 +97,29 @@ extension GatewayTests {
             }
         }
 
+        @Test func `a name that no server answers for holds up no other`() throws {
+            let upstream = try upstream(0, Gate())
+            let gate = Gate()
+            let address = upstream.address
+            try GatewayUnderTest.run(
+                [upstream],
+                change: { settings in
+                    settings.pools[0].replicas = ["dead.test", "one.test"].map {
+                        ReplicaSettings(url: "http://\($0):8000")
+                    }
+                },
+                lookup: { host, _ in
+                    while host == "dead.test", !gate.isOpen { pause(.milliseconds(5)) }
+                    return .success([address])
+                }
+            ) { gateway in
+                #expect(eventually(within: .seconds(3)) { gateway.states("ready") == 1 })
+                let status = try gateway.ask(chat()).status
+                #expect(status == 200)
+                gate.open()
+            }
+        }
+
         // MARK: Parts
 
         /// Opens once.

@@ -21,6 +21,7 @@ final class GatewayUnderTest: @unchecked Sendable {
             var addresses: GatewayAddresses?
             var failure: String?
             var leaks: [String] = []
+            var cutShortBy: Int32?
             var hasEnded = false
         }
         let state = Guarded(State())
@@ -38,9 +39,14 @@ final class GatewayUnderTest: @unchecked Sendable {
                     logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
                     takesSignals: false, source: source, lookup: lookup)
                 run.state.withLock { $0.handle = gateway.handle }
-                try gateway.run { addresses in run.state.withLock { $0.addresses = addresses } }
+                let signal = try gateway.run { addresses in
+                    run.state.withLock { $0.addresses = addresses }
+                }
                 let leaks = gateway.leaks
-                run.state.withLock { $0.leaks = leaks }
+                run.state.withLock {
+                    $0.leaks = leaks
+                    $0.cutShortBy = signal
+                }
             } catch {
                 run.state.withLock { $0.failure = "\(error)" }
             }
@@ -58,10 +64,16 @@ final class GatewayUnderTest: @unchecked Sendable {
     var hasEnded: Bool { run.state.withLock { $0.hasEnded } }
 
     /// As SIGTERM.
-    func drain() { handle.drain() }
+    func drain() { handle.signal(SIGTERM) }
+
+    /// As if the process had got it.
+    func signal(_ signal: Int32) { handle.signal(signal) }
+
+    /// The signal that ended it before it had drained.
+    var cutShortBy: Int32? { run.state.withLock { $0.cutShortBy } }
 
     /// As SIGHUP.
-    func reload() { handle.reload() }
+    func reload() { handle.signal(SIGHUP) }
 
     /// Runs `body` against a gateway before `upstreams`, then ends both and looks for what is left.
     static func run(

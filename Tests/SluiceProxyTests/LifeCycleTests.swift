@@ -123,11 +123,37 @@ extension GatewayTests {
                 let client = try gateway.connect()
                 client.send(streamingChat)
                 #expect(eventually { upstream.requests.count == 1 })
-                gateway.drain()
+                gateway.signal(SIGTERM)
                 pause(.milliseconds(30))
                 #expect(!gateway.hasEnded)
-                gateway.drain()
+                gateway.signal(SIGINT)
                 #expect(eventually(within: .seconds(1)) { gateway.hasEnded })
+                #expect(gateway.cutShortBy == SIGINT)
+                #expect(client.readAnswer()?.isWhole != true)
+            }
+        }
+
+        @Test func `the signal after a drain that was asked for goes on with it`() throws {
+            let upstream = try ScriptedUpstream { peer in
+                peer.nextRequest()
+                peer.send(streamHead + chunk(token("a")))
+                peer.rest(.milliseconds(300))
+                peer.send(chunk(done) + "0\r\n\r\n")
+            }
+            try GatewayUnderTest.run([upstream]) { gateway in
+                let client = try gateway.connect()
+                client.send(streamingChat)
+                #expect(client.read(until: token("a")))
+                let operatorClient = try RawConnection(to: gateway.admin)
+                operatorClient.send(
+                    "POST /drain HTTP/1.1\r\nhost: a\r\nx-sluice-admin: 1\r\ncontent-length: 0\r\n\r\n"
+                )
+                #expect(operatorClient.readAnswer()?.status == 202)
+                gateway.signal(SIGTERM)
+                gateway.signal(SIGHUP)
+                #expect(client.readAnswer()?.isWhole == true)
+                #expect(eventually { gateway.hasEnded })
+                #expect(gateway.cutShortBy == nil)
             }
         }
 

@@ -187,6 +187,27 @@ extension GatewayTests {
             }
         }
 
+        @Test func `a replica by name is looked up as soon as it is in the list`() throws {
+            let (old, new) = (try Self.upstream(Gate()), try Self.upstream(Gate()))
+            let file = File()
+            let address = new.address
+            try GatewayUnderTest.run(
+                [old], source: file.source,
+                lookup: { host, port in
+                    host == "new.test"
+                        ? .success([address])
+                        : .failure(ResolveError(host: host, reason: "no such name"))
+                }
+            ) { gateway in
+                defer { new.stop() }
+                var settings = GatewayUnderTest.settings([old])
+                settings.pools[0].replicas.append(.init(url: "http://new.test:\(address.port)"))
+                file.write(settings)
+                gateway.reload()
+                try Self.askUntil(new, gateway)
+            }
+        }
+
         @Test func `a new weight divides the requests that come after it`() throws {
             let gate = Gate()
             let upstreams = [try Self.upstream(gate), try Self.upstream(gate)]

@@ -7,7 +7,8 @@ import SluiceTime
 import Testing
 
 extension GatewayTests {
-    /// DESIGN section 7: `/v1/responses/{id}` goes to the replica that made the response.
+    /// DESIGN section 7: `/v1/responses/{id}`, and what continues a response, goes to the replica that
+    /// made it.
     @Suite(.serialized) struct ResponseOwnerTests {
         @Test(arguments: ["", #","stream":true"#])
         func `what is asked of a response goes to the replica that made it`(rest: String) throws {
@@ -32,6 +33,45 @@ extension GatewayTests {
                 }
                 let page = gateway.metrics()
                 #expect(page?.sum("sluice_routing_decisions_total", "reason=\"owner\"") == 90)
+            }
+        }
+
+        @Test(arguments: ["", #","stream":true"#])
+        func `a response is continued by the replica that made it`(rest: String) throws {
+            let replicas = try (0..<3).map { try replica($0) }
+            try GatewayUnderTest.run(replicas) { gateway in
+                var ids: [String] = []
+                while ids.count < 12 {
+                    ids.append(try #require(madeID(try gateway.ask(post(rest)).text)))
+                }
+                #expect(Set(ids.map { $0.prefix(6) }).count == 3, "all three have made some")
+                for id in ids {
+                    var previous = id
+                    for _ in 0..<3 {
+                        let answer = try gateway.ask(
+                            post(#"\#(rest),"previous_response_id":"\#(previous)""#))
+                        previous = try #require(madeID(answer.text))
+                        #expect(previous.prefix(6) == id.prefix(6))
+                    }
+                }
+                let page = gateway.metrics()
+                #expect(page?.sum("sluice_routing_decisions_total", "reason=\"owner\"") == 36)
+            }
+        }
+
+        @Test func `a response that nobody here has made is continued by any, null by any`() throws
+        {
+            let replicas = try (0..<2).map { try replica($0) }
+            try GatewayUnderTest.run(replicas) { gateway in
+                for id in [#""resp_unknown""#, "null", #""""#] {
+                    let answer = try gateway.ask(post(#","previous_response_id":\#(id)"#))
+                    #expect(answer.status == 200)
+                }
+                let page = gateway.metrics()
+                #expect(page?.sum("sluice_routing_decisions_total", "reason=\"owner\"") == 0)
+                let answer = try gateway.ask(post(#","previous_response_id":7"#))
+                #expect(answer.status == 400)
+                #expect(answer.text.contains("previous_response_id"))
             }
         }
 
@@ -74,10 +114,12 @@ extension GatewayTests {
                 let id = try #require(madeID(made.text))
                 let (owner, other) = id.hasPrefix("resp_0") ? (0, 1) : (1, 0)
                 replicas[owner].goDown()
-                let answer = try gateway.ask(get(id))
-                #expect(answer.status == 503)
-                #expect(answer["retry-after"] == "5")
-                #expect(answer.text.contains("cannot be reached"))
+                for request in [get(id), post(#","previous_response_id":"\#(id)""#)] {
+                    let answer = try gateway.ask(request)
+                    #expect(answer.status == 503)
+                    #expect(answer["retry-after"] == "5")
+                    #expect(answer.text.contains("cannot be reached"))
+                }
                 #expect(replicas[other].requests.isEmpty)
             }
         }

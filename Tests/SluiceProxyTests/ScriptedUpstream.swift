@@ -25,6 +25,10 @@ final class ScriptedUpstream: Sendable {
         /// Nothing is accepted: connections pile up in the backlog.
         var isDeaf = false
         var health = 200
+        /// The page at `/metrics`; none: 404.
+        var metrics: String?
+        /// Probes are taken and not answered.
+        var ignoresProbes = false
         var listens = true
     }
 
@@ -181,9 +185,13 @@ final class UpstreamPeer: @unchecked Sendable {
     private func answerProbes() {
         while waitForHead(), let end = connection.received.firstOffset(of: "\r\n\r\n") {
             let head = connection.take(end + 4)
+            let (metrics, isIgnored) = upstream.state.withLock { ($0.metrics, $0.ignoresProbes) }
+            if isIgnored { continue }
             var (status, body) = (404, "")
             if head.starts(with: Array(Self.probes[0].utf8)) {
                 status = upstream.state.withLock { $0.health }
+            } else if head.starts(with: Array(Self.probes[1].utf8)), let metrics {
+                (status, body) = (200, metrics)
             } else if head.starts(with: Array(Self.probes[2].utf8)) {
                 (status, body) = (
                     200, #"{"object":"list","data":[{"id":"tiny","object":"model"}]}"#

@@ -20,7 +20,7 @@ private let before = [
     #"""
     {"model":"old","stream":true,"store":false,"stream_options":{"include_usage":true},"n":3,
     "max_tokens":7,"max_completion_tokens":8,"max_output_tokens":9,"best_of":4,"priority":-2,
-    "prompt_cache_key":"k","messages":[{"content":[{"type":"image_url","text":"abc"}]}]}
+    "prompt_cache_key":"k","previous_response_id":"r","messages":[{"content":[{"type":"image_url","text":"abc"}]}]}
     """#,
     #"{"model":"cut \ud83d"#, #"{"messages":[[[[{"type":"inp"#, #"{"model":"a","model":"b"}"#,
     "[1]",
@@ -50,7 +50,7 @@ private func peek(_ body: [UInt8], cut: Int) -> Seen {
     seen.others = [
         peek.sequences, peek.priority ?? .min, peek.stores ? 1 : 0,
         Int(truncatingIfNeeded: peek.cacheKeyHash ?? 0), peek.promptTokens, peek.mediaParts,
-        peek.isModelCut ? 1 : 0,
+        peek.isModelCut ? 1 : 0, peek.previousResponse?.lowerBound ?? -1,
     ]
     if let edit = UsageInjection.edit(for: &peek) {
         var text = body
@@ -157,6 +157,57 @@ private func peek(_ body: [UInt8], cut: Int) -> Seen {
             for cut in stride(from: 1, through: body.count, by: 3) {
                 #expect(peek(body, cut: cut) == whole, "\(body)")
             }
+        }
+    }
+
+    @Test func `the response that is continued is found in the body, at every cut`() throws {
+        let body = Array(#"{"input":"é","previous_response_id":"resp_1-a","model":"m"}"#.utf8)
+        for cut in 0...body.count {
+            var peek = RequestPeek(route: .responses)
+            peek.feed(body.span.extracting(0..<cut))
+            peek.feed(body.span.extracting(cut..<body.count))
+            peek.finish()
+            let found = peek.previousResponse
+            let range = try #require(found)
+            #expect(String(decoding: body[range], as: UTF8.self) == "resp_1-a")
+        }
+    }
+
+    @Test(arguments: [
+        (#"{"previous_response_id":null}"#, nil, nil),
+        (#"{"a":{"previous_response_id":1}}"#, nil, nil),
+        (#"{"previous_response_id":""}"#, nil, ""),
+        (#"{"previous_response_id":3}"#, PeekError.wrongType(.previousResponseID), nil),
+        (#"{"previous_response_id":["a"]}"#, .wrongType(.previousResponseID), nil),
+        (
+            #"{"previous_response_id":"a","previous_response_id":"b"}"#,
+            .repeatedKey(.previousResponseID), "a"
+        ),
+    ])
+    func `it is a string, null or absent, and given once`(
+        text: String, error: PeekError?, id: String?
+    ) {
+        let body = Array(text.utf8)
+        var peek = RequestPeek(route: .responses)
+        peek.feed(body.span)
+        peek.finish()
+        let range = peek.previousResponse
+        let found = peek.error
+        #expect(found == error)
+        #expect(range.map { String(decoding: body[$0], as: UTF8.self) } == id)
+    }
+
+    @Test func `an id with escapes is within the body all the same`() {
+        let body = Array(#"{"previous_response_id":"\u00e9\ud83d\ude00\n\\"}"#.utf8)
+        for cut in 0...body.count {
+            var peek = RequestPeek(route: .responses)
+            peek.feed(body.span.extracting(0..<cut))
+            peek.feed(body.span.extracting(cut..<body.count))
+            peek.finish()
+            let range = peek.previousResponse
+            #expect(
+                range.map { body.indices.contains($0.lowerBound) && $0.upperBound < body.count }
+                    == true)
         }
     }
 }

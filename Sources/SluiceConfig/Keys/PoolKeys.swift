@@ -1,4 +1,5 @@
 import SluiceExchange
+import SluiceHTTP
 import SluiceTime
 
 /// Keys of pools and replicas.
@@ -44,10 +45,10 @@ enum PoolKeys {
                 parse: readModel, show: { .text($0) }),
             replicas,
             .optionalText(
-                "replica_dns", \.replicaDNS, .text(ReplicaURLText.form, pattern: urlPattern),
+                "replica_dns", \.replicaDNS, .text(HTTPURL.form, pattern: urlPattern),
                 "http://name:port: all addresses of the name are replicas, added and removed live."
             ) { text, _ throws(ValueProblem) in
-                _ = try ReplicaURLText(text)
+                try ReplicaURLText.read(text)
                 return bare(text)
             },
             .duration(
@@ -97,10 +98,10 @@ enum PoolKeys {
     static var replica: [Key<ReplicaSettings>] {
         [
             .scalar(
-                "url", \.url, .text(ReplicaURLText.form, pattern: urlPattern),
+                "url", \.url, .text(HTTPURL.form, pattern: urlPattern),
                 "http://host:port or https://host:port of a vLLM server, without a path.",
                 parse: { text, _ throws(ValueProblem) in
-                    _ = try ReplicaURLText(text)
+                    try ReplicaURLText.read(text)
                     return bare(text)
                 }, show: { .text($0) }
             ).required(),
@@ -110,10 +111,10 @@ enum PoolKeys {
                 check: { text, origin throws(ValueProblem) in try readName(text, origin) }),
             .optionalText(
                 "metrics_url", \.metricsURL,
-                .text("\(ReplicaURLText.form)/PATH", pattern: "^https?://[^/?#@]+(/[^#]*)?$"),
+                .text("\(HTTPURL.form)/PATH", pattern: "^https?://[^/?#@]+(/[^#]*)?$"),
                 "Where the replica's metrics are, when not at /metrics of its URL."
             ) { text, _ throws(ValueProblem) in
-                _ = try ReplicaURLText(text, allowsPath: true)
+                try ReplicaURLText.read(text, allowsPath: true)
                 return text
             },
             .number(
@@ -131,7 +132,7 @@ enum PoolKeys {
     private static var replicas: Key<PoolSettings> {
         let form = ValueForm.list(
             .either(
-                .text(ReplicaURLText.form, pattern: urlPattern),
+                .text(HTTPURL.form, pattern: urlPattern),
                 .section(replica.map { $0.description(fresh: ReplicaSettings(url: "")) })),
             max: SettingsKeys.replicasMax)
         return Key(

@@ -1,3 +1,4 @@
+import Glibc
 import Logging
 import SluiceConfig
 import SluiceExchange
@@ -52,7 +53,7 @@ final class DemoGateway {
     }
 
     /// The first call drains, the second stops at once.
-    func end() { start.gateway.handle.drain() }
+    func end() { start.gateway.handle.signal(SIGTERM) }
 
     func join() { thread.take()?.join() }
 }

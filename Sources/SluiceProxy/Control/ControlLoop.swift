@@ -34,11 +34,19 @@ final class ControlLoop {
     private var dataAddress: SocketAddress?
     private var readyBy = Instant.never
     private var drainTimer: EndpointLoop.Timer?
+    private var firstSignal: Int32?
+    /// The signal that came while an earlier one was obeyed.
+    private(set) var stoppedBy: Int32?
+    /// Workers that have not stopped by then are not waited for.
+    private var stopBy = Instant.never
 
     static let tickInterval = Nanoseconds.milliseconds(100)
     /// Readiness does not wait longer for first probes.
     static let firstProbesMax = Nanoseconds.seconds(3)
     static let noteInterval = Nanoseconds.seconds(5)
+    /// For workers to cut what they have: at a second signal, and at the end of a drain.
+    static let stopMax = Nanoseconds.milliseconds(800)
+    static let cutMax = Nanoseconds.seconds(5)
 
     /// Opens the admin and status listeners. - Throws: ``GatewayError``.
     init(
@@ -86,14 +94,19 @@ final class ControlLoop {
         }
     }
 
-    /// Runs until every worker has stopped.
+    /// Workers that were told to stop long ago and have not.
+    var stuckWorkers: [Int] { shared.mailboxes.indices.filter { !stopped.contains($0) } }
+
+    /// Runs until every worker has stopped, or should have long ago.
     func run(data: SocketAddress, onReady: @escaping (GatewayAddresses) -> Void) {
         dataAddress = data
         self.onReady = onReady
         readyBy = loop.now + Self.firstProbesMax
         registry.begin()
         tick()
-        while stopped.count < shared.mailboxes.count { loop.turn(maxWait: .seconds(1)) }
+        while stopped.count < shared.mailboxes.count, loop.now < stopBy {
+            loop.turn(maxWait: Self.tickInterval)
+        }
         registry.end()
         admin?.close()
         status?.close()
@@ -121,8 +134,7 @@ final class ControlLoop {
             case .probeNow(let pool, let replica): registry.probeNow(pool: pool, replica)
             case .note(let text): note(text)
             case .workerStopped(let index): stopped.insert(index)
-            case .drain: drain()
-            case .reload: reload()
+            case .signal(let signal): take(signal: signal)
             }
         }
     }
@@ -139,23 +151,35 @@ final class ControlLoop {
     // MARK: Life cycle
 
     private func takeSignals() {
-        while let signal = signals?.next() {
-            if signal == SIGHUP {
-                reload()
-            } else {
-                drain()
-            }
-        }
+        while let signal = signals?.next() { take(signal: signal) }
     }
 
-    /// SIGTERM, SIGINT or `POST /drain`: readiness fails now, listeners close after `drain_delay`,
-    /// what is left is cut after `drain_max`. A second signal ends at once.
-    func drain() {
-        guard !isDraining else {
-            shared.logger.notice("second signal: stopping at once")
-            stopWorkers()
+    /// SIGHUP reloads. SIGTERM and SIGINT drain; a second one ends at once. After `POST /drain` the first goes on
+    /// with that drain: a supervisor's hook and its signal are one wish.
+    private func take(signal: Int32) {
+        guard signal != SIGHUP else {
+            reload()
             return
         }
+        guard firstSignal != nil else {
+            firstSignal = signal
+            if !isDraining { drain() }
+            return
+        }
+        guard stoppedBy == nil else { return }
+        stoppedBy = signal
+        let left = shared.connections.load(ordering: .relaxed)
+        shared.logger.warning(
+            """
+            second signal while draining: cutting \(left) connections, leaving at once with \
+            status \(128 + signal)
+            """)
+        stopWorkers(within: Self.stopMax)
+    }
+
+    /// Readiness fails now, listeners close after `drain_delay`, what is left is cut after
+    /// `drain_max`.
+    func drain() {
         isDraining = true
         shared.setReady(false)
         shared.logger.notice("draining")
@@ -170,11 +194,12 @@ final class ControlLoop {
         drainTimer = loop.after(shared.settings.timeouts.drainMax) { [unowned self] in
             let left = shared.connections.load(ordering: .relaxed)
             shared.logger.notice("drain limit reached: cutting \(left) connections")
-            stopWorkers()
+            stopWorkers(within: Self.cutMax)
         }
     }
 
-    private func stopWorkers() {
+    private func stopWorkers(within limit: Nanoseconds) {
+        stopBy = min(stopBy, loop.now + limit)
         for mailbox in shared.mailboxes { mailbox.post(.stop) }
     }
 }

@@ -1,4 +1,5 @@
 import Glibc
+import SluiceReactor
 
 /// What this binary is.
 package enum BuildInfo {
@@ -35,20 +36,10 @@ struct ProcessFigures {
         else { return nil }
         let boot = system.split(separator: "\n").first { $0.hasPrefix("btime ") }
             .flatMap { Double($0.dropFirst(6)) }
-        var limit = rlimit()
-        _ = unsafe getrlimit(__rlimit_resource_t(7), &limit)
         return ProcessFigures(
-            openFiles: countOpenFiles(), maxFiles: Int(clamping: limit.rlim_cur),
+            openFiles: DescriptorTable.countOpen(), maxFiles: DescriptorTable.limit,
             virtualBytes: virtual, residentBytes: pages * Int(sysconf(Int32(_SC_PAGESIZE))),
             threads: threads,
             startSeconds: (boot ?? 0) + ticks / Double(sysconf(Int32(_SC_CLK_TCK))))
-    }
-
-    private static func countOpenFiles() -> Int {
-        guard let directory = unsafe opendir("/proc/self/fd") else { return 0 }
-        defer { unsafe closedir(directory) }
-        var count = -3
-        while unsafe readdir(directory) != nil { count += 1 }
-        return max(0, count)
     }
 }

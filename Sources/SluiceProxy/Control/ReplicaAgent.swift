@@ -1,6 +1,7 @@
 import SluiceBytes
 import SluiceEndpoint
 import SluiceExchange
+import SluiceHTTP
 import SluiceReactor
 import SluiceTelemetry
 import SluiceTime
@@ -181,7 +182,7 @@ final class ReplicaAgent {
         let reader = MetricsReader()
         traffic.scrapeSent(id)
         get(
-            endpoint.metricsURL.path == "/" ? "/metrics" : endpoint.metricsURL.path,
+            endpoint.metricsURL.target == "/" ? "/metrics" : endpoint.metricsURL.target,
             url: endpoint.metricsURL, at: metricsAddress, within: settings.scrapeTimeout,
             bytesMax: Self.scrapeBytesMax,
             onBody: { buffer, range in reader.feed(buffer, range) }

@@ -1,6 +1,7 @@
 import SluiceBytes
 import SluiceEndpoint
 import SluiceExchange
+import SluiceHTTP
 import SluiceReactor
 import SluiceTelemetry
 import SluiceTime
@@ -99,21 +100,23 @@ final class ReplicaRegistry {
     private func resolveNames() {
         var wanted: [Resolver.Name] = []
         for pool in pools {
-            var urls = pool.replicas.compactMap { HTTPURL($0.url) }
-            urls += pool.replicas.compactMap { $0.metricsURL.flatMap(HTTPURL.init) }
+            var urls = pool.replicas.compactMap { try? HTTPURL($0.url) }
+            urls += pool.replicas.compactMap { $0.metricsURL.flatMap { try? HTTPURL($0) } }
             urls = urls.filter { SocketAddress(host: $0.host, port: $0.port) == nil }
-            if let url = pool.replicaDNS.flatMap(HTTPURL.init) { urls.append(url) }
+            if let url = pool.replicaDNS.flatMap({ try? HTTPURL($0) }) { urls.append(url) }
             for url in urls where !wanted.contains(where: { $0.url.authority == url.authority }) {
                 wanted.append(Resolver.Name(url: url, interval: pool.dnsInterval))
             }
         }
-        unanswered = Set(wanted.map(\.url.authority).filter { addresses.address(of: $0) == nil })
-        if let resolver { return resolver.resolve(wanted) }
+        let authorities = Set(wanted.map(\.url.authority))
+        addresses.keep(only: authorities)
+        unanswered = authorities.filter { addresses.address(of: $0) == nil }
+        if let resolver { return resolver.resolve(wanted, now: loop.now) }
         guard !wanted.isEmpty else { return }
-        resolver = try? Resolver(names: wanted, lookup: lookup)
+        resolver = try? Resolver(names: wanted, lookup: lookup, now: loop.now)
         guard let resolver else { return }
-        resolverWatch = try? loop.watch(resolver.mailbox.descriptor, .read) { [unowned self] _ in
-            takeAddresses()
+        resolverWatch = try? loop.watch(resolver.descriptor, .read) { [unowned self] _ in
+            takeAddresses(resolver.take(now: loop.now))
         }
     }
 
@@ -121,14 +124,14 @@ final class ReplicaRegistry {
         for agent in agents { agent.end() }
         client.closeIdle()
         if let resolverWatch, let resolver {
-            loop.unwatch(resolverWatch, resolver.mailbox.descriptor)
+            loop.unwatch(resolverWatch, resolver.descriptor)
         }
-        resolver?.stop()
     }
 
     func tick() {
         forgetGone()
         dropOldNames()
+        if let resolver { takeAddresses(resolver.tick(now: loop.now)) }
         for (pool, traffic) in shared.pools.enumerated() {
             for transition in traffic.takeTransitions() {
                 shared.logger.notice(
@@ -159,10 +162,9 @@ final class ReplicaRegistry {
 
     // MARK: Discovery
 
-    private func takeAddresses() {
-        guard let resolver else { return }
+    private func takeAddresses(_ answers: [Resolver.Answer]) {
         var isChanged = false
-        for answer in resolver.mailbox.take() {
+        for answer in answers {
             unanswered.remove(answer.name.url.authority)
             switch answer.result {
             case .success(let found):
@@ -187,7 +189,7 @@ final class ReplicaRegistry {
         let pool = pools[index]
         var list: [Wanted] = []
         for (number, replica) in pool.replicas.enumerated() {
-            guard let url = HTTPURL(replica.url) else { continue }
+            guard let url = try? HTTPURL(replica.url) else { continue }
             let literal = SocketAddress(host: url.host, port: url.port)
             guard let address = literal ?? addresses.address(of: url.authority) else { continue }
             // At another address is another server: the one before drains.
@@ -197,10 +199,10 @@ final class ReplicaRegistry {
                     descriptor: ReplicaDescriptor(
                         name: replica.name ?? url.authority, key: key, weight: replica.weight),
                     address: address, url: url,
-                    metricsURL: replica.metricsURL.flatMap(HTTPURL.init) ?? url,
+                    metricsURL: replica.metricsURL.flatMap { try? HTTPURL($0) } ?? url,
                     credentials: credentials[index].replicas[number]))
         }
-        if let url = pool.replicaDNS.flatMap(HTTPURL.init) {
+        if let url = pool.replicaDNS.flatMap({ try? HTTPURL($0) }) {
             for address in addresses.all(of: url.authority) {
                 list.append(
                     Wanted(

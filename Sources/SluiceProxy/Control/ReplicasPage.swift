@@ -21,7 +21,7 @@ enum ReplicasPage {
                 let agent = control.registry.agents.first { $0.pool == index && $0.id == row.id }
                 return object([
                     ("name", quoted(row.name)),
-                    ("url", quoted(agent.map { $0.endpoint.url.text } ?? row.key)),
+                    ("url", quoted(agent.map { $0.endpoint.url.origin } ?? row.key)),
                     ("state", quoted(row.state.label.description)),
                     ("why", quoted(row.why.label.description)),
                     ("since_seconds", number((now - row.since).seconds)),

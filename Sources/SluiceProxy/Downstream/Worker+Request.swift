@@ -152,6 +152,7 @@ extension Worker {
             }
             exchanges[e].record.poolIndex = Int16(index)
             exchanges[e].record.modelIndex = model
+            if route == .responses { exchanges[e].owner = previousOwner(e, pool: index) }
         }
         exchanges[e].record.phase = .queued
         shard.received(&exchanges[e].record)

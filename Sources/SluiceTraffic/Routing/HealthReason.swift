@@ -3,7 +3,7 @@ package enum HealthReason: UInt8, CaseIterable, Sendable {
     /// Beginning, and the ways up.
     case starting, joined, probeSucceeded, requestSucceeded, slowStartDone
     /// The ways down by failure.
-    case connectRefused, healthUnavailable, consecutiveFailures, trialFailed
+    case connectRefused, healthUnavailable, consecutiveFailures, failureShare, trialFailed
     /// Progress and its absence.
     case noProgress, heartbeatFlat, progress, streamsGone
     /// What the replica says of itself.
@@ -22,6 +22,7 @@ package enum HealthReason: UInt8, CaseIterable, Sendable {
         case .connectRefused: "connect_refused"
         case .healthUnavailable: "health_503"
         case .consecutiveFailures: "consecutive_failures"
+        case .failureShare: "failure_share"
         case .trialFailed: "trial_failed"
         case .noProgress: "no_progress"
         case .heartbeatFlat: "heartbeat_flat"

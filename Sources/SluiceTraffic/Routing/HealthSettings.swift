@@ -10,7 +10,7 @@ package struct HealthSettings: Sendable {
     package var wedgedAfter = Nanoseconds.seconds(15)
     /// A heartbeat older than this is not known: slow scrapes of a loaded replica took 4.6 s.
     package var heartbeatAgeMax = Nanoseconds.seconds(10)
-    /// Failures in a row before it is ejected.
+    /// Failures in a row before it is ejected; beside that, more than half of ``RecentFailures/span``.
     package var consecutiveFailuresMax = 3
     /// First wait before the half-open probe of an ejected, or the next probe of a dead replica.
     package var backoffMin = Nanoseconds.seconds(1)

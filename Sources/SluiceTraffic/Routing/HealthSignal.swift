@@ -16,23 +16,36 @@ package enum ProbeOutcome: Sendable {
     case timedOut
     /// Any other answer: somebody is there.
     case answeredOtherwise
+
+    /// Whether the replica answered, whatever.
+    var isAnswer: Bool {
+        switch self {
+        case .healthy, .unavailable, .unauthorized, .answeredOtherwise: true
+        case .refused, .unreachable, .timedOut: false
+        }
+    }
 }
 
 /// How much a replica moved, gathered over all workers.
 package struct ProgressReport: Sendable {
-    /// Event streams open at the replica.
-    package var streams: Int
+    /// Event streams open at the replica, those that were asked for and have no head yet included.
+    package var streams = 0
     /// Since when streams have been open without a pause.
-    package var streamsSince: Instant
+    package var streamsSince = Instant.unset
     /// When the last event came on any of them.
-    package var lastEvent: Instant
+    package var lastEvent = Instant.unset
+    /// Other requests that were sent and have no head yet.
+    package var unanswered = 0
+    /// Since when there have been such without a pause.
+    package var unansweredSince = Instant.unset
+    /// When the last good answer (2xx) to such a request, or the last event, came.
+    package var lastAnswer = Instant.unset
 
-    /// A report; no streams, no stall.
-    package init(streams: Int, streamsSince: Instant, lastEvent: Instant) {
-        self.streams = streams
-        self.streamsSince = streamsSince
-        self.lastEvent = lastEvent
-    }
+    /// A report; nothing outstanding, no stall.
+    package init() {}
+
+    /// What the replica owes us.
+    var outstanding: Int { streams + unanswered }
 }
 
 /// What may change a replica's state.
@@ -49,6 +62,8 @@ package enum HealthSignal: Sendable {
     case requestFailed
     /// `iteration_tokens_total_count`: grows with each engine step.
     case heartbeat(Double)
+    /// The engine's gauges, KV use among them where it is known: they, too, change with its steps.
+    case gauges(running: Double, waiting: Double, kvUsage: Double?)
     /// The engine's sleep gauge.
     case sleeping(Bool)
     /// Time passed; the time per output token is zero where unknown.

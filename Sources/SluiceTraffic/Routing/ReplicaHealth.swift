@@ -27,6 +27,7 @@ package struct ReplicaHealth: Sendable {
     package private(set) var transitions = 0
 
     private var failures = 0
+    private var recent = RecentFailures()
     /// Ejections, wedges and deaths without a stable time between them: the backoff's exponent.
     private var strikes = 0
     /// Failed probes since it died.
@@ -35,9 +36,7 @@ package struct ReplicaHealth: Sendable {
     private var lastProbe: Instant?
     private var windowSince: Instant
     private var hasGoodSample = false
-    private var heartbeat: Double?
-    private var heartbeatSeen = Instant.unset
-    private var heartbeatMoved = Instant.unset
+    private var signs = EngineSigns()
 
     /// - Parameter joins: whether others of the pool serve already; then the start is slow.
     package init(now: Instant, joins: Bool, settings: HealthSettings) {
@@ -87,10 +86,17 @@ package struct ReplicaHealth: Sendable {
         let reason = why
         switch signal {
         case .connectRefused: die(.connectRefused, now, settings)
-        case .connectFailed, .requestFailed: fail(now, settings)
+        case .connectFailed, .requestFailed:
+            recent.record(isFailure: true)
+            fail(now, settings)
         case .probe(let outcome): take(outcome, now, othersUp, settings)
         case .requestSucceeded: succeed(now, othersUp, settings)
-        case .heartbeat(let value): take(heartbeat: value, now, othersUp, settings)
+        case .heartbeat(let value):
+            if signs.take(heartbeat: value, now: now) { moved(now, othersUp, settings) }
+        case .gauges(let running, let waiting, let kvUsage):
+            let hasChanged = signs.take(
+                running: running, waiting: waiting, kvUsage: kvUsage, now: now)
+            if hasChanged { moved(now, othersUp, settings) }
         case .sleeping(let sleeps): take(sleeping: sleeps, now, othersUp, settings)
         case .tick(let report, let timePerToken):
             advance(report, timePerToken, now, othersUp, settings)
@@ -122,6 +128,7 @@ package struct ReplicaHealth: Sendable {
         _ now: Instant, _ othersUp: Bool, _ settings: HealthSettings
     ) {
         failures = 0
+        recent.record(isFailure: false)
         hasGoodSample = true
         switch condition {
         case .warming(window: .max, _): become(.ready, .requestSucceeded, now)
@@ -143,9 +150,10 @@ package struct ReplicaHealth: Sendable {
             strike(now, settings)
             become(.ejected, .trialFailed, now)
         case .warming(_, isTrial: false), .ready, .busy:
-            guard failures >= settings.consecutiveFailuresMax else { return }
+            let areInRow = failures >= settings.consecutiveFailuresMax
+            guard areInRow || recent.isMajority else { return }
             strike(now, settings)
-            become(.ejected, .consecutiveFailures, now)
+            become(.ejected, areInRow ? .consecutiveFailures : .failureShare, now)
         case .wedged, .sleeping, .ejected, .unauthorized, .dead: return
         }
     }
@@ -163,6 +171,7 @@ package struct ReplicaHealth: Sendable {
         _ outcome: ProbeOutcome, _ now: Instant, _ othersUp: Bool, _ settings: HealthSettings
     ) {
         lastProbe = now
+        signs.probed(wasAnswered: outcome.isAnswer, now: now)
         switch outcome {
         case .healthy, .answeredOtherwise:
             answered(isHealthy: outcome == .healthy, now, othersUp, settings)
@@ -221,17 +230,11 @@ package struct ReplicaHealth: Sendable {
 
     // MARK: Progress
 
-    private mutating func take(
-        heartbeat value: Double, _ now: Instant, _ othersUp: Bool, _ settings: HealthSettings
+    /// The engine has made a step.
+    private mutating func moved(
+        _ now: Instant, _ othersUp: Bool, _ settings: HealthSettings
     ) {
-        guard value.isFinite else { return }
-        heartbeatSeen = now
-        // Any change counts: a smaller value is a restart.
-        guard heartbeat != value else { return }
-        let isFirst = heartbeat == nil
-        heartbeat = value
-        heartbeatMoved = now
-        if case .wedged = condition, !isFirst {
+        if case .wedged = condition {
             comeBack(.progress, isTrial: false, now, othersUp, settings)
         }
     }
@@ -240,53 +243,42 @@ package struct ReplicaHealth: Sendable {
         _ report: ProgressReport, _ timePerToken: Nanoseconds, _ now: Instant, _ othersUp: Bool,
         _ settings: HealthSettings
     ) {
-        let busyAfter = max(settings.busyAfter, timePerToken * settings.busyAfterTokens)
-        // Only what came during the present state's span says anything about a slot's tenant.
-        let stalled =
-            report.streams > 0 ? now - max(report.lastEvent, report.streamsSince) : .zero
-        let isStalled = report.streams > 0 && stalled > busyAfter
+        let stall = Stall(
+            report, signs, timePerToken: timePerToken, now: now, settings: settings)
         switch condition {
         case .warming(let window, let isTrial):
-            if isStalled { return become(.busy(wasReady: false), .noProgress, now) }
+            if stall.isOne { return become(.busy(wasReady: false), .noProgress, now) }
             if report.streams > 0, now - report.lastEvent < settings.slowStartPeriod {
                 hasGoodSample = true
             }
             grow(window, isTrial, now, settings)
         case .ready:
-            if isStalled { return become(.busy(wasReady: true), .noProgress, now) }
+            if stall.isOne { return become(.busy(wasReady: true), .noProgress, now) }
             if strikes > 0, now - since > settings.stableAfter { strikes = 0 }
         case .busy(let wasReady):
-            if report.streams == 0 {
+            if report.outstanding == 0 {
                 comeBack(.streamsGone, isTrial: false, now, othersUp, settings)
-            } else if !isStalled {
+            } else if !stall.lasts(since: since) {
                 if wasReady {
                     become(.ready, .progress, now)
                 } else {
                     comeBack(.progress, isTrial: false, now, othersUp, settings)
                 }
-            } else if isWedged(stalled, now, settings) {
+            } else if stall.isWedge {
                 strike(now, settings)
                 become(.wedged, .heartbeatFlat, now)
             }
         case .wedged:
-            if report.streams > 0 && !isStalled {
-                comeBack(.progress, isTrial: false, now, othersUp, settings)
-            } else if report.streams == 0 && now >= retryAt {
+            if report.outstanding == 0 {
                 // Nothing left to watch: a few requests find out.
-                comeBack(.streamsGone, isTrial: true, now, othersUp, settings)
+                if now >= retryAt {
+                    comeBack(.streamsGone, isTrial: true, now, othersUp, settings)
+                }
+            } else if report.lastAnswer > since, !stall.isOne {
+                comeBack(.progress, isTrial: false, now, othersUp, settings)
             }
         case .sleeping, .ejected, .unauthorized, .dead: break
         }
-    }
-
-    private func isWedged(
-        _ stalled: Nanoseconds, _ now: Instant, _ settings: HealthSettings
-    ) -> Bool {
-        if heartbeat != nil, now - heartbeatSeen <= settings.heartbeatAgeMax {
-            return stalled >= settings.wedgedAfter
-                && now - heartbeatMoved >= settings.wedgedAfter
-        }
-        return stalled >= settings.wedgedAfter * 2
     }
 
     private mutating func grow(
@@ -318,6 +310,7 @@ package struct ReplicaHealth: Sendable {
         _ settings: HealthSettings
     ) {
         failures = 0
+        recent = RecentFailures()
         probesFailed = 0
         hasGoodSample = false
         windowSince = now

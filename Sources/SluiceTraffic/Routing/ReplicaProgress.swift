@@ -9,10 +9,13 @@ package final class ReplicaProgress: Sendable {
     private let lastEvents = InlineArray<1_024, Atomic<Int64>> { _ in Atomic(0) }
     private let streams = InlineArray<1_024, Atomic<Int64>> { _ in Atomic(0) }
     private let streamsSince = InlineArray<1_024, Atomic<Int64>> { _ in Atomic(0) }
+    private let lastAnswers = InlineArray<1_024, Atomic<Int64>> { _ in Atomic(0) }
+    private let unanswered = InlineArray<1_024, Atomic<Int64>> { _ in Atomic(0) }
+    private let unansweredSince = InlineArray<1_024, Atomic<Int64>> { _ in Atomic(0) }
 
     private let connections = InlineArray<1_024, Atomic<Int>> { _ in Atomic(0) }
     private let idle = InlineArray<1_024, Atomic<Int>> { _ in Atomic(0) }
-    private let unansweredSince = Atomic<Int64>(0)
+    private let oldestSince = Atomic<Int64>(0)
 
     package init() {}
 
@@ -37,25 +40,21 @@ package final class ReplicaProgress: Sendable {
     /// When the oldest of this worker's requests that have no content yet was received; unset
     /// where there is none.
     package var oldestUnanswered: Instant {
-        get { Instant(nanoseconds: unansweredSince.load(ordering: .relaxed)) }
-        set { unansweredSince.store(newValue.nanoseconds, ordering: .relaxed) }
+        get { Instant(nanoseconds: oldestSince.load(ordering: .relaxed)) }
+        set { oldestSince.store(newValue.nanoseconds, ordering: .relaxed) }
     }
 
-    /// An event-stream response began. Its head says nothing about progress: vLLM sends it at once.
+    /// A request was sent that asks for an event stream, or such a stream came unasked.
+    ///
+    /// Its head says nothing about progress: vLLM sends it at once.
     package func streamBegan(at replica: ReplicaID, now: Instant) {
-        let slot = Int(replica.slot)
-        let count = streams[slot].load(ordering: .relaxed)
-        if count == 0 { streamsSince[slot].store(now.nanoseconds, ordering: .relaxed) }
-        streams[slot].store(count &+ 1, ordering: .relaxed)
+        Self.began(in: streams, since: streamsSince, Int(replica.slot), now)
     }
 
     /// A stream that began has ended, in whatever way; exactly once each, before its permit is
     /// released: the slot may pass to another replica after that.
     package func streamEnded(at replica: ReplicaID) {
-        let slot = Int(replica.slot)
-        let count = streams[slot].load(ordering: .relaxed)
-        assert(count > 0, "a stream ended that never began")
-        streams[slot].store(max(0, count &- 1), ordering: .relaxed)
+        Self.ended(in: streams, Int(replica.slot))
     }
 
     /// An event came on some stream of the replica.
@@ -63,14 +62,56 @@ package final class ReplicaProgress: Sendable {
         lastEvents[Int(replica.slot)].store(now.nanoseconds, ordering: .relaxed)
     }
 
+    /// A request was sent whose answer comes when it is whole.
+    package func waitBegan(at replica: ReplicaID, now: Instant) {
+        Self.began(in: unanswered, since: unansweredSince, Int(replica.slot), now)
+    }
+
+    /// Such a request has its head, or is given up; exactly once each, as ``streamEnded(at:)``.
+    package func waitEnded(at replica: ReplicaID) { Self.ended(in: unanswered, Int(replica.slot)) }
+
+    /// The head of a good answer (2xx) came that only a working replica gives.
+    package func answerArrived(from replica: ReplicaID, now: Instant) {
+        lastAnswers[Int(replica.slot)].store(now.nanoseconds, ordering: .relaxed)
+    }
+
+    private typealias Figures = InlineArray<1_024, Atomic<Int64>>
+
+    private static func began(
+        in counts: borrowing Figures, since: borrowing Figures, _ slot: Int, _ now: Instant
+    ) {
+        let count = counts[slot].load(ordering: .relaxed)
+        if count == 0 { since[slot].store(now.nanoseconds, ordering: .relaxed) }
+        counts[slot].store(count &+ 1, ordering: .relaxed)
+    }
+
+    private static func ended(in counts: borrowing Figures, _ slot: Int) {
+        let count = counts[slot].load(ordering: .relaxed)
+        assert(count > 0, "something ended that never began")
+        counts[slot].store(max(0, count &- 1), ordering: .relaxed)
+    }
+
     /// Joins this worker's part into the report of a slot.
     func add(to report: inout ProgressReport, slot: Int) {
-        let last = Instant(nanoseconds: lastEvents[slot].load(ordering: .relaxed))
-        report.lastEvent = max(report.lastEvent, last)
-        let count = Int(streams[slot].load(ordering: .relaxed))
+        report.lastEvent = max(report.lastEvent, Self.instant(lastEvents, slot))
+        report.lastAnswer = max(
+            report.lastAnswer, max(report.lastEvent, Self.instant(lastAnswers, slot)))
+        Self.add(&report.streams, &report.streamsSince, streams, streamsSince, slot)
+        Self.add(&report.unanswered, &report.unansweredSince, unanswered, unansweredSince, slot)
+    }
+
+    private static func instant(_ figures: borrowing Figures, _ slot: Int) -> Instant {
+        Instant(nanoseconds: figures[slot].load(ordering: .relaxed))
+    }
+
+    private static func add(
+        _ sum: inout Int, _ earliest: inout Instant, _ counts: borrowing Figures,
+        _ since: borrowing Figures, _ slot: Int
+    ) {
+        let count = Int(counts[slot].load(ordering: .relaxed))
         guard count > 0 else { return }
-        let since = Instant(nanoseconds: streamsSince[slot].load(ordering: .relaxed))
-        report.streamsSince = report.streams == 0 ? since : min(report.streamsSince, since)
-        report.streams += count
+        let start = instant(since, slot)
+        earliest = sum == 0 ? start : min(earliest, start)
+        sum += count
     }
 }

@@ -4,46 +4,6 @@ import Testing
 @testable import SluiceTraffic
 
 @Suite struct ReplicaHealthTests {
-    /// One replica's health with a hand-moved clock.
-    private struct Patient {
-        var now = Instant(nanoseconds: 1_000_000_000_000)
-        var settings = HealthSettings()
-        var health: ReplicaHealth
-        var othersUp = true
-
-        init(joins: Bool = false) {
-            health = ReplicaHealth(now: now, joins: joins, settings: settings)
-        }
-
-        mutating func take(_ signals: HealthSignal...) {
-            for signal in signals {
-                health.observe(signal, now: now, othersUp: othersUp, settings: settings)
-            }
-        }
-
-        /// Time passes with `streams` open since `since` and the last event at `last`.
-        mutating func tick(
-            after span: Nanoseconds, streams: Int = 0, since: Instant = .unset,
-            last: Instant = .unset, timePerToken: Nanoseconds = .zero
-        ) {
-            now = now + span
-            take(
-                .tick(
-                    ProgressReport(streams: streams, streamsSince: since, lastEvent: last),
-                    timePerToken: timePerToken))
-        }
-
-        func nextProbe(poolIsDown: Bool = false) -> Nanoseconds {
-            health.nextProbe(now: now, poolIsDown: poolIsDown, settings: settings) - now
-        }
-    }
-
-    private func ready() -> Patient {
-        var patient = Patient()
-        patient.take(.probe(.healthy))
-        return patient
-    }
-
     @Test func `a replica of a new pool serves at once and is ready with its first good sign`() {
         var patient = Patient()
         #expect(patient.health.state == .warming)
@@ -80,20 +40,20 @@ import Testing
 
     @Test func `a refused connection or health 503 is death`() {
         for signal in [HealthSignal.connectRefused, .probe(.refused), .probe(.unavailable)] {
-            var patient = ready()
+            var patient = Patient.ready()
             patient.take(signal)
             #expect(patient.health.state == .dead)
         }
     }
 
     @Test func `a slow health page is never death`() {
-        var patient = ready()
+        var patient = Patient.ready()
         for _ in 0..<100 { patient.take(.probe(.timedOut)) }
         #expect(patient.health.state == .ready)
     }
 
     @Test func `a dead replica is probed after 1, 2, 4 up to 30 s, every 0.5 s while none is up`() {
-        var patient = ready()
+        var patient = Patient.ready()
         patient.take(.connectRefused)
         var waits: [Int64] = []
         for _ in 0..<8 {
@@ -114,13 +74,13 @@ import Testing
     }
 
     @Test func `a replica that returns starts slowly, alone it does not`() {
-        var patient = ready()
+        var patient = Patient.ready()
         patient.take(.connectRefused)
         patient.now = patient.now + .seconds(1)
         patient.take(.probe(.healthy))
         #expect(patient.health.state == .warming)
         #expect(patient.health.window == 2)
-        var alone = ready()
+        var alone = Patient.ready()
         alone.othersUp = false
         alone.take(.connectRefused)
         alone.take(.probe(.healthy))
@@ -128,7 +88,7 @@ import Testing
     }
 
     @Test func `three failures in a row eject, a success between them does not`() {
-        var patient = ready()
+        var patient = Patient.ready()
         patient.take(.requestFailed, .requestFailed, .requestSucceeded, .requestFailed)
         patient.take(.connectFailed)
         #expect(patient.health.state == .ready)
@@ -137,9 +97,60 @@ import Testing
         #expect(patient.health.why == .consecutiveFailures)
     }
 
+    @Test func `eleven failures among the last twenty eject, never three in a row though they be`()
+    {
+        var patient = Patient.ready()
+        // Two of three fail: the eleventh failure is the 16th request.
+        for request in 0..<15 {
+            patient.take(request % 3 == 1 ? .requestSucceeded : .requestFailed)
+            #expect(patient.health.state == .ready, "after \(request + 1)")
+        }
+        patient.take(.connectFailed)
+        #expect(patient.health.state == .ejected)
+        #expect(patient.health.why == .failureShare)
+    }
+
+    @Test func `half of the last twenty is not yet more than half, however long it lasts`() {
+        var patient = Patient.ready()
+        for _ in 0..<100 { patient.take(.requestFailed, .requestSucceeded) }
+        #expect(patient.health.state == .ready)
+    }
+
+    @Test func `failures before the last twenty requests are forgotten`() {
+        var patient = Patient.ready()
+        for _ in 0..<5 { patient.take(.requestFailed, .requestFailed, .requestSucceeded) }
+        for _ in 0..<15 { patient.take(.requestSucceeded) }
+        for _ in 0..<3 { patient.take(.requestFailed, .requestFailed, .requestSucceeded) }
+        #expect(patient.health.state == .ready)
+    }
+
+    @Test func `one that came back starts with a clean count`() {
+        var patient = Patient.ready()
+        for _ in 0..<5 { patient.take(.requestFailed, .requestSucceeded, .requestFailed) }
+        #expect(patient.health.state == .ready, "ten of fifteen")
+        patient.take(.requestFailed)
+        #expect(patient.health.state == .ejected)
+        patient.now = patient.now + .seconds(1)
+        // Alone it is not held back by a slow start, so that one success makes it ready.
+        patient.othersUp = false
+        patient.take(.probe(.healthy), .requestSucceeded)
+        #expect(patient.health.state == .ready)
+        patient.take(.requestFailed)
+        #expect(patient.health.state == .ready, "the twelfth failure of eighteen requests")
+    }
+
+    @Test func `failed probes are no failed requests`() {
+        var patient = Patient.ready()
+        for _ in 0..<30 { patient.take(.probe(.unreachable), .requestSucceeded) }
+        for _ in 0..<10 {
+            patient.take(.probe(.unreachable), .probe(.unreachable), .requestSucceeded)
+        }
+        #expect(patient.health.state == .ready)
+    }
+
     @Test func `a black hole that answers its health page loses two requests per growing backoff`()
     {
-        var patient = ready()
+        var patient = Patient.ready()
         patient.take(.requestFailed, .requestFailed, .requestFailed)
         var waits: [Int64] = []
         for _ in 0..<7 {
@@ -159,7 +170,7 @@ import Testing
     }
 
     @Test func `late successes of an ejected replica's old streams do not bring it back`() {
-        var patient = ready()
+        var patient = Patient.ready()
         patient.take(.requestFailed, .requestFailed, .requestFailed)
         patient.take(.requestSucceeded, .requestSucceeded)
         #expect(patient.health.state == .ejected)
@@ -170,7 +181,7 @@ import Testing
 
     @Test
     func `a dead replica's good probe before its time does not bring it back while others serve`() {
-        var patient = ready()
+        var patient = Patient.ready()
         patient.take(.connectRefused)
         patient.now = patient.now + .seconds(1) - Nanoseconds(1)
         patient.take(.probe(.healthy))
@@ -181,7 +192,7 @@ import Testing
     }
 
     @Test func `no event on any stream for two seconds is busy, at and just over`() {
-        var patient = ready()
+        var patient = Patient.ready()
         let start = patient.now
         patient.tick(after: .seconds(2), streams: 3, since: start)
         #expect(patient.health.state == .ready)
@@ -193,7 +204,7 @@ import Testing
     }
 
     @Test func `slow tokens make the patience longer`() {
-        var patient = ready()
+        var patient = Patient.ready()
         let start = patient.now
         patient.tick(
             after: .seconds(9), streams: 1, since: start, timePerToken: .milliseconds(500))
@@ -204,15 +215,15 @@ import Testing
     }
 
     @Test func `no streams, no stall`() {
-        var patient = ready()
+        var patient = Patient.ready()
         patient.tick(after: .seconds(3_600))
         #expect(patient.health.state == .ready)
     }
 
     @Test func `fifteen seconds with a flat heartbeat is wedged, with an advancing one it is not`()
     {
-        var flat = ready()
-        var moving = ready()
+        var flat = Patient.ready()
+        var moving = Patient.ready()
         let start = flat.now
         flat.take(.heartbeat(7))
         moving.take(.heartbeat(7))
@@ -230,7 +241,7 @@ import Testing
     }
 
     @Test func `without a heartbeat it takes twice as long`() {
-        var patient = ready()
+        var patient = Patient.ready()
         let start = patient.now
         patient.tick(after: .seconds(3), streams: 1, since: start)
         patient.tick(after: .seconds(26), streams: 1, since: start)
@@ -240,7 +251,7 @@ import Testing
     }
 
     @Test func `a stalled replica whose clients all left is tried again by few`() {
-        var patient = ready()
+        var patient = Patient.ready()
         let start = patient.now
         patient.tick(after: .seconds(3), streams: 1, since: start)
         patient.tick(after: .seconds(1))
@@ -249,7 +260,7 @@ import Testing
     }
 
     @Test func `401 is told apart and left with a good probe`() {
-        var patient = ready()
+        var patient = Patient.ready()
         patient.take(.probe(.unauthorized))
         #expect(patient.health.state == .unauthorized)
         patient.take(.probe(.answeredOtherwise))
@@ -259,7 +270,7 @@ import Testing
     }
 
     @Test func `a sleeping engine gets nothing until it wakes`() {
-        var patient = ready()
+        var patient = Patient.ready()
         patient.take(.sleeping(true))
         #expect(patient.health.state == .sleeping)
         patient.take(.probe(.healthy))
@@ -269,7 +280,7 @@ import Testing
     }
 
     @Test func `a cordon outlasts what is observed, and removal outlasts a cordon`() {
-        var patient = ready()
+        var patient = Patient.ready()
         patient.take(.cordon, .connectRefused)
         #expect(patient.health.state == .cordoned)
         #expect(patient.health.why == .cordoned)
@@ -282,7 +293,7 @@ import Testing
     }
 
     @Test func `flapping every five seconds changes state less and less often`() {
-        var patient = ready()
+        var patient = Patient.ready()
         var changes = 0
         for second in 0..<600 {
             let isUp = second / 5 % 2 == 0
@@ -300,7 +311,7 @@ import Testing
     }
 
     @Test func `strikes are forgotten after a stable time`() {
-        var patient = ready()
+        var patient = Patient.ready()
         for _ in 0..<4 {
             patient.take(.connectRefused)
             patient.now = patient.now + .seconds(60)

@@ -7,7 +7,7 @@ import Testing
     private let id = ReplicaID(slot: 1_023, generation: 0)
 
     private func report(_ workers: [ReplicaProgress]) -> ProgressReport {
-        var report = ProgressReport(streams: 0, streamsSince: .unset, lastEvent: .unset)
+        var report = ProgressReport()
         for worker in workers { worker.add(to: &report, slot: 1_023) }
         return report
     }
@@ -34,5 +34,26 @@ import Testing
         #expect(report([worker]).streamsSince == Instant(nanoseconds: 1))
         for _ in 1...5 { worker.streamEnded(at: id) }
         #expect(report([worker]).streams == 0)
+    }
+
+    @Test func `what waits for a head is counted apart, answers and events are both answers`() {
+        let a = ReplicaProgress()
+        let b = ReplicaProgress()
+        a.waitBegan(at: id, now: Instant(nanoseconds: 30))
+        b.waitBegan(at: id, now: Instant(nanoseconds: 40))
+        b.waitBegan(at: id, now: Instant(nanoseconds: 60))
+        b.waitEnded(at: id)
+        b.streamBegan(at: id, now: Instant(nanoseconds: 35))
+        a.eventArrived(from: id, now: Instant(nanoseconds: 70))
+        var sum = report([a, b])
+        #expect(sum.unanswered == 2)
+        #expect(sum.unansweredSince == Instant(nanoseconds: 30))
+        #expect(sum.streams == 1)
+        #expect(sum.outstanding == 3)
+        #expect(sum.lastAnswer == Instant(nanoseconds: 70))
+        b.answerArrived(from: id, now: Instant(nanoseconds: 80))
+        sum = report([a, b])
+        #expect(sum.lastAnswer == Instant(nanoseconds: 80))
+        #expect(sum.lastEvent == Instant(nanoseconds: 70))
     }
 }
