@@ -60,6 +60,11 @@ package struct GatewaySettings: Sendable, Equatable {
         /// Bytes of one response held for a slow reader before the upstream is paused: 4,096 … 16 MiB.
         package var relayHighWaterBytes = 65_536
         package init() {}
+
+        /// Downstream connections of each of so many workers; twice as many upstream ones.
+        package func connectionsPerWorker(of workers: Int) -> Int {
+            max(16, connectionsMax / max(1, workers))
+        }
     }
 
     /// How long each phase may last.

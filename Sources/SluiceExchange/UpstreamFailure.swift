@@ -82,3 +82,16 @@ package enum UpstreamFailure: Sendable, Equatable {
         }
     }
 }
+
+extension UpstreamFailure {
+    /// How a connection that did not come about is counted.
+    package var connectResult: EventResult {
+        switch self {
+        case .connectRefused: .refused
+        case .connectTimeout: .timeout
+        case .connectFailed, .tlsFailed, .closedEarly, .reset, .malformed, .firstContentTimeout,
+            .idleTimeout, .engineRefused, .errorEvent:
+            .failed
+        }
+    }
+}

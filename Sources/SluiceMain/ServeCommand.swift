@@ -1,4 +1,5 @@
 import ArgumentParser
+import Foundation
 import SluiceConfig
 import Logging
 import SluiceExchange
@@ -13,7 +14,10 @@ struct ServeCommand: ParsableCommand {
             Flags win over the environment (SLUICE_LISTEN, SLUICE_STATUS, SLUICE_ADMIN, \
             SLUICE_WORKERS, SLUICE_ACCESS_LOG, SLUICE_ADMIN_ROUTES), that over the file, that over \
             the defaults. One line is printed when the listeners are open. SIGTERM drains and \
-            leaves with 0; a second signal cuts what is left and leaves with 128 and its number.
+            leaves with 0; a second signal cuts what is left and leaves with 128 and its number. \
+            SIGHUP reads the file again: replicas, models and bounds of pools, keys and \
+            certificates change at once; other changed keys are named in the log and need a \
+            restart; a file with an error changes nothing.
 
             EXAMPLES
               sluice serve --replica http://127.0.0.1:8000
@@ -31,19 +35,41 @@ struct ServeCommand: ParsableCommand {
     func run() throws {
         let configuration = try loadConfiguration(options.flags)
         for warning in configuration.warnings { printError("warning: \(warning)\n") }
-        try Self.serve(configuration.settings) { printReadyLine($0, isTLS: $1) }
+        try Self.serve(configuration.settings, source: Self.source(options.flags)) {
+            printReadyLine($0, isTLS: $1)
+        }
+    }
+
+    /// What reads the file again at SIGHUP; nil without a file.
+    private static func source(_ flags: ServeFlags) -> ConfigurationSource? {
+        guard flags.config != nil else { return nil }
+        return { inForce throws(ReloadFailure) in
+            do throws(ConfigurationError) {
+                let environment = ProcessInfo.processInfo.environment
+                let read = try Configuration.load(flags: flags, environment: environment)
+                let new = read.settings
+                let adopted = inForce.adopting(new)
+                return ReloadedConfiguration(
+                    settings: adopted, text: Configuration.render(adopted),
+                    changedKeys: Configuration.changedKeys(from: inForce, to: adopted),
+                    restartKeys: Configuration.changedKeys(from: adopted, to: new),
+                    warnings: read.warnings)
+            } catch {
+                throw ReloadFailure(error.text(outcome: "nothing has changed"))
+            }
+        }
     }
 
     /// Serves until a signal ends it.
     static func serve(
-        _ settings: GatewaySettings,
+        _ settings: GatewaySettings, source: ConfigurationSource? = nil,
         onReady: @escaping @Sendable (GatewayAddresses, Bool) -> Void
     ) throws {
         let cutShort: Int32?
         do throws(GatewayError) {
             let gateway = try Gateway(
                 settings: settings, configuration: Configuration.render(settings),
-                logger: Logger(label: "sluice"))
+                logger: Logger(label: "sluice"), source: source)
             let isTLS = settings.tls != nil
             cutShort = try gateway.run { onReady($0, isTLS) }
         } catch {

@@ -60,10 +60,11 @@ package final class Gateway {
     ///   - configuration: the text of `/config`.
     ///   - takesSignals: whether SIGTERM, SIGINT and SIGHUP of the process are the gateway's; they
     ///     are blocked in this thread then. Without, only ``handle`` ends it.
+    ///   - source: reads the configuration again at SIGHUP; nil where there is no file.
     ///   - lookup: how names of replicas become addresses; called on a thread of its own.
     package init(
         settings: GatewaySettings, configuration: String = "", logger: Logger,
-        takesSignals: Bool = true,
+        takesSignals: Bool = true, source: ConfigurationSource? = nil,
         lookup: @escaping NameLookup = { SocketAddress.resolve(host: $0, port: $1) }
     ) throws(GatewayError) {
         self.logger = logger
@@ -94,7 +95,8 @@ package final class Gateway {
             throw .system(error)
         }
         control = try ControlLoop(
-            shared: shared, signals: signals, configuration: configuration, lookup: lookup)
+            shared: shared, signals: signals, configuration: configuration, source: source,
+            lookup: lookup)
     }
 
     /// Serves until a signal or ``handle`` has ended it.
@@ -173,7 +175,7 @@ extension Gateway {
 package struct GatewayHandle: Sendable {
     let control: Mailbox<ControlMessage>
 
-    /// Does what the signal would: SIGTERM or SIGINT drains, a second one stops at once.
+    /// Does what the signal would: SIGHUP reloads; SIGTERM or SIGINT drains, a second one stops at once.
     package func signal(_ signal: Int32) { control.post(.signal(signal)) }
 }
 

@@ -35,33 +35,24 @@ final class GatewayShared: Sendable {
     let hasPoison = Atomic<Bool>(false)
     private let readiness = Atomic<Bool>(false)
     let control: Mailbox<ControlMessage>
-    /// Immutable; nil where the data listener is plain.
-    let serverTLS: TLSServerContext?
     let logger: Logger
     private let directory: Guarded<ReplicaDirectory>
+    private let server: Guarded<TLSServerContext?>
     private let trusted: [AddressBlock]
 
     init(
         settings: GatewaySettings, workers: Int, directory: ReplicaDirectory,
         serverTLS: TLSServerContext?, logger: Logger
     ) throws(SystemError) {
-        self.serverTLS = serverTLS
+        server = Guarded(serverTLS)
         self.settings = settings
         self.logger = logger
         outboxes = settings.accessLog == .off ? [] : (0..<workers).map { _ in AccessLogOutbox() }
         self.directory = Guarded(directory)
         pools = settings.pools.map { pool in
-            var limits = AdmissionLimits()
-            limits.queueLengthMax = pool.queueLengthMax
-            limits.queueBytesMax = pool.queueBytesMax
-            limits.queueWaitMax = pool.queueWaitMax
-            limits.replicaInflightMax = pool.replicaInflightMax
-            var health = HealthSettings()
-            health.wedgedAfter = pool.wedgedAfter
-            health.scrapeInterval = pool.scrapeInterval
-            return ReplicaPool(
-                name: pool.name, workers: workers, limits: limits, health: health,
-                seed: .random(in: .min ... .max))
+            ReplicaPool(
+                name: pool.name, workers: workers, limits: pool.admissionLimits,
+                health: pool.healthSettings, seed: .random(in: .min ... .max))
         }
         scales = BucketScales(firstTokenObjectives: settings.timeToFirstTokenObjectives)
         bufferPools = (0..<workers).map { _ in BufferPool() }
@@ -82,6 +73,13 @@ final class GatewayShared: Sendable {
     /// What `/readyz` and the data listener's `/health` say; set by the control thread.
     func isReady() -> Bool { readiness.load(ordering: .relaxed) }
     func setReady(_ isReady: Bool) { readiness.store(isReady, ordering: .relaxed) }
+
+    /// Certificate and key of the data listener; nil where it is plain. Looked at once per
+    /// connection, replaced by the control thread when the files have changed.
+    var serverTLS: TLSServerContext? {
+        get { server.withLock { $0 } }
+        set { server.withLock { $0 = newValue } }
+    }
 
     // MARK: The directory
 

@@ -34,6 +34,13 @@ final class ReplicaEndpoint: Sendable {
         self.recordIndex = recordIndex
         self.tls = tls
     }
+
+    /// Whether the other one leads to the same place in the same way.
+    func isSame(as other: ReplicaEndpoint) -> Bool {
+        address == other.address && url == other.url && metricsURL == other.metricsURL
+            && authorization == other.authorization && generation == other.generation
+            && recordIndex == other.recordIndex && tls === other.tls
+    }
 }
 
 /// A model that clients may ask for.

@@ -19,6 +19,8 @@ enum WorkerMessage: Sendable {
     case grants
     /// Replicas, models or names have changed.
     case directoryChanged
+    /// A replica's index may soon be another's: its counters start again.
+    case forgetReplica(UInt16)
     /// Keep accepting, but end each connection with its answer.
     case beginDrain
     /// Accept what is left, close the listener, end idle connections.
@@ -86,7 +88,7 @@ final class Worker {
         pool = shared.bufferPools[index]
         poller = try Poller()
         now = MonotonicClock.now()
-        let connections = max(16, settings.limits.connectionsMax / shared.mailboxes.count)
+        let connections = settings.limits.connectionsPerWorker(of: shared.mailboxes.count)
         downstreams = SlotTable(capacity: connections)
         exchanges = SlotTable(capacity: connections)
         readers = SlotScratch(capacity: connections) { ExchangeReaders() }
@@ -216,6 +218,7 @@ final class Worker {
             switch message {
             case .grants: break
             case .directoryChanged: adoptDirectory()
+            case .forgetReplica(let index): shard.forget(replica: index)
             case .beginDrain: isDraining = true
             case .closeListener: closeListener()
             case .stop: stop()
@@ -226,9 +229,12 @@ final class Worker {
 
     /// Replaces the directory and closes idle connections to replicas that are gone.
     func adoptDirectory() {
+        let old = directory.value
         directory.value = shared.currentDirectory()
         log.adopt(directory.value.names)
-        for key in idle.keys where directory.value.endpoint(key) == nil { dropIdle(of: key) }
+        for key in idle.keys where directory.value.endpoint(key) !== old.endpoint(key) {
+            dropIdle(of: key)
+        }
     }
 
     // MARK: Accepting

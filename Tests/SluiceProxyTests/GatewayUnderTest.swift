@@ -27,7 +27,9 @@ final class GatewayUnderTest: @unchecked Sendable {
         let state = Guarded(State())
     }
 
-    private init(_ settings: GatewaySettings, lookup: @escaping NameLookup) throws {
+    private init(
+        _ settings: GatewaySettings, source: ConfigurationSource?, lookup: @escaping NameLookup
+    ) throws {
         let run = Run()
         self.run = run
         thread = try WorkerThread(name: "test-gateway") {
@@ -35,7 +37,7 @@ final class GatewayUnderTest: @unchecked Sendable {
                 let gateway = try Gateway(
                     settings: settings,
                     logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
-                    takesSignals: false, lookup: lookup)
+                    takesSignals: false, source: source, lookup: lookup)
                 run.state.withLock { $0.handle = gateway.handle }
                 let signal = try gateway.run { addresses in
                     run.state.withLock { $0.addresses = addresses }
@@ -70,16 +72,20 @@ final class GatewayUnderTest: @unchecked Sendable {
     /// The signal that ended it before it had drained.
     var cutShortBy: Int32? { run.state.withLock { $0.cutShortBy } }
 
+    /// As SIGHUP.
+    func reload() { handle.signal(SIGHUP) }
+
     /// Runs `body` against a gateway before `upstreams`, then ends both and looks for what is left.
     static func run(
         _ upstreams: [ScriptedUpstream], change: (inout GatewaySettings) -> Void = { _ in },
+        source: ConfigurationSource? = nil,
         lookup: @escaping NameLookup = { SocketAddress.resolve(host: $0, port: $1) },
         sourceLocation: SourceLocation = #_sourceLocation,
         _ body: (GatewayUnderTest) throws -> Void
     ) throws {
         var settings = Self.settings(upstreams)
         change(&settings)
-        let gateway = try GatewayUnderTest(settings, lookup: lookup)
+        let gateway = try GatewayUnderTest(settings, source: source, lookup: lookup)
         defer { for upstream in upstreams { upstream.stop() } }
         do {
             try body(gateway)

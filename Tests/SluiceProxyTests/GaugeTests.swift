@@ -81,11 +81,35 @@ extension GatewayTests {
                 client.send(chat())
                 #expect(eventually { connections(gateway, "active") == 1 })
                 #expect(connections(gateway, "idle") == 0)
+                #expect(gateway.metrics()?.sum("sluice_connections", "\"upstream\"") == 1)
                 #expect(client.readAnswer()?.status == 200)
                 #expect(eventually { connections(gateway, "idle") == 1 })
                 #expect(connections(gateway, "active") == 0)
                 // Idle connections are closed before the replica does it, after four seconds.
                 #expect(eventually(within: .seconds(8)) { connections(gateway, "idle") == 0 })
+                let page = gateway.metrics()
+                #expect(page?.sum("sluice_connections", "\"upstream\"") == 0)
+                let begun = page?.sum("sluice_connections_total", "\"upstream\"", "result=\"ok\"")
+                #expect(begun == 1)
+            }
+        }
+
+        @Test func `the window of a replica is its bound, and nothing where it is unreachable`()
+            throws
+        {
+            let upstream = try stream()
+            try GatewayUnderTest.run(
+                [upstream],
+                change: {
+                    $0.pools[0].replicaInflightMax = 7
+                    $0.pools[0].replicas.append(.init(url: "http://127.0.0.1:1"))
+                }
+            ) { gateway in
+                func window(_ replica: String) -> Double? {
+                    gateway.metrics()?.sum("sluice_replica_window", "replica=\"\(replica)\"")
+                }
+                #expect(eventually { window("\(upstream.address)") == 7 })
+                #expect(window("127.0.0.1:1") == 0)
             }
         }
 

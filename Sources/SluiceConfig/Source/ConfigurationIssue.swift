@@ -95,12 +95,15 @@ package struct ConfigurationError: Error, Sendable {
     }
 
     /// All issues as printed on standard error, with a last line that counts them.
-    package var text: String {
+    package var text: String { text(outcome: "nothing was started") }
+
+    /// The same where it came to something else than no start, such as `nothing has changed`.
+    package func text(outcome: String) -> String {
         var text = issues.map { $0.text(lines: lines) + "\n" }.joined(separator: "\n")
         let count = issues.count + omittedCount
         if omittedCount > 0 { text += "\n… and \(omittedCount) more\n" }
         text +=
-            "\n\(count) \(count == 1 ? "error" : "errors") in the configuration; nothing was started.\n"
+            "\n\(count) \(count == 1 ? "error" : "errors") in the configuration; \(outcome).\n"
         return text
     }
 }

@@ -12,7 +12,8 @@ import SluiceVLLM
 /// What the admin and the status listener answer.
 final class AdminPages {
     weak var control: ControlLoop?
-    private let configuration: String
+    /// What `/config` shows: the settings in force.
+    var configuration: String
     /// A POST must carry this field: no web page of another site can send it without asking first.
     static let postField = "x-sluice-admin"
     /// A worker that has not turned its loop for so long is stuck.
@@ -47,7 +48,7 @@ final class AdminPages {
                 responder.respond(
                     404,
                     text: "pages: /livez /readyz /metrics /replicas /config; "
-                        + "POST /drain, /replicas/NAME/cordon, /replicas/NAME/uncordon "
+                        + "POST /drain, /reload, /replicas/NAME/cordon, /replicas/NAME/uncordon "
                         + "with the field \(Self.postField): 1\n")
             }
         case .post:
@@ -92,6 +93,13 @@ final class AdminPages {
         if request.path == "/drain" {
             responder.respond(202, text: "draining\n")
             if !control.isDraining { control.drain() }
+            return
+        }
+        if request.path == "/reload" {
+            switch control.reload() {
+            case .success(let line): responder.respond(200, text: "\(line)\n")
+            case .failure(let failure): responder.respond(409, text: "\(failure)\n")
+            }
             return
         }
         let parts = request.path.split(separator: "/").map(String.init)

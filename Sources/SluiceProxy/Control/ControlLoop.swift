@@ -19,6 +19,12 @@ final class ControlLoop {
     /// Counts what the control thread itself does: scrapes, name look-ups.
     let shard: MetricShard
     private let signals: SignalSource?
+    /// Nil where there is no file to read again.
+    let source: ConfigurationSource?
+    var inForce: GatewaySettings
+    /// Whether the newest configuration is in force, and when the one in force was read, in
+    /// nanoseconds since 1970.
+    var lastReload = (isSuccessful: true, at: MonotonicClock.realtimeNanoseconds())
     private(set) var admin: HTTPServer?
     private(set) var status: HTTPServer?
     private(set) var isDraining = false
@@ -45,9 +51,11 @@ final class ControlLoop {
     /// Opens the admin and status listeners. - Throws: ``GatewayError``.
     init(
         shared: GatewayShared, signals: SignalSource?, configuration: String,
-        lookup: @escaping NameLookup
+        source: ConfigurationSource?, lookup: @escaping NameLookup
     ) throws(GatewayError) {
         self.shared = shared
+        self.source = source
+        inForce = shared.settings
         shard = MetricShard(scales: shared.scales)
         self.signals = signals
         do throws(SystemError) {
@@ -146,11 +154,11 @@ final class ControlLoop {
         while let signal = signals?.next() { take(signal: signal) }
     }
 
-    /// SIGTERM and SIGINT drain; a second one ends at once. After `POST /drain` the first goes on
+    /// SIGHUP reloads. SIGTERM and SIGINT drain; a second one ends at once. After `POST /drain` the first goes on
     /// with that drain: a supervisor's hook and its signal are one wish.
     private func take(signal: Int32) {
         guard signal != SIGHUP else {
-            shared.logger.warning("SIGHUP: reloading is not supported yet; nothing has changed")
+            reload()
             return
         }
         guard firstSignal != nil else {

@@ -17,6 +17,12 @@ struct KnownAddresses {
         return all[authority] != sorted
     }
 
+    /// Forgets all names but these: lists may change for ever.
+    mutating func keep(only authorities: Set<String>) {
+        all = all.filter { authorities.contains($0.key) }
+        chosen = chosen.filter { authorities.contains($0.key) }
+    }
+
     /// Every address of a name whose addresses are replicas, in an order of their own.
     func all(of authority: String) -> [SocketAddress] { all[authority] ?? [] }
 

@@ -29,7 +29,7 @@ enum MetricsPage {
         _ pool: PoolSnapshot, _ index: Int, _ control: ControlLoop,
         to snapshot: inout MetricSnapshot
     ) {
-        let settings = control.shared.settings.pools[index]
+        let settings = control.registry.pools[index]
         let name = settings.name
         let states = ReplicaState.allCases.map { $0.label.description }
         for state in ReplicaState.allCases {
@@ -58,6 +58,7 @@ enum MetricsPage {
                 Double(counts.reduce(0) { $0 + $1.active }))
             snapshot.add(
                 .upstreamConnections, labels + ["idle"], Double(counts.reduce(0) { $0 + $1.idle }))
+            snapshot.add(.replicaWindow, labels, Double(row.limit))
             snapshot.add(.replicaOthers, labels, row.others)
             if let age = row.signalAge {
                 // A signal that never came is absent, not zero.
@@ -93,9 +94,20 @@ enum MetricsPage {
         let shared = control.shared
         snapshot.add(.buildInfo, [BuildInfo.version, BuildInfo.commit, BuildInfo.swift], 1)
         snapshot.add(.draining, control.isDraining ? 1 : 0)
+        // There from the start, so that the first failure is an increase.
+        for result in [EventResult.ok, .failed] {
+            snapshot.add(.configReloads, [result.label.description], count: 0)
+        }
+        snapshot.add(.configReloadSuccessful, control.lastReload.isSuccessful ? 1 : 0)
+        snapshot.add(.configReloadTimestamp, Double(control.lastReload.at / 1_000_000) / 1_000)
         snapshot.add(
             .connections, ["downstream"], Double(shared.connections.load(ordering: .relaxed)))
         snapshot.add(.connectionsMax, ["downstream"], Double(shared.settings.limits.connectionsMax))
+        let upstream = shared.pools.flatMap(\.progress).reduce(0) { $0 + $1.connectionCount }
+        snapshot.add(.connections, ["upstream"], Double(upstream))
+        let workers = shared.mailboxes.count
+        let perWorker = 2 * shared.settings.limits.connectionsPerWorker(of: workers)
+        snapshot.add(.connectionsMax, ["upstream"], Double(workers * perWorker))
         if let tls = shared.serverTLS {
             snapshot.add(.tlsCertificateExpiry, ["data"], Double(tls.expiry))
         }

@@ -19,7 +19,7 @@ final class ReplicaAgent {
     /// Of what is reached by TLS: the API, the metrics page or both.
     private let tls: TLSClientContext?
     private unowned let registry: ReplicaRegistry
-    private let settings: PoolSettings
+    private var settings: PoolSettings { registry.pools[pool] }
     private let metricsAddress: SocketAddress
 
     private(set) var models: [Model]?
@@ -38,6 +38,7 @@ final class ReplicaAgent {
     private var modelsTimer: EndpointLoop.Timer?
     private var isProbing = false
     private var isScraping = false
+    private var isAskingModels = false
     private var exchanges: [ObjectIdentifier: ClientExchange] = [:]
 
     static let modelsInterval = Nanoseconds.seconds(30)
@@ -45,8 +46,7 @@ final class ReplicaAgent {
 
     init(
         pool: Int, endpoint: ReplicaEndpoint, id: ReplicaID, name: String,
-        metricsAddress: SocketAddress, tls: TLSClientContext?, settings: PoolSettings,
-        registry: ReplicaRegistry
+        metricsAddress: SocketAddress, tls: TLSClientContext?, registry: ReplicaRegistry
     ) {
         self.pool = pool
         self.endpoint = endpoint
@@ -54,8 +54,21 @@ final class ReplicaAgent {
         self.name = name
         self.tls = tls
         self.metricsAddress = metricsAddress
-        self.settings = settings
         self.registry = registry
+    }
+
+    /// Whether the other one does the same for the same replica.
+    func isSame(as other: ReplicaAgent) -> Bool {
+        name == other.name && endpoint.isSame(as: other.endpoint) && tls === other.tls
+            && metricsAddress == other.metricsAddress
+    }
+
+    /// Takes over what is known of the replica from the agent before, where only the way to it has
+    /// changed: its models stay known without a gap.
+    func succeed(_ old: ReplicaAgent) {
+        models = old.models
+        hasToldModels = old.hasToldModels
+        isProbed = old.isProbed
     }
 
     func begin() {
@@ -138,7 +151,7 @@ final class ReplicaAgent {
             if outcome == .unauthorized, !holdsKey { outcome = .answeredOtherwise }
             noteTLS(result)
             observe(.probe(outcome))
-            if outcome == .healthy, models == nil { askModels() }
+            if outcome == .healthy, models == nil || modelsTimer == nil { askModels() }
             // A replica that is no vLLM has no model list: it must not hold the others' back.
             if case .success(let status) = result, status != 401, outcome == .answeredOtherwise {
                 hasToldModels = true
@@ -222,13 +235,16 @@ final class ReplicaAgent {
     // MARK: Models
 
     private func askModels() {
-        guard !isEnded else { return }
+        guard !isEnded, !isAskingModels else { return }
+        isAskingModels = true
+        registry.loop.cancel(&modelsTimer)
         let body = BodyCollector()
         get(
             "/v1/models", url: endpoint.url, at: endpoint.address, within: settings.scrapeTimeout,
             bytesMax: ModelList.bytesMax, onBody: { buffer, range in body.feed(buffer, range) }
         ) { [weak self] result in
             guard let self, !isEnded else { return }
+            isAskingModels = false
             let bytes = body.bytes
             if case .success(200) = result, let list = try? ModelList(bytes.span) {
                 models = list.models

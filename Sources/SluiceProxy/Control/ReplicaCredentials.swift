@@ -1,7 +1,8 @@
 import SluiceExchange
 import SluiceReactor
 
-/// What we show a replica, and whom we believe to be it: from files read once, at the start.
+/// What we show a replica, and whom we believe to be it: from files read at the start and at each
+/// reload.
 struct ReplicaCredentials {
     /// `Bearer …` of the API key; nil lets the client's own through.
     let authorization: [UInt8]?
@@ -10,11 +11,13 @@ struct ReplicaCredentials {
 
     /// - Parameter urls: of the API and of the metrics page.
     /// - Throws: ``GatewayError`` that names the file.
-    init(apiKeyFile: String?, caFile: String?, urls: [String?]) throws(GatewayError) {
+    init(
+        apiKeyFile: String?, caFile: String?, urls: [String?], contexts: inout ClientContexts
+    ) throws(GatewayError) {
         authorization = try apiKeyFile.map(Self.readKey)
         let isTLS = urls.contains { $0?.hasPrefix("https:") ?? false }
         do throws(TLSError) {
-            tls = isTLS ? try TLSClientContext(authorityFile: caFile) : nil
+            tls = isTLS ? try contexts.context(authorityFile: caFile) : nil
         } catch {
             throw .tls(error)
         }
@@ -39,16 +42,41 @@ struct PoolCredentials {
     /// Of every replica found by the pool's name.
     let found: ReplicaCredentials
 
-    init(_ pool: PoolSettings) throws(GatewayError) {
+    init(_ pool: PoolSettings, contexts: inout ClientContexts) throws(GatewayError) {
         var list: [ReplicaCredentials] = []
         for replica in pool.replicas {
             list.append(
                 try ReplicaCredentials(
                     apiKeyFile: replica.apiKeyFile ?? pool.apiKeyFile,
-                    caFile: replica.caFile ?? pool.caFile, urls: [replica.url, replica.metricsURL]))
+                    caFile: replica.caFile ?? pool.caFile, urls: [replica.url, replica.metricsURL],
+                    contexts: &contexts))
         }
         replicas = list
         found = try ReplicaCredentials(
-            apiKeyFile: pool.apiKeyFile, caFile: pool.caFile, urls: [pool.replicaDNS])
+            apiKeyFile: pool.apiKeyFile, caFile: pool.caFile, urls: [pool.replicaDNS],
+            contexts: &contexts)
+    }
+}
+
+/// Contexts by what their CA file holds, empty for the system's: one for all that believe the same,
+/// and after a reload the same one as before where nothing has changed, so that connections stay.
+struct ClientContexts {
+    private var made: [String: TLSClientContext] = [:]
+    private var earlier: [String: TLSClientContext] = [:]
+
+    init() {}
+
+    /// For reading everything again.
+    init(reusing old: ClientContexts) { earlier = old.made }
+
+    mutating func context(authorityFile: String?) throws(TLSError) -> TLSClientContext {
+        let content = authorityFile.map { TextFile.read($0) ?? "unreadable: \($0)" } ?? ""
+        if let known = made[content] ?? earlier[content] {
+            made[content] = known
+            return known
+        }
+        let context = try TLSClientContext(authorityFile: authorityFile)
+        made[content] = context
+        return context
     }
 }

@@ -18,7 +18,9 @@ final class ReplicaRegistry {
     let shard: MetricShard
     private(set) var agents: [ReplicaAgent] = []
     private var names = NameTables()
-    private var recordIndexes: [String: Int32] = [:]
+    private var replicaNames = ReplicaNames()
+    /// The pools' settings in force; their number and names never change.
+    private(set) var pools: [PoolSettings]
     private var resolver: Resolver?
     private var resolverWatch: EndpointLoop.Watch?
     private var addresses = KnownAddresses()
@@ -28,7 +30,8 @@ final class ReplicaRegistry {
     /// Names whose first look-up has not come to an end.
     private var unanswered = Set<String>()
     private let lookup: NameLookup
-    private let credentials: [PoolCredentials]
+    private var credentials: [PoolCredentials]
+    private var contexts: ClientContexts
     private var transitions: [String: UInt64] = [:]
 
     /// Reads API key and CA files. - Throws: ``GatewayError``.
@@ -40,13 +43,27 @@ final class ReplicaRegistry {
         self.shard = shard
         client = HTTPClient(on: loop)
         self.lookup = lookup
-        var credentials: [PoolCredentials] = []
-        for pool in shared.settings.pools { credentials.append(try PoolCredentials(pool)) }
-        self.credentials = credentials
-        names.pools = shared.settings.pools.map(\.name)
+        pools = shared.settings.pools
+        contexts = ClientContexts()
+        credentials = try Self.read(pools, &contexts)
+        names.pools = pools.map(\.name)
         names.routingReasons = RoutingReason.allCases.map { $0.label.description }
         names.nameParseErrors()
-        for pool in shared.settings.pools {
+        internModels()
+    }
+
+    private static func read(_ pools: [PoolSettings], _ contexts: inout ClientContexts)
+        throws(GatewayError) -> [PoolCredentials]
+    {
+        var credentials: [PoolCredentials] = []
+        for pool in pools {
+            credentials.append(try PoolCredentials(pool, contexts: &contexts))
+        }
+        return credentials
+    }
+
+    private func internModels() {
+        for pool in pools {
             for model in pool.models + pool.aliases { _ = names.models.intern(model) }
         }
     }
@@ -55,21 +72,49 @@ final class ReplicaRegistry {
     var isProbed: Bool { unanswered.isEmpty && agents.allSatisfy(\.isProbed) }
 
     func begin() {
-        let dns = shared.settings.pools.compactMap { pool in
-            pool.replicaDNS.flatMap({ try? HTTPURL($0) }).map {
-                Resolver.Name(url: $0, interval: pool.dnsInterval)
-            }
-        }
-        let fixed = shared.settings.pools.flatMap { pool in
-            pool.replicas.compactMap { try? HTTPURL($0.url) }
-                .filter { SocketAddress(host: $0.host, port: $0.port) == nil }
-                .map { Resolver.Name(url: $0, interval: pool.dnsInterval) }
+        update()
+        resolveNames()
+    }
+
+    /// Puts other settings of the same pools into force: replicas come, go and change live.
+    ///
+    /// - Throws: ``GatewayError`` when a file cannot be used; nothing has changed then.
+    func adopt(_ new: [PoolSettings]) throws(GatewayError) {
+        precondition(new.map(\.name) == pools.map(\.name), "pools are named at start")
+        var contexts = ClientContexts(reusing: contexts)
+        credentials = try Self.read(new, &contexts)
+        self.contexts = contexts
+        pools = new
+        internModels()
+        for (pool, traffic) in zip(pools, shared.pools) {
+            shared.wake(
+                traffic.reconfigure(
+                    limits: pool.admissionLimits, health: pool.healthSettings, now: loop.now),
+                except: nil)
         }
         update()
-        guard !dns.isEmpty || !fixed.isEmpty else { return }
-        resolver = try? Resolver(names: dns + fixed, lookup: lookup, now: loop.now)
+        resolveNames()
+    }
+
+    /// Tells the resolver which names there are now; the first ones start it.
+    private func resolveNames() {
+        var wanted: [Resolver.Name] = []
+        for pool in pools {
+            var urls = pool.replicas.compactMap { try? HTTPURL($0.url) }
+            urls += pool.replicas.compactMap { $0.metricsURL.flatMap { try? HTTPURL($0) } }
+            urls = urls.filter { SocketAddress(host: $0.host, port: $0.port) == nil }
+            if let url = pool.replicaDNS.flatMap({ try? HTTPURL($0) }) { urls.append(url) }
+            for url in urls where !wanted.contains(where: { $0.url.authority == url.authority }) {
+                wanted.append(Resolver.Name(url: url, interval: pool.dnsInterval))
+            }
+        }
+        let authorities = Set(wanted.map(\.url.authority))
+        addresses.keep(only: authorities)
+        unanswered = authorities.filter { addresses.address(of: $0) == nil }
+        if let resolver { return resolver.resolve(wanted, now: loop.now) }
+        guard !wanted.isEmpty else { return }
+        resolver = try? Resolver(names: wanted, lookup: lookup, now: loop.now)
         guard let resolver else { return }
-        unanswered = Set((dns + fixed).map(\.url.authority))
         resolverWatch = try? loop.watch(resolver.descriptor, .read) { [unowned self] _ in
             takeAddresses(resolver.take(now: loop.now))
         }
@@ -85,6 +130,7 @@ final class ReplicaRegistry {
 
     func tick() {
         forgetGone()
+        dropOldNames()
         if let resolver { takeAddresses(resolver.tick(now: loop.now)) }
         for (pool, traffic) in shared.pools.enumerated() {
             for transition in traffic.takeTransitions() {
@@ -104,7 +150,7 @@ final class ReplicaRegistry {
     func forEachTransition(_ body: ([String], UInt64) -> Void) {
         for (key, count) in transitions {
             var parts = key.split(separator: "|", omittingEmptySubsequences: false).map(String.init)
-            if let index = Int(parts[0]) { parts[0] = shared.settings.pools[index].name }
+            if let index = Int(parts[0]) { parts[0] = pools[index].name }
             body(parts, count)
         }
     }
@@ -140,7 +186,7 @@ final class ReplicaRegistry {
     }
 
     private func wanted(_ index: Int) -> [Wanted] {
-        let pool = shared.settings.pools[index]
+        let pool = pools[index]
         var list: [Wanted] = []
         for (number, replica) in pool.replicas.enumerated() {
             guard let url = try? HTTPURL(replica.url) else { continue }
@@ -184,11 +230,14 @@ final class ReplicaRegistry {
                 leaving += update.draining.map { (index, $0) }
                 for (want, id) in zip(wanted, update.ids) {
                     guard let id else { continue }
-                    if let agent = agents.first(where: { $0.pool == index && $0.id == id }) {
-                        kept.append(agent)
-                        continue
-                    }
                     let agent = makeAgent(index, id, want)
+                    if let old = agents.first(where: { $0.pool == index && $0.id == id }) {
+                        if old.isSame(as: agent) {
+                            kept.append(old)
+                            continue
+                        }
+                        agent.succeed(old)
+                    }
                     directory.setEndpoint(agent.endpoint, pool: index, slot: Int(id.slot))
                     begun.append(agent)
                 }
@@ -208,12 +257,22 @@ final class ReplicaRegistry {
             authorization: want.credentials.authorization, generation: id.generation,
             recordIndex: recordIndex(pool, want.descriptor.name),
             tls: want.url.isTLS ? want.credentials.tls : nil)
-        let metricsAddress =
-            SocketAddress(host: want.metricsURL.host, port: want.metricsURL.port) ?? want.address
         return ReplicaAgent(
             pool: pool, endpoint: endpoint, id: id, name: want.descriptor.name,
-            metricsAddress: metricsAddress, tls: want.credentials.tls,
-            settings: shared.settings.pools[pool], registry: self)
+            metricsAddress: metricsAddress(want), tls: want.credentials.tls, registry: self)
+    }
+
+    /// Where the metrics page is: at the replica's address where it has its name, else where its own
+    /// name leads.
+    private func metricsAddress(_ want: Wanted) -> SocketAddress {
+        let url = want.metricsURL
+        if let literal = SocketAddress(host: url.host, port: url.port) { return literal }
+        if url.host != want.url.host, let known = addresses.address(of: url.authority) {
+            return known
+        }
+        var address = want.address
+        if url != want.url { address.port = url.port }
+        return address
     }
 
     /// Forgets the addresses of replicas that have finished what they had, so that workers close
@@ -236,17 +295,30 @@ final class ReplicaRegistry {
                 directory.removeEndpoint(
                     pool: entry.pool, slot: Int(entry.id.slot), generation: entry.id.generation)
             }
+            let inUse = directory.endpoints.joined().compactMap { $0?.recordIndex }
+            replicaNames.note(inUse: Set(inUse), now: loop.now)
         }
     }
 
     private func recordIndex(_ pool: Int, _ name: String) -> Int32 {
-        let key = "\(pool)|\(name)"
-        if let index = recordIndexes[key] { return index }
-        guard names.replicas.count < 65_535 else { return -1 }
-        let index = Int32(names.replicas.count)
-        recordIndexes[key] = index
-        names.replicas.append(ReplicaName(pool: shared.settings.pools[pool].name, name: name))
+        let name = ReplicaName(pool: pools[pool].name, name: name)
+        let index = replicaNames.index(of: name, now: loop.now)
+        names.replicas = replicaNames.names
         return index
+    }
+
+    /// Drops the series of replicas that have been gone for long.
+    private func dropOldNames() {
+        let dropped = replicaNames.dropOld(now: loop.now)
+        guard !dropped.isEmpty else { return }
+        publish(shared.currentDirectory())
+        for (index, name) in dropped {
+            let index = UInt16(truncatingIfNeeded: index)
+            shard.forget(replica: index)
+            for mailbox in shared.mailboxes { mailbox.post(.forgetReplica(index)) }
+            let pool = pools.firstIndex { $0.name == name.pool } ?? 0
+            transitions = transitions.filter { !$0.key.hasPrefix("\(pool)|\(name.name)|") }
+        }
     }
 
     // MARK: Models
@@ -258,7 +330,7 @@ final class ReplicaRegistry {
         var directory = old
         directory.removeModels()
         var lists: [[Model]] = []
-        for (index, pool) in shared.settings.pools.enumerated() {
+        for (index, pool) in pools.enumerated() {
             for model in pool.models + pool.aliases {
                 directory.add(model: model, pool: index, label: names.models.intern(model))
             }
@@ -280,6 +352,9 @@ final class ReplicaRegistry {
             !agents.isEmpty && agents.allSatisfy(\.hasToldModels)
             && agents.contains { $0.models != nil }
         directory.modelsPage = modelsPage(lists)
+        let inUse = directory.endpoints.joined().compactMap { $0?.recordIndex }
+        replicaNames.note(inUse: Set(inUse), now: loop.now)
+        names.replicas = replicaNames.names
         directory.names = names
         shared.publish(directory)
     }
@@ -287,7 +362,7 @@ final class ReplicaRegistry {
     /// The union of all pools' models, and configured names that no replica has told.
     private func modelsPage(_ lists: [[Model]]) -> [UInt8] {
         let told = Set(lists.joined().map(\.id))
-        let configured = shared.settings.pools.flatMap { $0.models + $0.aliases }
+        let configured = pools.flatMap { $0.models + $0.aliases }
             .filter { !told.contains($0) }
             .map { Model(id: $0) }
         var page = ByteBuffer()

@@ -38,24 +38,53 @@ final class Resolver {
             case asked(since: Instant)
             case late
         }
-        let name: Name
+        let id: UInt64
+        var name: Name
+        /// False for a name that is only kept until its look-up has come back.
+        var isWanted = true
         var state: State
     }
 
     private struct Reply: Sendable {
-        let index: Int
+        let id: UInt64
         let result: Result<[SocketAddress], ResolveError>
     }
 
-    private var entries: [Entry]
+    private var entries: [Entry] = []
+    private var lastID: UInt64 = 0
     private let lookup: NameLookup
     private let replies: Mailbox<Reply>
 
     /// - Throws: ``SystemError`` when the process has no descriptor left.
     init(names: [Name], lookup: @escaping NameLookup, now: Instant) throws(SystemError) {
-        entries = names.map { Entry(name: $0, state: .resting(until: now)) }
         self.lookup = lookup
         replies = try Mailbox()
+        resolve(names, now: now)
+    }
+
+    /// Resolves these names from now on: what is new at once, the rest when it is due.
+    func resolve(_ names: [Name], now: Instant) {
+        var old = entries
+        entries = names.map { name in
+            guard let index = old.firstIndex(where: { $0.name.url.authority == name.url.authority })
+            else {
+                lastID &+= 1
+                return Entry(id: lastID, name: name, state: .resting(until: now))
+            }
+            var entry = old.remove(at: index)
+            entry.name = name
+            entry.isWanted = true
+            if case .resting(let until) = entry.state {
+                entry.state = .resting(until: min(until, now + name.interval))
+            }
+            return entry
+        }
+        // Their threads still count; at most ``threadsMax``.
+        for var entry in old {
+            if case .resting = entry.state { continue }
+            entry.isWanted = false
+            entries.append(entry)
+        }
     }
 
     /// Readable when ``take(now:)`` has something.
@@ -63,9 +92,14 @@ final class Resolver {
 
     /// What has come back, late or not; call it when ``descriptor`` is readable.
     func take(now: Instant) -> [Answer] {
-        replies.take().map { reply in
-            let name = entries[reply.index].name
-            entries[reply.index].state = .resting(until: now + name.interval)
+        replies.take().compactMap { reply in
+            guard let index = entries.firstIndex(where: { $0.id == reply.id }) else { return nil }
+            guard entries[index].isWanted else {
+                entries.remove(at: index)
+                return nil
+            }
+            let name = entries[index].name
+            entries[index].state = .resting(until: now + name.interval)
             return Answer(name: name, result: reply.result)
         }
     }
@@ -86,6 +120,7 @@ final class Resolver {
                 }
                 entries[index].state = .late
                 late += 1
+                guard entries[index].isWanted else { continue }
                 failures.append(
                     failure(index, "no answer within \(Int(Self.lookupMax.seconds)) s"))
             case .late: late += 1
@@ -116,10 +151,12 @@ final class Resolver {
     }
 
     private func ask(_ index: Int) throws(SystemError) {
-        let (url, lookup, replies) = (entries[index].name.url, lookup, replies)
+        let (id, url, lookup, replies) = (
+            entries[index].id, entries[index].name.url, lookup, replies
+        )
         // Nobody waits for its end: a dead name server takes many seconds.
         try WorkerThread(name: "sluice-dns") {
-            replies.post(Reply(index: index, result: lookup(url.host, url.port)))
+            replies.post(Reply(id: id, result: lookup(url.host, url.port)))
         }.detach()
     }
 

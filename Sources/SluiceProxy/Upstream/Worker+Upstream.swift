@@ -16,11 +16,11 @@ extension Worker {
         let u = upstreams.insert(
             UpstreamConnection(
                 transport: transport, replica: key, exchange: e, limits: headLimits))
-        shard.connection(.upstream, .ok)
         progress.with(key.pool) { $0.connectionsChanged(slot: key.slot, open: 1) }
         if !startTLS(upstream: u, endpoint)
             || (try? poller.add(descriptor, .stream, upstreams.token(.upstream, u))) == nil
         {
+            shard.connection(.upstream, .failed)
             close(upstream: u)
             return nil
         }
@@ -70,6 +70,7 @@ extension Worker {
             return
         }
         if upstreams[u].isHandshaking && !continueHandshake(upstream: u) { return }
+        shard.connection(.upstream, .ok)
         sendRequest(u)
     }
 
@@ -83,6 +84,7 @@ extension Worker {
         exchanges[e].upstream = noSlot
         close(upstream: u)
         if failure.isBeforeRequest {
+            shard.connection(.upstream, failure.connectResult)
             shard.connectError(replica: exchanges[e].record.replicaIndex, failure.reason)
             shared.observeConnectFailure(exchanges[e].traffic, exchanges[e].lastReplica, failure)
         }

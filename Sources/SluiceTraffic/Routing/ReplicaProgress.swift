@@ -32,6 +32,11 @@ package final class ReplicaProgress: Sendable {
         return (max(0, connections[slot].load(ordering: .relaxed) &- idle), max(0, idle))
     }
 
+    /// Connections of this worker to all slots together.
+    package var connectionCount: Int {
+        (0..<1_024).reduce(0) { $0 + connections[$1].load(ordering: .relaxed) }
+    }
+
     /// When the oldest of this worker's requests that have no content yet was received; unset
     /// where there is none.
     package var oldestUnanswered: Instant {

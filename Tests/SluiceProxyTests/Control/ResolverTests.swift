@@ -102,4 +102,48 @@ import Testing
         #expect(answers(resolver, 1, now: start + interval) == ["a"])
         #expect(server.names == ["a", "a"])
     }
+
+    private func name(_ host: String) throws -> Resolver.Name {
+        Resolver.Name(url: try HTTPURL("http://\(host)"), interval: interval)
+    }
+
+    @Test func `other names: new ones are looked up at once, the rest when they are due`() throws {
+        let server = try Server()
+        let resolver = try resolver(["a", "b"], server)
+        _ = resolver.tick(now: start)
+        #expect(answers(resolver, 2, now: start) == ["a", "b"])
+        let later = start + .seconds(1)
+        resolver.resolve([try name("c"), try name("a")], now: later)
+        _ = resolver.tick(now: later)
+        #expect(answers(resolver, 1, now: later) == ["c"])
+        _ = resolver.tick(now: start + interval)
+        #expect(answers(resolver, 1, now: start + interval) == ["a"])
+        #expect(server.names == ["a", "a", "b", "c"])
+    }
+
+    @Test func `the answer for a name that is wanted no more is dropped`() throws {
+        let server = try Server()
+        let resolver = try resolver(["dead"], server)
+        _ = resolver.tick(now: start)
+        #expect(eventually { server.names == ["dead"] })
+        resolver.resolve([try name("a")], now: start)
+        #expect(resolver.tick(now: start + Resolver.lookupMax).isEmpty, "nobody waits for it")
+        #expect(answers(resolver, 1, now: start) == ["a"])
+        server.answerAll()
+        let isHeard = eventually(within: .milliseconds(300)) { !resolver.take(now: start).isEmpty }
+        #expect(!isHeard)
+    }
+
+    @Test func `a name that comes back while it is looked up is not asked for twice`() throws {
+        let server = try Server()
+        let resolver = try resolver(["dead"], server)
+        _ = resolver.tick(now: start)
+        #expect(eventually { server.names == ["dead"] })
+        resolver.resolve([], now: start)
+        resolver.resolve([try name("dead")], now: start)
+        _ = resolver.tick(now: start)
+        server.answerAll()
+        #expect(answers(resolver, 1, now: start) == ["dead"])
+        #expect(server.names == ["dead"])
+    }
 }

@@ -1,0 +1,27 @@
+extension GatewaySettings {
+    /// These settings with everything of `new` that a running gateway can take over.
+    ///
+    /// Pools are matched by name; one that is new or gone waits for a restart, as does every key
+    /// outside of pools but the files of `tls`, where there is TLS already.
+    package func adopting(_ new: GatewaySettings) -> GatewaySettings {
+        var adopted = self
+        if tls != nil, let files = new.tls { adopted.tls = files }
+        for index in adopted.pools.indices {
+            let name = adopted.pools[index].name
+            guard let pool = new.pools.first(where: { $0.name == name }) else { continue }
+            adopted.pools[index].adopt(pool)
+        }
+        return adopted
+    }
+}
+
+extension PoolSettings {
+    /// Takes over what can change while requests run; `retries` and `usage` cannot, as the workers
+    /// hold them.
+    fileprivate mutating func adopt(_ new: PoolSettings) {
+        var adopted = new
+        adopted.retries = retries
+        adopted.usage = usage
+        self = adopted
+    }
+}

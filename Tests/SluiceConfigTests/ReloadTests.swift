@@ -1,0 +1,71 @@
+import SluiceConfig
+import SluiceExchange
+import Testing
+
+@Suite struct ReloadTests {
+    private func read(_ text: String) throws -> GatewaySettings {
+        try Configuration.read(text, name: "sluice.yaml").settings
+    }
+
+    private static let base = """
+        pools:
+          - {name: a, replicas: [http://h:1, http://h:2]}
+          - {name: b, models: [m], replicas: [http://h:3]}
+        """
+
+    private func restartKeys(_ text: String) throws -> [String] {
+        let new = try read(text)
+        return Configuration.changedKeys(from: try read(Self.base).adopting(new), to: new)
+    }
+
+    @Test func `replicas, models and bounds of a pool are taken over`() throws {
+        let new = """
+            pools:
+              - {name: a, replicas: [http://h:9], queue_length_max: 5, scrape_interval: 2s}
+              - {name: b, models: [m, n], replicas: [http://h:3]}
+            """
+        let keys = try restartKeys(new)
+        #expect(keys == [])
+        let adopted = try read(Self.base).adopting(read(new))
+        let whole = try read(new)
+        #expect(adopted == whole)
+    }
+
+    @Test(arguments: [
+        ("listen: 127.0.0.1:1\n", "listen"), ("timeouts: {connect: 3s}\n", "timeouts.connect"),
+        ("workers: 3\n", "workers"),
+    ])
+    func `keys outside of pools need a restart and are named`(line: String, key: String) throws {
+        let keys = try restartKeys(line + Self.base)
+        #expect(keys == [key])
+    }
+
+    @Test func `other files of tls are taken over, but TLS is not put on`() throws {
+        var old = try read(Self.base)
+        var new = old
+        new.tls = .init(certificateFile: "/a.pem", keyFile: "/a.key")
+        #expect(old.adopting(new).tls == nil)
+        #expect(Configuration.changedKeys(from: old, to: new) == ["tls"])
+        old.tls = .init(certificateFile: "/b.pem", keyFile: "/b.key")
+        #expect(old.adopting(new) == new)
+    }
+
+    @Test func `what workers hold of a pool needs a restart`() throws {
+        let new = """
+            pools:
+              - {name: a, replicas: [http://h:1], retries: false}
+              - {name: b, models: [m], replicas: [http://h:3], usage: off}
+            """
+        let keys = try restartKeys(new)
+        #expect(keys == ["pools[0].retries", "pools[1].usage"])
+    }
+
+    @Test func `a pool more or less needs a restart, the others change all the same`() throws {
+        let new = "pools: [{name: a, replicas: [http://h:9]}]"
+        let keys = try restartKeys(new)
+        #expect(keys == ["pools"])
+        let adopted = try read(Self.base).adopting(read(new))
+        #expect(adopted.pools.map(\.name) == ["a", "b"])
+        #expect(adopted.pools[0].replicas.map(\.url) == ["http://h:9"])
+    }
+}
