@@ -24,6 +24,7 @@ extension LoadReport {
         for (reason, count) in failures.sorted(by: { ($1.value, $0.key) < ($0.value, $1.key) }) {
             row("", "  \(Figure.right("\(count)", 7))  \(reason)")
         }
+        if let firstMessage { row("", "  the first: \(firstMessage)") }
         if notSent > 0 {
             row(
                 "not sent",
