@@ -36,9 +36,14 @@ struct ReplicaURLText: Equatable {
             throw ValueProblem(
                 "\(quoted(text)) has scheme \(quoted(String(text[..<scheme.lowerBound])))",
                 advice: advice)
+        } else if text.isEmpty {
+            throw ValueProblem("is empty", advice: advice)
         } else {
+            // vLLM's own port, where none is given: 80 is hardly ever meant.
+            let hasPort = text.contains(":") || text.contains("/")
             throw ValueProblem(
-                "\(quoted(text)) has no scheme", advice: "Did you mean http://\(text)?")
+                "\(quoted(text)) has no scheme",
+                advice: "Did you mean http://\(text)\(hasPort ? "" : ":8000")?")
         }
         let authority = rest.prefix { $0 != "/" && $0 != "?" && $0 != "#" }
         let path = rest.dropFirst(authority.count)
