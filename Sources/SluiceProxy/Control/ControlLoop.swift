@@ -71,6 +71,7 @@ final class ControlLoop {
         var options = ServerOptions()
         options.bodyBytesMax = 65_536
         options.connectionsMax = 256
+        options.makesRoom = true
         do throws(SystemError) {
             return try HTTPServer(address, on: loop, options: options, handler: handler)
         } catch {
