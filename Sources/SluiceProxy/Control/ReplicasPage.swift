@@ -75,7 +75,11 @@ enum ReplicasPage {
         for traffic in control.shared.pools {
             let snapshot = traffic.snapshot(now: control.loop.now)
             let up = snapshot.replicas.count { $0.state.acceptsNewWork }
-            if up == 0 {
+            if snapshot.isPanicking {
+                problems.append(
+                    "pool \(traffic.name): panic: most of its replicas were taken out for failing, "
+                        + "so requests go to all that accept connections")
+            } else if up == 0 {
                 problems.append(
                     "pool \(traffic.name): none of \(snapshot.replicas.count) replicas takes requests"
                 )
