@@ -19,7 +19,7 @@ final class Demo {
     private let loop: EndpointLoop
     private let client: HTTPClient
     private var screen: DemoScreen
-    private let isTerminal = Terminal.isOutput
+    private let isTerminal: Bool
     private var rate: Double?
     private var stage = Stage.starting
     private var failure: String?
@@ -54,9 +54,10 @@ final class Demo {
         loop = try EndpointLoop()
         client = HTTPClient(on: loop, idleMax: 1)
         let environment = ProcessInfo.processInfo.environment
+        isTerminal = Terminal.isOutput && environment["TERM"] != "dumb"
         screen = DemoScreen(
             addresses: DemoAddresses(data: "", admin: nil, replicas: replicas.urls),
-            isColoured: Terminal.isOutput && (environment["NO_COLOR"] ?? "").isEmpty)
+            isColoured: isTerminal && (environment["NO_COLOR"] ?? "").isEmpty)
     }
 
     /// Runs until a signal, the duration, `q` or the gateway's end.

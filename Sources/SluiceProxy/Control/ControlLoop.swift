@@ -150,11 +150,23 @@ final class ControlLoop {
         }
         isDraining = true
         shared.setReady(false)
-        shared.logger.notice("draining")
+        shared.logger.notice("\(drainNotice)")
         for mailbox in shared.mailboxes { mailbox.post(.beginDrain) }
         drainTimer = loop.after(shared.settings.timeouts.drainDelay) { [unowned self] in
             closeListeners()
         }
+    }
+
+    /// What a drain waits for, and for how long: nobody should have to look it up before a Ctrl-C.
+    private var drainNotice: String {
+        let requests = shared.pools.map { $0.snapshot(now: loop.now) }
+            .reduce(0) { $0 + $1.inflight + $1.queueLength }
+        let connections = shared.connections.load(ordering: .relaxed)
+        let timeouts = shared.settings.timeouts
+        func seconds(_ span: Nanoseconds) -> Int { Int(span.seconds.rounded(.up)) }
+        return "draining: \(requests) requests under way, \(connections) connections; "
+            + "listeners close in \(seconds(timeouts.drainDelay)) s, what is left "
+            + "\(seconds(timeouts.drainMax)) s later is cut; a second signal ends at once"
     }
 
     private func closeListeners() {
