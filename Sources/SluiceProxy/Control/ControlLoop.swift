@@ -163,7 +163,9 @@ final class ControlLoop {
             .reduce(0) { $0 + $1.inflight + $1.queueLength }
         let connections = shared.connections.load(ordering: .relaxed)
         let timeouts = shared.settings.timeouts
-        func seconds(_ span: Nanoseconds) -> Int { Int(span.seconds.rounded(.up)) }
+        func seconds(_ span: Nanoseconds) -> Int64 {
+            (span.wholeMillisecondsRoundedUp + 999) / 1_000
+        }
         return "draining: \(requests) requests under way, \(connections) connections; "
             + "listeners close in \(seconds(timeouts.drainDelay)) s, what is left "
             + "\(seconds(timeouts.drainMax)) s later is cut; a second signal ends at once"
