@@ -85,6 +85,9 @@ enum OverviewPage {
         let now = control.loop.now
         let traffic = control.shared.pools[index]
         let snapshot = traffic.snapshot(now: now)
+        guard !snapshot.replicas.isEmpty else {
+            return "<h2>Pool \(escaped(traffic.name))</h2><p class=\"bad\">no replica</p>"
+        }
         var lines = [
             "<h2>Pool \(escaped(traffic.name))\(snapshot.isPanicking ? " – panic" : "")</h2>",
             "<p>\(snapshot.inflight) in flight, \(snapshot.queueLength) waiting in the gateway"

@@ -1,4 +1,5 @@
 import SluiceBytes
+import SluiceExchange
 import SluiceTelemetry
 import SluiceTime
 import SluiceTraffic
@@ -72,9 +73,16 @@ enum ReplicasPage {
     static func problems(_ control: ControlLoop) -> [String] {
         var problems: [String] = []
         if control.isDraining { problems.append("draining") }
-        for traffic in control.shared.pools {
+        for (index, traffic) in control.shared.pools.enumerated() {
             let snapshot = traffic.snapshot(now: control.loop.now)
             let up = snapshot.replicas.count { $0.state.acceptsNewWork }
+            if snapshot.replicas.isEmpty {
+                let names = namesToLookUp(control.shared.settings.pools[index])
+                problems.append(
+                    "pool \(traffic.name): no replica: no address is known of \(names); "
+                        + "the log says why")
+                continue
+            }
             if snapshot.isPanicking {
                 problems.append(
                     "pool \(traffic.name): panic: most of its replicas were taken out for failing, "
@@ -89,6 +97,12 @@ enum ReplicasPage {
             }
         }
         return problems
+    }
+
+    /// What has to be looked up before a pool has a replica.
+    private static func namesToLookUp(_ settings: PoolSettings) -> String {
+        ([settings.replicaDNS].compactMap { $0 } + settings.replicas.map(\.url))
+            .joined(separator: ", ")
     }
 
     private static func missing(_ metrics: ReplicaMetrics?) -> String {

@@ -38,6 +38,22 @@ extension GatewayTests {
             }
         }
 
+        @Test func `a pool whose name has no address says which name`() throws {
+            try GatewayUnderTest.run(
+                [],
+                change: { $0.pools[0].replicaDNS = "http://replicas.test:8000" },
+                lookup: { host, _ in .failure(ResolveError(host: host, reason: "no such name")) }
+            ) { gateway in
+                let ready = try ask(gateway, "GET /readyz HTTP/1.1")
+                #expect(
+                    ready.text.contains(
+                        "pool pool: no replica: no address is known of http://replicas.test:8000"),
+                    "\(ready.text)")
+                let page = try ask(gateway, "GET / HTTP/1.1\r\naccept: text/html")
+                #expect(page.text.contains("no replica</p>"))
+            }
+        }
+
         @Test func `replicas and configuration are JSON with a line for each value`() throws {
             try run { gateway in
                 let replicas = try ask(gateway, "GET /replicas HTTP/1.1")
