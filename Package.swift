@@ -48,7 +48,8 @@ let package = Package(
     targets: [
         // Leaves: no sockets, no clocks, no knowledge of each other.
         module("SluiceTime"),
-        module("SluiceBytes"),
+        .target(name: "CSluiceScan"),
+        module("SluiceBytes", ["CSluiceScan"]),
         module("SluiceHTTP", ["SluiceBytes"]),
         module("SluiceTelemetry", ["SluiceBytes", "SluiceTime"]),
         module("SluiceVLLM", ["SluiceBytes", "SluiceTelemetry"]),

@@ -1,26 +1,13 @@
+import CSluiceScan
+
 #if canImport(Glibc)
     import Glibc
 #endif
 
-/// Eight bytes at a time in one machine word: the fast way to look for a byte in Swift.
-///
-/// Source: "Bit Twiddling Hacks", determining whether a word has a byte equal to n. Combining
-/// `SIMD16` masks instead compiles to scalar code three times as long (measured).
+/// Bytes as machine words and, to look for some, as lanes of sixteen (``CSluiceScan``).
 @usableFromInline package enum ByteScan {
     /// 0x01 in every byte.
     @usableFromInline package static let ones: UInt64 = 0x0101_0101_0101_0101
-    /// 0x80 in every byte.
-    @usableFromInline package static let highs: UInt64 = 0x8080_8080_8080_8080
-
-    /// A word with `byte` in each of its eight places.
-    @inlinable package static func broadcast(_ byte: UInt8) -> UInt64 { UInt64(byte) &* ones }
-
-    /// The high bit of the lowest byte of `word` that equals the pattern's, and perhaps of later
-    /// ones: only the lowest set bit is exact.
-    @inlinable package static func matches(_ word: UInt64, _ pattern: UInt64) -> UInt64 {
-        let difference = word ^ pattern
-        return (difference &- ones) & ~difference & highs
-    }
 
     /// Whether `theirs` is `ours` but for the case of its letters.
     ///
@@ -50,149 +37,170 @@ extension Span<UInt8> {
                 fromUncheckedByteOffset: offset, as: UInt64.self))
     }
 
-    /// The first place of `byte` in `start..<end`, or `end`; `0 <= start <= end <= count`.
+    /// The first byte in `start..<end` that is looked for, or `end`; `0 <= start <= end <= count`.
     ///
-    /// Reads whole words past `end` where the span goes on, which spares the tail loop.
+    /// - Parameters:
+    ///   - lanes: a bit for each of sixteen bytes, the first one's lowest.
+    ///   - isFound: the same of one byte, for spans of fewer than sixteen.
+    ///
+    /// Reads past `end` where the span goes on, and again bytes already seen where it does not, which
+    /// spares a loop over the rest.
+    @inlinable @inline(__always) func scan(
+        from start: Int, to end: Int, _ lanes: (UnsafePointer<UInt8>) -> UInt32,
+        _ isFound: (UInt8) -> Bool
+    ) -> Int {
+        precondition(start >= 0 && start <= end && end <= count)
+        if start == end { return end }
+        var index = start
+        guard count >= 16 else {
+            while index < end, !isFound(self[index]) { index &+= 1 }
+            return index
+        }
+        // Safety: `index` goes up to count - 16 at most, and sixteen bytes from it are the span's.
+        return unsafe withUnsafeBufferPointer { buffer in
+            let base = unsafe buffer.baseAddress.unsafelyUnwrapped
+            let last = count &- 16
+            while index <= last {
+                let found = unsafe lanes(base + index)
+                if found != 0 {
+                    return Swift.min(index &+ found.trailingZeroBitCount, end)
+                }
+                index &+= 16
+                if index >= end { return end }
+            }
+            // The last sixteen bytes, without those that have been looked at.
+            let seen = UInt32(truncatingIfNeeded: index &- last)
+            let found = unsafe lanes(base + last) &>> seen
+            return found == 0 ? end : Swift.min(index &+ found.trailingZeroBitCount, end)
+        }
+    }
+
+    /// The first place of `byte`; bounds as for ``scan(from:to:_:_:)``, as for all below.
     @inlinable @inline(__always) package func firstIndex(
         of byte: UInt8, from start: Int, to end: Int
-    )
-        -> Int
-    {
-        precondition(start >= 0 && end <= count)
-        var index = start
-        let pattern = ByteScan.broadcast(byte)
-        let wordsEnd = Swift.min(end, count &- 7)
-        while index < wordsEnd {
-            let found = ByteScan.matches(uncheckedWord(at: index), pattern)
-            if found != 0 { return Swift.min(index &+ found.trailingZeroBitCount / 8, end) }
-            index &+= 8
+    ) -> Int {
+        unsafe scan(from: start, to: end) {
+            unsafe sluice_scan_equal($0, byte)
+        } _: {
+            $0 == byte
         }
-        while index < end {
-            if self[index] == byte { return index }
-            index &+= 1
-        }
-        return end
     }
 
-    /// The first byte in `start..<end` that is below `bound` (at most 0x80), or `end`;
-    /// `0 <= start <= end <= count`.
+    /// The first byte below `bound`.
     @inlinable package func firstIndex(below bound: UInt8, from start: Int, to end: Int) -> Int {
-        precondition(start >= 0 && end <= count && bound <= 0x80)
-        var index = start
-        let bounds = ByteScan.broadcast(bound)
-        // Thirty-two bytes a turn while they are ASCII and none is below: one test for four words.
-        // A byte of 0x80 + bound or more looks like a find, so a find is looked at again below.
-        while index &+ 32 <= end {
-            let first =
-                (uncheckedWord(at: index) &- bounds)
-                | (uncheckedWord(at: index &+ 8) &- bounds)
-            let second =
-                (uncheckedWord(at: index &+ 16) &- bounds)
-                | (uncheckedWord(at: index &+ 24) &- bounds)
-            if (first | second) & ByteScan.highs != 0 {
-                for offset in stride(from: index, to: index &+ 32, by: 8) {
-                    let word = uncheckedWord(at: offset)
-                    let found = (word &- bounds) & ~word & ByteScan.highs
-                    if found != 0 { return offset &+ found.trailingZeroBitCount / 8 }
-                }
-            }
-            index &+= 32
+        unsafe scan(from: start, to: end) {
+            unsafe sluice_scan_below($0, bound)
+        } _: {
+            $0 < bound
         }
-        // Whole words past `end` where the span goes on spare the tail loop.
-        let wordsEnd = Swift.min(end, count &- 7)
-        while index < wordsEnd {
-            let word = uncheckedWord(at: index)
-            let found = (word &- bounds) & ~word & ByteScan.highs
-            if found != 0 { return Swift.min(index &+ found.trailingZeroBitCount / 8, end) }
-            index &+= 8
-        }
-        while index < end {
-            if self[index] < bound { return index }
-            index &+= 1
-        }
-        return end
     }
 
-    /// The first control byte (below 0x20, or DEL) in `start..<end`, or `end`;
-    /// `0 <= start <= end <= count`.
-    ///
-    /// Reads whole words past `end` where the span goes on, which spares the tail loop.
+    /// The first control byte: below 0x20, or DEL.
     @inlinable @inline(__always) package func firstControl(from start: Int, to end: Int) -> Int {
-        precondition(start >= 0 && end <= count)
-        var index = start
-        let wordsEnd = Swift.min(end, count &- 7)
-        while index < wordsEnd {
-            let word = uncheckedWord(at: index)
-            let below = word &- ByteScan.broadcast(0x20)
-            let delete = (word & ~ByteScan.highs) &+ ByteScan.ones
-            let found = (below | delete) & ~word & ByteScan.highs
-            if found != 0 { return Swift.min(index &+ found.trailingZeroBitCount / 8, end) }
-            index &+= 8
+        unsafe scan(from: start, to: end) {
+            unsafe sluice_scan_controls($0)
+        } _: {
+            $0 < 0x20 || $0 == 0x7F
         }
-        while index < end {
-            let byte = self[index]
-            if byte < 0x20 || byte == 0x7F { return index }
-            index &+= 1
-        }
-        return end
     }
 
-    /// The first byte in `start..<end` that no request target may hold: controls, space, `#`, `\\`,
-    /// DEL and all beyond, or `end`; `0 <= start <= end <= count`. Source: RFC 3986 §2, §3.5.
+    /// The first byte that no request target may hold: controls, space, `#`, `\\`, DEL and all
+    /// beyond. Source: RFC 3986 §2, §3.5.
     @inlinable package func firstNonTargetByte(from start: Int, to end: Int) -> Int {
-        precondition(start >= 0 && end <= count)
-        var index = start
-        let wordsEnd = Swift.min(end, count &- 7)
-        while index < wordsEnd {
-            let word = uncheckedWord(at: index)
-            let below = word &- ByteScan.broadcast(0x21)
-            let delete = (word & ~ByteScan.highs) &+ ByteScan.ones
-            let hash = (word ^ ByteScan.broadcast(0x23)) &- ByteScan.ones
-            let backslash = (word ^ ByteScan.broadcast(0x5C)) &- ByteScan.ones
-            let found = ((below | delete | hash | backslash) & ~word | word) & ByteScan.highs
-            if found != 0 {
-                // A borrow may mark a byte above the first true one; the first is exact.
-                return Swift.min(index &+ found.trailingZeroBitCount / 8, end)
-            }
-            index &+= 8
+        unsafe scan(from: start, to: end) {
+            unsafe sluice_scan_no_target($0)
+        } _: {
+            $0 <= 0x20 || $0 >= 0x7F || $0 == 0x23 || $0 == 0x5C
         }
-        while index < end {
-            let byte = self[index]
-            if byte <= 0x20 || byte >= 0x7F || byte == 0x23 || byte == 0x5C { return index }
-            index &+= 1
-        }
-        return end
     }
 
-    /// The first byte in `start..<end` that is neither an ASCII letter nor a hyphen, or `end`;
-    /// `0 <= start <= end <= count`. Reads words as ``firstControl(from:to:)`` does.
+    /// The first byte that is neither an ASCII letter nor a hyphen.
     @inlinable @inline(__always) package func firstIndexOfOtherThanLetterOrHyphen(
         from start: Int, to end: Int
-    )
-        -> Int
-    {
-        precondition(start >= 0 && end <= count)
+    ) -> Int {
+        unsafe scan(from: start, to: end) {
+            unsafe sluice_scan_no_letter_or_hyphen($0)
+        } _: {
+            ($0 | 0x20) &- 0x61 >= 26 && $0 != 0x2D
+        }
+    }
+
+    /// The first byte that is not printable ASCII, or is a quote or a backslash.
+    @inlinable package func firstOtherThanPlainText(from start: Int, to end: Int) -> Int {
+        unsafe scan(from: start, to: end) {
+            unsafe sluice_scan_no_plain_text($0)
+        } _: {
+            $0 < 0x20 || $0 >= 0x7F || $0 == 0x22 || $0 == 0x5C
+        }
+    }
+
+    /// Where a plain run inside a JSON string ends: the first quote, backslash, control below 0x20
+    /// or byte that is not ASCII.
+    @inlinable @inline(__always) package func firstStringStop(from start: Int, to end: Int) -> Int {
+        // Names and short values end here; texts go on 64 bytes a turn.
         var index = start
-        let wordsEnd = Swift.min(end, count &- 7)
-        while index < wordsEnd {
-            let word = uncheckedWord(at: index)
-            // Exact in every byte: no sum below carries, for its bytes are under 0x80.
-            let folded = (word | ByteScan.broadcast(0x20)) & ~ByteScan.highs
-            let fromA = folded &+ ByteScan.broadcast(0x80 - 0x61)
-            let pastZ = folded &+ ByteScan.broadcast(0x80 - 0x7B)
-            let hyphen = (word ^ ByteScan.broadcast(0x2D)) & ~ByteScan.highs
-            let notHyphen = hyphen &+ ~ByteScan.highs
-            let found = (~(fromA & ~pastZ) & notHyphen | word) & ByteScan.highs
-            if found != 0 { return Swift.min(index &+ found.trailingZeroBitCount / 8, end) }
-            index &+= 8
+        for _ in 0..<2 {
+            let near = unsafe scanOnce(from: index, to: end) { unsafe sluice_scan_string_stops($0) }
+            if let near { return near }
+            index &+= 16
+            if index >= end { break }
         }
-        while index < end {
-            let byte = self[index]
-            let isLetter = (byte | 0x20) &- 0x61 < 26
-            if !isLetter && byte != 0x2D { return index }
-            index &+= 1
+        return restOfString(from: start, to: end)
+    }
+
+    @inlinable @inline(never) func restOfString(from start: Int, to end: Int) -> Int {
+        // Safety: exactly the bytes of start..<end are read.
+        let run = unsafe extracting(start..<end).withUnsafeBufferPointer { buffer in
+            unsafe buffer.baseAddress.map { unsafe sluice_scan_string_run($0, buffer.count) } ?? 0
         }
-        return end
+        return unsafe scan(from: start &+ run, to: end) {
+            unsafe sluice_scan_string_stops($0)
+        } _: {
+            $0 < 0x20 || $0 >= 0x80 || $0 == 0x22 || $0 == 0x5C
+        }
+    }
+
+    /// The first quote or backslash.
+    @inlinable @inline(__always) package func firstQuoteOrBackslash(
+        from start: Int, to end: Int
+    ) -> Int {
+        let near = unsafe scanOnce(from: start, to: end) { unsafe sluice_scan_quotes($0) }
+        if let near { return near }
+        return restOfQuotes(from: start, to: end)
+    }
+
+    @inlinable @inline(never) func restOfQuotes(from start: Int, to end: Int) -> Int {
+        // Safety: exactly the bytes of start..<end are read.
+        let run = unsafe extracting(start..<end).withUnsafeBufferPointer { buffer in
+            unsafe buffer.baseAddress.map { unsafe sluice_scan_quotes_run($0, buffer.count) } ?? 0
+        }
+        return unsafe scan(from: start &+ run, to: end) {
+            unsafe sluice_scan_quotes($0)
+        } _: {
+            $0 == 0x22 || $0 == 0x5C
+        }
+    }
+
+    /// The first quote or bracket of either kind.
+    @inlinable @inline(__always) package func firstStructure(from start: Int, to end: Int) -> Int {
+        unsafe scan(from: start, to: end) {
+            unsafe sluice_scan_structure($0)
+        } _: {
+            $0 == 0x22 || $0 | 0x20 == 0x7B || $0 | 0x20 == 0x7D
+        }
+    }
+
+    /// What the first sixteen bytes say, or nil where they say nothing or the span ends before.
+    @inlinable @inline(__always) func scanOnce(
+        from start: Int, to end: Int, _ lanes: (UnsafePointer<UInt8>) -> UInt32
+    ) -> Int? {
+        precondition(start >= 0 && start <= end && end <= count)
+        guard start <= count &- 16 else { return nil }
+        // Safety: sixteen bytes from `start` on lie in the span, as just checked.
+        let found = unsafe withUnsafeBufferPointer { buffer in
+            unsafe lanes(buffer.baseAddress.unsafelyUnwrapped + start)
+        }
+        return found == 0 ? nil : Swift.min(start &+ found.trailingZeroBitCount, end)
     }
 
     /// Whether `range` equals `literal`, ignoring ASCII case, by the word.
@@ -251,18 +259,34 @@ extension Span<UInt8> {
         }
     }
 
-    /// Whether the bytes from `offset` on begin with `literal`.
-    @inlinable package func hasBytes(_ literal: StaticString, at offset: Int) -> Bool {
+    /// Whether the bytes from `offset` on begin with `literal`; inlined, so that its length is known
+    /// and the comparison is of a few words.
+    @inlinable @inline(__always) package func hasBytes(_ literal: StaticString, at offset: Int)
+        -> Bool
+    {
         let n = literal.utf8CodeUnitCount
         guard offset >= 0, offset <= count, n <= count &- offset else { return false }
-        // Safety: n is the literal's own length.
-        let start = unsafe literal.utf8Start
-        for i in 0..<n where unsafe start[i] != self[offset &+ i] { return false }
+        if n == 0 { return true }
+        // Safety: n bytes lie behind both pointers; memcmp only reads them.
+        return unsafe withUnsafeBufferPointer { buffer in
+            unsafe memcmp(
+                buffer.baseAddress.unsafelyUnwrapped + offset, literal.utf8Start, n) == 0
+        }
+    }
+
+    /// Whether these bytes stand in `literal` from `offset` on; false where it ends before.
+    @inlinable package func isPart(of literal: StaticString, from offset: Int) -> Bool {
+        guard offset >= 0, count <= literal.utf8CodeUnitCount &- offset else { return false }
+        // Safety: offset + i is below the literal's own length, as just checked.
+        let start = unsafe literal.utf8Start + offset
+        for i in 0..<count where unsafe start[i] != self[i] { return false }
         return true
     }
 
     /// Whether `range` equals `literal`, byte for byte.
-    @inlinable package func equals(_ literal: StaticString, in range: Range<Int>) -> Bool {
+    @inlinable @inline(__always) package func equals(
+        _ literal: StaticString, in range: Range<Int>
+    ) -> Bool {
         range.count == literal.utf8CodeUnitCount && hasBytes(literal, at: range.lowerBound)
     }
 

@@ -15,7 +15,7 @@ package enum BodyStep: Equatable, Sendable {
 ///
 /// Source: RFC 9112 §6.2, §7.1. Chunk extensions are checked and dropped, trailers are dropped and
 /// never merged into the fields.
-package struct BodyDecoder: Sendable {
+@usableFromInline package struct BodyDecoder: Sendable {
     /// Bytes of one trailer section at most.
     package static let trailerBytesMax = 8_192
     /// Extension bytes at most: this many more than bytes of body so far (CVE-2023-39326). Their
@@ -59,6 +59,29 @@ package struct BodyDecoder: Sendable {
     package var isComplete: Bool { phase == .ended }
     /// Whether the end of the connection is this body's proper end.
     package var endsWithConnection: Bool { phase == .untilClose || phase == .ended }
+
+    /// Whether a chunk begins with the next byte.
+    package var isBetweenChunks: Bool { phase == .size && sizeDigits == 0 }
+
+    /// The data of a chunk that is there as a whole at `offset`, where one begins: a size line without
+    /// extensions, the data, CR LF. Nil for any other; the decoder stays where it is.
+    @inlinable package static func wholeChunk(_ bytes: Span<UInt8>, at offset: Int) -> Range<Int>? {
+        var start = offset
+        var size = 0
+        let end = min(bytes.count, offset &+ 6)
+        while start < end {
+            let digit = hexDigit(bytes[start])
+            if digit < 0 { break }
+            size = size &<< 4 | digit
+            start &+= 1
+        }
+        guard size > 0, size &+ 4 <= bytes.count &- start else { return nil }
+        let stop = start &+ 2 &+ size
+        guard bytes[start] == 0x0D, bytes[start &+ 1] == 0x0A, bytes[stop] == 0x0D,
+            bytes[stop &+ 1] == 0x0A
+        else { return nil }
+        return start &+ 2..<stop
+    }
 
     /// The next step of `bytes` from `offset`; call again from where the step ends.
     ///
@@ -139,7 +162,7 @@ package struct BodyDecoder: Sendable {
     }
 
     /// The value of a hexadecimal digit, or -1.
-    @inline(__always) private static func hexDigit(_ byte: UInt8) -> Int {
+    @inlinable @inline(__always) static func hexDigit(_ byte: UInt8) -> Int {
         let decimal = byte &- 0x30
         if decimal < 10 { return Int(decimal) }
         let letter = (byte | 0x20) &- 0x61

@@ -23,6 +23,9 @@ package struct EventStreamScanner: Sendable {
     /// Whether bytes of an unfinished event have been seen.
     package var isInsideEvent: Bool { hasBytes }
 
+    /// Whether the next byte begins an event, and its first line.
+    package var isBetweenEvents: Bool { isLineEmpty && !afterReturn && !hasBytes }
+
     /// The first end of an event in `range` of `bytes`; call again from there.
     package mutating func next(_ bytes: Span<UInt8>, in range: Range<Int>) -> EventStreamStep {
         var offset = range.lowerBound

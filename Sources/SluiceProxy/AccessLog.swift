@@ -23,7 +23,8 @@ final class AccessLogOutbox: Sendable {
     func put(_ lines: inout ByteBuffer, count: Int) {
         let isTaken = box.withLock { box in
             guard box.count < Self.bytesMax else { return false }
-            box.append(lines.bytes)
+            // Mostly the log thread has taken what was there: memory changes hands, not bytes.
+            if box.isEmpty { swap(&box, &lines) } else { box.append(lines.bytes) }
             return true
         }
         lines.removeAll()
@@ -61,9 +62,10 @@ final class AccessLogWriter {
     /// When what waits must be handed over; never while nothing does.
     var due: Instant { flushAt.isSet ? flushAt : .never }
 
-    func write(_ record: borrowing ExchangeRecord, now: Instant) {
+    /// Changes nothing in the record: a borrow of it would be passed as a copy.
+    func write(_ record: inout ExchangeRecord, now: Instant) {
         guard outbox != nil else { return }
-        formatter.append(record, into: &lines.value)
+        formatter.append(&record, into: &lines.value)
         lineCount += 1
         if lines.value.count >= Self.batchBytes {
             flush()

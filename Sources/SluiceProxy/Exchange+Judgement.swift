@@ -41,31 +41,34 @@ enum BodyVerdict {
 }
 
 extension Exchange {
-    /// Judges the body, finds the pool, and edits the body where usage is to be asked for.
+    /// Judges the body and finds the pool.
     mutating func judgeBody(
-        directory: Pinned<ReplicaDirectory>, settings: borrowing GatewaySettings
-    )
-        -> BodyVerdict
-    {
+        _ peek: inout RequestPeek, directory: Pinned<ReplicaDirectory>, pools: Int
+    ) -> BodyVerdict {
         if hasBody || method == .post { peek.finish() }
-        if let error = peek.error ?? multipart?.error { return .refuse(Refusal(error)) }
-        let verdict = findPool(directory: directory, pools: settings.pools.count)
-        guard case .pool(let index, _) = verdict else { return verdict }
+        if let error = peek.error { return .refuse(Refusal(error)) }
+        if let error = multipart?.value.error { return .refuse(Refusal(error)) }
+        let verdict = findPool(&peek, directory: directory, pools: pools)
+        guard case .pool = verdict else { return verdict }
         arrival.bodyBytes = bodyCount
         arrival.promptTokensEstimate =
             peek.promptBytes / 4 &+ peek.promptTokens &+ peek.mediaParts &* 1_000
-        arrival.outputTokensMax = peek.outputTokensMax ?? 0
-        record.tokensMax = Int32(clamping: peek.outputTokensMax ?? -1)
+        let tokensMax = peek.outputTokensMax()
+        arrival.outputTokensMax = tokensMax ?? 0
+        record.tokensMax = Int32(clamping: tokensMax ?? -1)
         record.isStream = peek.isStream
-        askForUsage(settings.pools[index].usage)
+        isStored = peek.stores
         return verdict
     }
 
-    private mutating func findPool(directory: Pinned<ReplicaDirectory>, pools: Int) -> BodyVerdict {
-        if let upload = multipart?.model {
+    private mutating func findPool(
+        _ peek: inout RequestPeek, directory: Pinned<ReplicaDirectory>, pools: Int
+    ) -> BodyVerdict {
+        if let upload = multipart?.value.model {
             return Self.findPool(model: upload.bytes, isCut: false, directory, pools)
         }
-        return Self.findPool(model: peek.model.bytes, isCut: peek.isModelCut, directory, pools)
+        let model = peek.model
+        return Self.findPool(model: model.bytes, isCut: peek.isModelCut, directory, pools)
     }
 
     private static func findPool(
@@ -86,14 +89,15 @@ extension Exchange {
         return pools == 1 ? .pool(0, model: ModelTable.other) : .refuse(.modelsNotKnownYet)
     }
 
-    private mutating func askForUsage(_ mode: UsageMode) {
+    /// Edits the body of a stream so that the replica counts its tokens, as the pool wants it.
+    mutating func askForUsage(_ peek: inout RequestPeek, _ mode: UsageMode) {
         switch mode {
         case .off: return
         case .observe: readsUsage = true
         case .inject:
             readsUsage = true
             guard record.route.knowsStreamOptions, peek.isStream else { return }
-            if let edit = UsageInjection.edit(for: peek) {
+            if let edit = UsageInjection.edit(for: &peek) {
                 apply(edit)
                 stripsUsage = true
             }

@@ -40,9 +40,31 @@ extension UpstreamConnection {
         parser.reset()
     }
 
+    /// The events in what has come, if it is nothing but whole chunks with one known event each; 0 for
+    /// anything else.
+    ///
+    /// Nothing is consumed: such bytes can go on as they are, framing and all.
+    mutating func knownEvents(of exchange: inout Exchange, _ readers: inout ExchangeReaders) -> Int
+    {
+        guard exchange.answerBody.isBetweenChunks, readers.events.isBetweenEvents,
+            !exchange.isEventBegun
+        else { return 0 }
+        let bytes = input.bytes
+        var (offset, events) = (0, 0)
+        while offset < bytes.count {
+            guard let data = BodyDecoder.wholeChunk(bytes, at: offset),
+                readers.classifier.isKnownContent(bytes.extracting(data))
+            else { return 0 }
+            offset = data.upperBound &+ 2
+            events &+= 1
+        }
+        return events
+    }
+
     /// Takes the framing off what has come and adds the client's part of it to `payload`.
     mutating func decode(
-        into exchange: inout Exchange, payload: inout ByteBuffer, _ pool: BufferPool, now: Instant
+        into exchange: inout Exchange, _ readers: inout ExchangeReaders, payload: inout ByteBuffer,
+        _ pool: BufferPool
     ) -> RelayProgress {
         var offset = 0
         while true {
@@ -50,12 +72,13 @@ extension UpstreamConnection {
             case .data(let range):
                 offset = range.upperBound
                 if exchange.isEventStream {
-                    guard exchange.takeEvents(input.bytes, range, payload: &payload, pool) else {
-                        return .firstEventIsError
-                    }
+                    guard
+                        exchange.takeEvents(
+                            input.bytes, range, &readers, payload: &payload, pool)
+                    else { return .firstEventIsError }
                 } else {
                     if exchange.readsUsage {
-                        exchange.usagePeek.feed(input.bytes.extracting(range))
+                        readers.usage.feed(input.bytes.extracting(range))
                     }
                     payload.append(input.bytes, range)
                 }
@@ -78,25 +101,26 @@ extension Exchange {
     ///
     /// - Returns: false when the first event is an error and the head is still held.
     mutating func takeEvents(
-        _ bytes: Span<UInt8>, _ range: Range<Int>, payload: inout ByteBuffer, _ pool: BufferPool
+        _ bytes: Span<UInt8>, _ range: Range<Int>, _ readers: inout ExchangeReaders,
+        payload: inout ByteBuffer, _ pool: BufferPool
     ) -> Bool {
         var offset = range.lowerBound
         while offset < range.upperBound {
-            switch scanner.next(bytes, in: offset..<range.upperBound) {
+            switch readers.events.next(bytes, in: offset..<range.upperBound) {
             case .event(let end):
                 let kind: EventKind
                 if isEventBegun {
-                    classifier.feed(bytes.extracting(offset..<end))
-                    kind = classifier.endOfEvent()
+                    readers.classifier.feed(bytes.extracting(offset..<end))
+                    kind = readers.classifier.endOfEvent()
                     isEventBegun = false
                 } else {
-                    kind = classifier.take(bytes.extracting(offset..<end))
+                    kind = readers.classifier.take(bytes.extracting(offset..<end))
                 }
                 let goesOn = takeEvent(kind, bytes, offset..<end, payload: &payload, pool)
                 offset = end
                 if !goesOn { return false }
             case .needMore:
-                classifier.feed(bytes.extracting(offset..<range.upperBound))
+                readers.classifier.feed(bytes.extracting(offset..<range.upperBound))
                 isEventBegun = true
                 pool.provide(&partialEvent)
                 partialEvent.append(bytes, offset..<range.upperBound)
@@ -136,9 +160,11 @@ extension Exchange {
     }
 
     /// The stream is over: an event without its blank line goes out as it is.
-    mutating func finishPayload(_ payload: inout ByteBuffer) {
+    mutating func finishPayload(
+        _ payload: inout ByteBuffer, _ readers: inout ExchangeReaders
+    ) {
         guard isEventStream, !partialEvent.isEmpty else { return }
-        if classifier.endOfEvent() == .terminal { sawTerminalEvent = true }
+        if readers.classifier.endOfEvent() == .terminal { sawTerminalEvent = true }
         payload.append(partialEvent.bytes)
         partialEvent.removeAll()
     }

@@ -41,9 +41,10 @@ struct Exchange: ~Copyable {
     var authorizationCount = 0
     var fieldsCount = 0
     var bodyDecoder: BodyDecoder
-    var peek: RequestPeek
     /// Finds the model of an audio upload; nil for JSON, and where the content type names no boundary.
-    var multipart: MultipartPeek?
+    var multipart: Pinned<MultipartPeek>?
+    /// Of `POST /v1/responses`: the replica keeps the answer.
+    var isStored = true
     /// Bytes of the shared budget that the request holds.
     var reservedBytes = 0
     /// Bytes of the body written to the upstream in this attempt.
@@ -78,9 +79,6 @@ struct Exchange: ~Copyable {
     var isProgressCounted = false
     var stripsUsage = false
     var readsUsage = false
-    var scanner = EventStreamScanner()
-    var classifier: EventClassifier
-    var usagePeek = UsagePeek()
     /// Looks for the id of a response that the replica keeps; nil for everything else.
     var idPeek: Pinned<ResponseIDPeek>?
     /// The part of an event that has come so far; events pass whole.
@@ -111,8 +109,7 @@ struct Exchange: ~Copyable {
         self.downstream = downstream
         bodyDecoder = BodyDecoder(framing: framing)
         hasBody = framing != .none
-        peek = RequestPeek(route: route)
-        classifier = EventClassifier(route: route)
+        record.route = route
     }
 
     /// Offset of the body in `request`.
@@ -167,7 +164,7 @@ struct Exchange: ~Copyable {
             switch method {
             case .get, .head: record.route == .responsesByID ? .never : .reading
             case .post:
-                record.route.isRepeatable || record.route == .responses && !peek.stores
+                record.route.isRepeatable || record.route == .responses && !isStored
                     ? .inference : .never
             case .put, .delete, .patch, .options, .connect, .trace, .other: .never
             }
@@ -180,7 +177,8 @@ struct Exchange: ~Copyable {
     var mayRetryRefusal: Bool { !isAnswerBegun && record.route.isRepeatable }
 
     /// Forgets an attempt's answer.
-    mutating func resetAnswer() {
+    mutating func resetAnswer(_ readers: inout ExchangeReaders) {
+        readers.beginAnswer(record.route)
         isHeadParsed = false
         isHeadHeld = false
         isRequestSent = false
@@ -188,9 +186,6 @@ struct Exchange: ~Copyable {
         interimAnswers = 0
         upstreamDeadline = .never
         holdDeadline = .never
-        scanner = EventStreamScanner()
-        classifier = EventClassifier(route: record.route)
-        usagePeek = UsagePeek()
         idPeek = nil
         partialEvent.removeAll()
         isEventBegun = false
@@ -223,14 +218,14 @@ struct Exchange: ~Copyable {
 
     /// The stream ended politely without its terminal event: it was cut, and must look so.
     var lacksTerminalEvent: Bool {
-        isEventStream && !sawTerminalEvent && !sawErrorEvent && classifier.needsTerminalEvent
-            && record.upstreamStatus == 200
+        isEventStream && !sawTerminalEvent && !sawErrorEvent && record.upstreamStatus == 200
+            && EventClassifier.needsTerminalEvent(record.route)
     }
 
     /// Copies token counts into the record.
-    mutating func takeUsage() {
+    mutating func takeUsage(_ readers: inout ExchangeReaders) {
         guard readsUsage else { return }
-        let usage = isEventStream ? classifier.usage : usagePeek.usage
+        let usage = isEventStream ? readers.classifier.usage : readers.usage.usage
         if usage.prompt >= 0 { record.promptTokens = usage.prompt }
         if usage.completion >= 0 { record.generationTokens = usage.completion }
         if usage.cached >= 0 { record.cachedTokens = usage.cached }

@@ -73,9 +73,7 @@ extension Worker {
             downstreams[d].transport.closeNotify()
             close(downstream: d)
         case .receivingHead:
-            let e = exchanges.insert(Exchange(downstream: d, route: .unknown, framing: .none))
-            downstreams[d].exchange = e
-            openRecord(e, d)
+            let e = openExchange(d, .unknown, .none)
             refuse(e, .requestTimeout("The request head did not arrive in time."))
         case .receivingBody:
             refuse(

@@ -11,16 +11,17 @@ extension Worker {
     ///
     /// - Parameter retrying: replicas that must not be tried again; nil for a first attempt.
     func askToEnter(_ e: UInt32, retrying: ReplicaIDs?) {
-        let traffic = shared.pools[exchanges[e].traffic]
         if let owner = exchanges[e].owner {
             askToEnter(e, at: owner, retrying: retrying)
             return
         }
         let token = exchanges.token(.downstream, e).bits
-        let verdict = traffic.arrive(
-            exchanges[e].arrival, worker: index, token: token, retrying: retrying, now: now,
-            random: &random.value)
-        carryOut(e, verdict)
+        pools.with(exchanges[e].traffic) { traffic in
+            let verdict = traffic.arrive(
+                exchanges[e].arrival, worker: index, token: token, retrying: retrying, now: now,
+                random: &random.value)
+            carryOut(e, verdict)
+        }
     }
 
     /// Does what the gate said.
@@ -189,7 +190,7 @@ extension Worker {
         exchanges[e].record.retries &+= 1
         // The failed attempt's head, still held: the client gets one head, that of the answer.
         if exchanges[e].isHeadHeld { downstreams[exchanges[e].downstream].output.removeAll() }
-        exchanges[e].resetAnswer()
+        exchanges[e].resetAnswer(&readers[e])
         shard.retried(pool: Int16(exchanges[e].traffic), failure.reason, .ok)
         askToEnter(e, retrying: excluding)
     }
@@ -221,8 +222,8 @@ extension Worker {
     func releasePermit(_ e: UInt32, _ end: PermitEnd) {
         if exchanges[e].isProgressCounted {
             exchanges[e].isProgressCounted = false
-            shared.pools[exchanges[e].traffic].progress[index].streamEnded(
-                at: exchanges[e].lastReplica)
+            let replica = exchanges[e].lastReplica
+            progress.with(exchanges[e].traffic) { $0.streamEnded(at: replica) }
         }
         guard let permit = exchanges[e].permit.take() else { return }
         turnWakes.formUnion(permit.release(end, now: now))

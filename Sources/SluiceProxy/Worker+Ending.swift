@@ -110,14 +110,14 @@ extension Worker {
                 exchanges[e].record.status = exchanges[e].record.upstreamStatus
             }
         }
-        exchanges[e].takeUsage()
+        exchanges[e].takeUsage(&readers[e])
         // One system call for each stream that has had content; other requests do without.
         if exchanges[e].record.firstContentWritten.isSet, let info = downstreams[d].transport.info()
         {
             exchanges[e].record.networkShare = info.roundTrip / 2
         }
         shard.finished(&exchanges[e].record)
-        log.write(exchanges[e].record, now: now)
+        log.write(&exchanges[e].record, now: now)
         endsToWait(e)
         releaseRequest(e)
         pool.release(&exchanges[e].partialEvent)

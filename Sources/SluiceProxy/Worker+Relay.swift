@@ -47,6 +47,7 @@ extension Worker {
 
     /// Takes the bytes that have come through head, framing and events, and sends what results.
     private func relay(_ u: UInt32, _ e: UInt32) {
+        if exchanges[e].hasContent, passOn(u, e) { return }
         while !exchanges[e].isHeadParsed {
             switch upstreams[u].parseHead(into: &responseHead.value, exchanges[e].method) {
             case .needMore: return
@@ -72,7 +73,7 @@ extension Worker {
         }
         let d = exchanges[e].downstream
         let progress = upstreams[u].decode(
-            into: &exchanges[e], payload: &payload.value, pool, now: now)
+            into: &exchanges[e], &readers[e], payload: &payload.value, pool)
         if exchanges[e].isEventStream { observeEvents(e) }
         if exchanges[e].idPeek != nil { learnOwner(e) }
         switch progress {
@@ -125,8 +126,8 @@ extension Worker {
             closes: &downstreams[d].closesAfterAnswer, into: &downstreams[d].output, pool)
         if exchanges[e].record.route == .responses { beginOwnership(e, status: status) }
         if exchanges[e].isEventStream {
-            shared.pools[exchanges[e].traffic].progress[index].streamBegan(
-                at: exchanges[e].lastReplica, now: now)
+            let replica = exchanges[e].lastReplica
+            progress.with(exchanges[e].traffic) { $0.streamBegan(at: replica, now: now) }
             exchanges[e].isProgressCounted = true
         }
         if exchanges[e].isEventStream && settings.timeouts.headHoldMax > .zero {
@@ -141,9 +142,10 @@ extension Worker {
     private func observeEvents(_ e: UInt32) {
         let events = exchanges[e].newContentEvents
         let hadContent = exchanges[e].hasContent
-        shared.pools[exchanges[e].traffic].progress[index].eventArrived(
-            from: exchanges[e].lastReplica, now: now)
-        guard events > 0 else { return }
+        guard events > 0 else {
+            noteProgress(&exchanges[e])
+            return
+        }
         exchanges[e].newContentEvents = 0
         if !hadContent {
             exchanges[e].hasContent = true
@@ -154,9 +156,7 @@ extension Worker {
             now = MonotonicClock.now()
             exchanges[e].record.firstContentArrived = now
         }
-        exchanges[e].record.contentEvents &+= UInt32(truncatingIfNeeded: events)
-        exchanges[e].pendingContentEvents &+= events
-        for _ in 0..<events { shard.contentEvent(model: exchanges[e].record.modelIndex) }
+        countContent(&exchanges[e], events)
     }
 
     /// Frames the payload and sends it, unless the head still waits for its first event.
@@ -206,7 +206,7 @@ extension Worker {
     func written(_ e: UInt32) {
         let d = exchanges[e].downstream
         if downstreams[d].output.isEmpty {
-            if exchanges[e].pendingContentEvents > 0 { contentWritten(e) }
+            if exchanges[e].pendingContentEvents > 0 { contentWritten(&exchanges[e]) }
             if exchanges[e].isUpstreamDone {
                 end(e, exchanges[e].finalOutcome, exchanges[e].record.reason)
                 return
@@ -231,22 +231,6 @@ extension Worker {
         }
     }
 
-    /// Content events have been taken by the client's socket.
-    private func contentWritten(_ e: UInt32) {
-        exchanges[e].pendingContentEvents = 0
-        if !exchanges[e].record.firstContentWritten.isSet {
-            now = MonotonicClock.now()
-            exchanges[e].record.firstContentWritten = now
-        } else {
-            // A client that does not read makes no gap of the engine's: that time is `blocked`.
-            let gap = now - exchanges[e].record.lastContentWritten
-            shard.observeGap(
-                model: exchanges[e].record.modelIndex, gap - exchanges[e].blockedInGap)
-        }
-        exchanges[e].blockedInGap = .zero
-        exchanges[e].record.lastContentWritten = now
-    }
-
     // MARK: The end of the answer
 
     /// The replica's part is over: its connection and its slot go back, the client gets the rest.
@@ -254,7 +238,7 @@ extension Worker {
         let d = exchanges[e].downstream
         exchanges[e].upstreamDeadline = .never
         exchanges[e].holdDeadline = .never
-        exchanges[e].finishPayload(&payload.value)
+        exchanges[e].finishPayload(&payload.value, &readers[e])
         let lostItsEnd = exchanges[e].lacksTerminalEvent
         if lostItsEnd && !exchanges[e].isAnswerBegun && !exchanges[e].sawEvent {
             // Not one event: the client has seen nothing, and need not see a cut.

@@ -10,7 +10,7 @@ extension Worker {
 
     /// The head of an answer to `POST /v1/responses` has come: look for the id, if it is kept at all.
     func beginOwnership(_ e: UInt32, status: Int) {
-        guard status == 200, exchanges[e].peek.stores else { return }
+        guard status == 200, exchanges[e].isStored else { return }
         exchanges[e].idPeek = Pinned(ResponseIDPeek(isStream: exchanges[e].isEventStream))
     }
 

@@ -20,7 +20,7 @@ extension Worker {
             exchanges[last].unansweredNext = e
         } else {
             unanswered[pool].first = e
-            shared.pools[pool].progress[index].oldestUnanswered = exchanges[e].record.received
+            setOldestUnanswered(pool, exchanges[e].record.received)
         }
     }
 
@@ -40,7 +40,10 @@ extension Worker {
             return
         }
         unanswered[pool].first = next
-        shared.pools[pool].progress[index].oldestUnanswered =
-            next == noSlot ? .unset : exchanges[next].record.received
+        setOldestUnanswered(pool, next == noSlot ? .unset : exchanges[next].record.received)
+    }
+
+    private func setOldestUnanswered(_ pool: Int, _ time: Instant) {
+        progress.with(pool) { $0.oldestUnanswered = time }
     }
 }

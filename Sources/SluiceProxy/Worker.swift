@@ -38,6 +38,8 @@ final class Worker {
     let downstreams: SlotTable<DownstreamConnection>
     let upstreams: SlotTable<UpstreamConnection>
     let exchanges: SlotTable<Exchange>
+    /// By the slot of the exchange.
+    let readers: SlotScratch<ExchangeReaders>
     let timers: Pinned<TimerWheel>
     let requestHead: Pinned<RequestHead>
     let responseHead: Pinned<ResponseHead>
@@ -45,6 +47,9 @@ final class Worker {
     let payload: Pinned<ByteBuffer>
     let random: Pinned<Xoshiro>
     let shard: MetricShard
+    /// The pools, and this worker's report of each.
+    let pools: ObjectList<ReplicaPool>
+    let progress: ObjectList<ReplicaProgress>
     let log: AccessLogWriter
     let headLimits: HeadLimits
     var listener: ListenerSocket?
@@ -84,6 +89,7 @@ final class Worker {
         let connections = max(16, settings.limits.connectionsMax / shared.mailboxes.count)
         downstreams = SlotTable(capacity: connections)
         exchanges = SlotTable(capacity: connections)
+        readers = SlotScratch(capacity: connections) { ExchangeReaders() }
         upstreams = SlotTable(capacity: 2 * connections)
         timers = Pinned(TimerWheel(now: now))
         requestHead = Pinned(RequestHead())
@@ -91,6 +97,8 @@ final class Worker {
         payload = Pinned(ByteBuffer(minimumCapacity: 2 * BufferPool.blockBytes))
         random = Pinned(Xoshiro(seed: UInt64.random(in: .min ... .max)))
         shard = shared.shards[index]
+        pools = ObjectList(shared.pools)
+        progress = ObjectList(shared.pools.map { $0.progress[index] })
         var limits = HeadLimits()
         limits.headBytesMax = settings.limits.headBytesMax
         limits.fieldsMax = settings.limits.fieldsMax

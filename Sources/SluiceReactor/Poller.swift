@@ -43,18 +43,24 @@ package struct Interest: OptionSet, Sendable {
 }
 
 /// One thing that happened.
-package struct PollEvent: Sendable {
-    package let token: Token
-    let bits: UInt32
+@usableFromInline package struct PollEvent: Sendable {
+    @usableFromInline package let token: Token
+    @usableFromInline let bits: UInt32
 
-    package var isReadable: Bool { bits & UInt32(EPOLLIN.rawValue) != 0 }
-    package var isWritable: Bool { bits & UInt32(EPOLLOUT.rawValue) != 0 }
-    /// The peer has sent FIN, reset, or the socket failed: a short read is then no proof of "drained".
-    package var isClosing: Bool {
-        bits & UInt32(EPOLLRDHUP.rawValue | EPOLLHUP.rawValue | EPOLLERR.rawValue) != 0
+    init(token: Token, bits: UInt32) {
+        self.token = token
+        self.bits = bits
     }
-    /// Reset or failed: nothing can be written any more.
-    package var isBroken: Bool { bits & UInt32(EPOLLHUP.rawValue | EPOLLERR.rawValue) != 0 }
+
+    /// EPOLLIN.
+    @inlinable package var isReadable: Bool { bits & 0x1 != 0 }
+    /// EPOLLOUT.
+    @inlinable package var isWritable: Bool { bits & 0x4 != 0 }
+    /// The peer has sent FIN, reset, or the socket failed: a short read is then no proof of "drained".
+    /// EPOLLRDHUP, EPOLLHUP, EPOLLERR.
+    @inlinable package var isClosing: Bool { bits & 0x2018 != 0 }
+    /// Reset or failed: nothing can be written any more. EPOLLHUP, EPOLLERR.
+    @inlinable package var isBroken: Bool { bits & 0x18 != 0 }
 }
 
 /// epoll(7) of one thread.
@@ -103,7 +109,8 @@ package struct PollEvent: Sendable {
         } else {
             milliseconds = -1
         }
-        let count = unsafe epoll_wait(epoll, events, Int32(Self.batchMax), milliseconds)
+        let count = unsafe sluice_epoll_wait(
+            epoll, events, Int32(Self.batchMax), milliseconds)
         // EINTR only: every other error is a bug of ours.
         return max(0, Int(count))
     }

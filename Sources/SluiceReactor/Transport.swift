@@ -91,7 +91,7 @@ package struct Transport: ~Copyable {
         var count = 0
         _ = unsafe buffer.fill(minimum: 1) { room in
             // Safety: recv writes at most `wanted` <= room.count bytes into the room.
-            count = unsafe recv(descriptor, room.baseAddress, wanted, 0)
+            count = unsafe sluice_receive(descriptor, room.baseAddress, wanted, 0)
             if count < 0 { failure = errno }
             return max(0, count)
         }
@@ -107,7 +107,8 @@ package struct Transport: ~Copyable {
         let descriptor = descriptor
         // Safety: send reads exactly the span's bytes.
         let count = unsafe bytes.withUnsafeBufferPointer { buffer in
-            unsafe send(descriptor, buffer.baseAddress, buffer.count, Int32(MSG_NOSIGNAL))
+            unsafe sluice_send(
+                descriptor, buffer.baseAddress, buffer.count, Int32(MSG_NOSIGNAL))
         }
         if count >= 0 { return .wrote(count) }
         let failure = errno

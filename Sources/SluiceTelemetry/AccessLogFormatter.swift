@@ -29,142 +29,146 @@ package struct AccessLogFormatter: Sendable {
         replicas = EscapedNames(tables.replicas.map { $0?.name ?? "gone" })
     }
 
-    /// Appends one line with its end.
-    package mutating func append(_ record: borrowing ExchangeRecord, into out: inout ByteBuffer) {
+    /// Appends one line with its end. A member without a value is left out, and so are a count of
+    /// zero that most lines would have and the list of a single replica. Changes nothing in the
+    /// record: a borrow of it would be passed as a copy.
+    package mutating func append(_ record: inout ExchangeRecord, into out: inout ByteBuffer) {
         out.reserve(1_536)
         out.append("{\"v\":1,\"time\":\"")
         appendTime(record.startedUnixNanoseconds, into: &out)
         let isPlainID = Self.isPlain(record.requestID.bytes)
         Self.append(record.requestID.bytes, isPlain: isPlainID, into: &out)
-        appendAttemptIDs(record, isPlainID: isPlainID, into: &out)
-        if record.traceID.isEmpty {
-            out.append("],\"trace_id\":null,\"client\":\"")
-        } else {
-            out.append("],\"trace_id\":\"")
-            Self.appendEscaped(record.traceID.bytes, into: &out)
-            out.append("\",\"client\":\"")
+        out.append(0x22)
+        if record.attempts > 0 {
+            Self.appendAttemptIDs(&record, isPlainID: isPlainID, into: &out)
         }
+        if !record.traceID.isEmpty {
+            out.append(",\"trace_id\":\"")
+            Self.appendEscaped(record.traceID.bytes, into: &out)
+            out.append(0x22)
+        }
+        out.append(",\"client\":\"")
         Self.appendEscaped(record.client.bytes, into: &out)
         out.append("\",\"method\":\"")
         out.append(record.method.label)
         out.append("\",\"path\":\"")
         Self.appendEscaped(record.path.bytes, into: &out)
-        appendLabels(record, into: &out)
-        appendReplicas(record, into: &out)
-        Self.appendNumbers(record, into: &out)
+        appendLabels(&record, into: &out)
+        if record.replicaIndex >= 0 { appendReplicas(&record, into: &out) }
+        Self.appendNumbers(&record, into: &out)
     }
 
-    private func appendAttemptIDs(
-        _ record: borrowing ExchangeRecord, isPlainID: Bool, into out: inout ByteBuffer
+    private static func appendAttemptIDs(
+        _ record: inout ExchangeRecord, isPlainID: Bool, into out: inout ByteBuffer
     ) {
-        out.append("\",\"upstream_request_ids\":[")
+        out.append(",\"upstream_request_ids\":[\"")
         for attempt in 0..<Int(record.attempts) {
-            out.append(attempt == 0 ? "\"" : ",\"")
-            Self.append(record.requestID.bytes, isPlain: isPlainID, into: &out)
-            var suffix = InlineArray<8, UInt8>(repeating: 0x2D)
-            var rest = record.attemptSuffixes[attempt]
-            for index in 1...6 {
-                let byte = UInt8(truncatingIfNeeded: rest)
-                // Base 32 characters; anything else is a caller's mistake and must not break JSON.
-                suffix[index] = Self.isPlain(byte) ? byte : 0x3F
-                rest >>= 8
+            if attempt > 0 { out.append(",\"") }
+            append(record.requestID.bytes, isPlain: isPlainID, into: &out)
+            // Base 32 characters; anything else is a caller's mistake and must not break JSON.
+            var suffix: UInt64 = 0x22_0000_0000_0000_2D
+            for place in 1...6 {
+                let shift = UInt64(8 &* place)
+                let byte = UInt8(
+                    truncatingIfNeeded: record.attemptSuffixes[attempt] &>> (shift &- 8))
+                suffix |= UInt64(isPlain(byte) ? byte : 0x3F) &<< shift
             }
-            suffix[7] = 0x22
-            out.append(suffix.span)
+            out.append(packed: suffix, count: 8)
         }
+        out.append(0x5D)
     }
 
-    private func appendLabels(_ record: borrowing ExchangeRecord, into out: inout ByteBuffer) {
+    private func appendLabels(_ record: inout ExchangeRecord, into out: inout ByteBuffer) {
         out.append("\",\"model_name\":\"")
         models.append(Int(record.modelIndex), into: &out)
-        if record.tenantIndex < 0 {
-            out.append("\",\"tenant\":null,\"class\":\"")
-        } else {
+        if record.tenantIndex >= 0 {
             out.append("\",\"tenant\":\"")
             tenants.append(Int(record.tenantIndex), into: &out)
-            out.append("\",\"class\":\"")
         }
+        out.append("\",\"class\":\"")
         classes.append(Int(record.classIndex), into: &out)
         out.append(
             record.isStream ? "\",\"stream\":true,\"status\":" : "\",\"stream\":false,\"status\":")
         out.appendDecimal(Int(record.status))
         out.append(",\"outcome\":\"")
         out.append(record.outcome.label)
-        if record.reason == .none {
-            out.append("\",\"reason\":null,\"phase\":\"")
-        } else {
+        if record.reason != .none {
             out.append("\",\"reason\":\"")
             out.append(record.reason.label)
-            out.append("\",\"phase\":\"")
         }
+        out.append("\",\"phase\":\"")
         out.append(record.endPhase.label)
+        out.append(0x22)
     }
 
-    private func appendReplicas(_ record: borrowing ExchangeRecord, into out: inout ByteBuffer) {
-        if record.replicaIndex < 0 {
-            out.append("\",\"replica\":null,\"replicas_tried\":[")
-        } else {
-            out.append("\",\"replica\":\"")
-            replicas.append(Int(record.replicaIndex), into: &out)
-            out.append("\",\"replicas_tried\":[")
-        }
+    private func appendReplicas(_ record: inout ExchangeRecord, into out: inout ByteBuffer) {
+        out.append(",\"replica\":\"")
+        replicas.append(Int(record.replicaIndex), into: &out)
+        out.append(0x22)
+        guard record.attempts > 1 else { return }
+        out.append(",\"replicas_tried\":[")
         for attempt in 0..<Int(record.attempts) {
             out.append(attempt == 0 ? "\"" : ",\"")
             replicas.append(Int(record.replicasTried[attempt]), into: &out)
             out.append(0x22)
         }
+        out.append(0x5D)
     }
 
     private static func appendNumbers(
-        _ record: borrowing ExchangeRecord, into out: inout ByteBuffer
+        _ record: inout ExchangeRecord, into out: inout ByteBuffer
     ) {
-        out.append("],\"bytes_in\":")
+        out.append(",\"bytes_in\":")
         out.appendDecimal(Int(truncatingIfNeeded: record.bytesIn))
         out.append(",\"bytes_out\":")
         out.appendDecimal(Int(truncatingIfNeeded: record.bytesOut))
-        out.append(",\"receive_ms\":")
-        append(record.receiveTime, into: &out)
-        let isReceived = record.received.isSet
-        let stages = record.stageTimes
-        out.append(",\"queue_ms\":")
-        append(isReceived ? stages[0] : nil, into: &out)
-        let isAdmitted = record.admitted.isSet
-        let isSent = record.sent.isSet
-        let wasSent = isReceived && isAdmitted
-        out.append(",\"connect_ms\":")
-        append(wasSent ? stages[1] : nil, into: &out)
-        out.append(",\"engine_ms\":")
-        append(wasSent && isSent ? stages[2] : nil, into: &out)
-        out.append(",\"ttft_ms\":")
-        append(record.timeToFirstToken, into: &out)
-        out.append(",\"duration_ms\":")
-        append(record.duration, into: &out)
-        out.append(",\"predicted_wait_ms\":")
-        append(record.predictedWait.count < 0 ? nil : record.predictedWait, into: &out)
-        out.append(",\"prompt_tokens\":")
-        append(record.promptTokens, into: &out)
-        out.append(",\"generation_tokens\":")
-        append(record.generationTokens, into: &out)
-        out.append(",\"events\":")
-        out.appendDecimal(Int(record.contentEvents))
-        out.append(",\"blocked_ms\":")
-        append(record.blocked, into: &out)
-        out.append(",\"retries\":")
-        out.appendDecimal(Int(record.retries))
+        append(",\"receive_ms\":", record.receiveTime, into: &out)
+        if record.received.isSet {
+            let stages = record.stageTimes
+            append(",\"queue_ms\":", stages[0], into: &out)
+            if record.admitted.isSet {
+                append(",\"connect_ms\":", stages[1], into: &out)
+                if record.sent.isSet { append(",\"engine_ms\":", stages[2], into: &out) }
+            }
+        }
+        append(",\"ttft_ms\":", record.timeToFirstToken, into: &out)
+        append(",\"duration_ms\":", record.duration, into: &out)
+        if record.predictedWait.count >= 0 {
+            append(",\"predicted_wait_ms\":", record.predictedWait, into: &out)
+        }
+        append(",\"prompt_tokens\":", record.promptTokens, from: 0, into: &out)
+        append(",\"generation_tokens\":", record.generationTokens, from: 0, into: &out)
+        let events = Int32(truncatingIfNeeded: record.contentEvents)
+        append(",\"events\":", events, from: 1, into: &out)
+        if record.blocked > .zero { append(",\"blocked_ms\":", record.blocked, into: &out) }
+        append(",\"retries\":", Int32(record.retries), from: 1, into: &out)
         out.append("}\n")
     }
 
     // MARK: Parts
 
-    private static func append(_ tokens: Int32, into out: inout ByteBuffer) {
-        if tokens < 0 { out.append("null") } else { out.appendDecimal(Int(tokens)) }
+    /// A count, unless it is below `least`.
+    @inline(__always)
+    private static func append(
+        _ name: StaticString, _ count: Int32, from least: Int32, into out: inout ByteBuffer
+    ) {
+        guard count >= least else { return }
+        out.append(name)
+        out.appendDecimal(Int(count))
     }
 
-    /// Milliseconds with three digits after the point, or `null`.
-    ///
+    /// A time that is known, in milliseconds with three digits after the point.
+    @inline(__always)
+    private static func append(
+        _ name: StaticString, _ time: Nanoseconds?, into out: inout ByteBuffer
+    ) {
+        guard let time else { return }
+        out.append(name)
+        append(time, into: &out)
+    }
+
     /// Written from its end into a local piece: one append instead of one per digit.
-    private static func append(_ time: Nanoseconds?, into out: inout ByteBuffer) {
-        guard let time else { return out.append("null") }
+    private static func append(_ time: Nanoseconds, into out: inout ByteBuffer) {
         var rest = UInt64(max(0, time.count)) / 1_000
         var text = InlineArray<24, UInt8>(repeating: 0x30)
         var index = 24
@@ -235,26 +239,9 @@ package struct AccessLogFormatter: Sendable {
         byte >= 0x20 && byte < 0x7F && byte != 0x22 && byte != 0x5C
     }
 
-    /// Whether all of `bytes` may stand in a JSON string as they are; eight at a time.
+    /// Whether all of `bytes` may stand in a JSON string as they are.
     private static func isPlain(_ bytes: Span<UInt8>) -> Bool {
-        var index = 0
-        while index &+ 8 <= bytes.count {
-            let word = bytes.word(at: index)
-            let quote = word ^ 0x2222_2222_2222_2222
-            let backslash = word ^ 0x5C5C_5C5C_5C5C_5C5C
-            // The high bit of a byte is set here if it is below 0x20, `"`, `\`, or above 0x7E; a
-            // borrow may set it wrongly, which only costs the slow path.
-            let odd =
-                (word &- 0x2020_2020_2020_2020) | (quote &- 0x0101_0101_0101_0101)
-                | (backslash &- 0x0101_0101_0101_0101) | (word &+ 0x0101_0101_0101_0101) | word
-            if odd & 0x8080_8080_8080_8080 != 0 { return false }
-            index &+= 8
-        }
-        while index < bytes.count {
-            if !isPlain(bytes[index]) { return false }
-            index &+= 1
-        }
-        return true
+        bytes.firstOtherThanPlainText(from: 0, to: bytes.count) == bytes.count
     }
 
     @inline(__always)

@@ -33,7 +33,7 @@ package struct EventClassifier: ~Copyable, Sendable {
     /// What `usage` said last.
     package internal(set) var usage = TokenUsage()
 
-    let shape: Shape
+    private(set) var shape: Shape
     private var line = Line.start
     private var name: UInt64 = 0
     private var nameCount: UInt8 = 0
@@ -59,27 +59,35 @@ package struct EventClassifier: ~Copyable, Sendable {
     var contentText = 0..<0
 
     package init(route: Route) {
-        shape =
-            switch route {
-            case .chatCompletions, .completions: .choices
-            case .responses, .responsesByID: .responses
-            case .messages: .messages
-            case .audioTranscriptions, .audioTranslations: .audio
-            case .embeddings, .rerank, .score, .tokenize, .detokenize, .pooling, .classify, .models,
-                .health, .admin, .unknown:
-                .opaque
-            }
+        shape = Shape(route)
         scanner.keepsKeys = false
         scanner.keepsStrings = false
         scanner.stopsAtLineEnd = true
     }
 
+    /// Begins with another stream; cheaper than a new value, whose texts would have to be cleared.
+    package mutating func restart(route: Route) {
+        shape = Shape(route)
+        usage = TokenUsage()
+        sawFirstData = false
+        template.forget()
+        endEvent()
+        // The rest is set where a line, a name or a JSON value begins.
+        scanner.keepsStrings = false
+    }
+
     /// Whether a stream of this route that ends without a terminal event was cut short.
-    package var needsTerminalEvent: Bool {
-        switch shape {
+    package static func needsTerminalEvent(_ route: Route) -> Bool {
+        switch Shape(route) {
         case .choices, .responses, .messages: true
         case .audio, .opaque: false
         }
+    }
+
+    /// Whether a whole event is one that is known to carry text but for that text; if so it need not be
+    /// taken. It ends with the blank line's LF.
+    package mutating func isKnownContent(_ event: Span<UInt8>) -> Bool {
+        template.matches(event) && event[event.count &- 1] == 0x0A
     }
 
     /// Takes a whole event: ``feed(_:)`` and ``endOfEvent()`` in one. No part of it may have been fed.
@@ -115,6 +123,12 @@ package struct EventClassifier: ~Copyable, Sendable {
         if isJSON, !scanner.finish() { isBadJSON = true }
         let kind = verdict()
         if hasData { sawFirstData = true }
+        endEvent()
+        return kind
+    }
+
+    /// Forgets the present event.
+    private mutating func endEvent() {
         line = .start
         isJSON = false
         isBadJSON = false
@@ -129,7 +143,6 @@ package struct EventClassifier: ~Copyable, Sendable {
         sawUsage = false
         typeKind = nil
         contentStrings = 0
-        return kind
     }
 
     private func verdict() -> EventKind {
@@ -277,5 +290,21 @@ package struct EventClassifier: ~Copyable, Sendable {
                 return offset
             }
         }
+    }
+}
+
+extension EventClassifier.Shape {
+    /// What the events of a route's streams look like.
+    init(_ route: Route) {
+        self =
+            switch route {
+            case .chatCompletions, .completions: .choices
+            case .responses, .responsesByID: .responses
+            case .messages: .messages
+            case .audioTranscriptions, .audioTranslations: .audio
+            case .embeddings, .rerank, .score, .tokenize, .detokenize, .pooling, .classify, .models,
+                .health, .admin, .unknown:
+                .opaque
+            }
     }
 }

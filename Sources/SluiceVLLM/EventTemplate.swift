@@ -19,6 +19,9 @@ struct EventTemplate: ~Copyable, Sendable {
     /// Matches nothing.
     init() {}
 
+    /// Matches nothing again.
+    mutating func forget() { headCount = 0 }
+
     /// Keeps what stands around `text`, a range inside the event's one content string.
     mutating func learn(_ event: Span<UInt8>, text: Range<Int>) {
         headCount = 0
@@ -42,7 +45,7 @@ struct EventTemplate: ~Copyable, Sendable {
         else { return false }
         var index = headCount
         while true {
-            index = JSONText.plainEnd(event, from: index, to: textEnd)
+            index = event.firstStringStop(from: index, to: textEnd)
             if index == textEnd { return true }
             guard index &+ 8 <= event.count else { return false }
             let length = JSONText.lengthOfSpecial(event.word(at: index))

@@ -10,7 +10,7 @@ extension JSONScanner {
         }
         while index < end {
             if state == .skippingString {
-                index = JSONText.quoteOrBackslash(bytes, from: index, to: end)
+                index = bytes.firstQuoteOrBackslash(from: index, to: end)
                 if index == end { return nil }
                 let isEscape = bytes[index] == 0x5C
                 index &+= 1

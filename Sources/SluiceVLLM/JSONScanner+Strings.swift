@@ -7,7 +7,7 @@ extension JSONScanner {
         _ bytes: Span<UInt8>, _ index: inout Int, isKey: Bool
     ) -> JSONStep? {
         let start = index
-        let stop = JSONText.plainEnd(bytes, from: start, to: bytes.count)
+        let stop = bytes.firstStringStop(from: start, to: bytes.count)
         stringBytes = stop &- start
         if stop < bytes.count, bytes[stop] == 0x22 {
             index = stop &+ 1
@@ -63,7 +63,7 @@ extension JSONScanner {
                     let isKept = isKey || keepsStrings
                     let stop =
                         isKept || highSurrogate != 0
-                        ? JSONText.plainEnd(bytes, from: start, to: end)
+                        ? bytes.firstStringStop(from: start, to: end)
                         : JSONText.textEnd(bytes, from: start, to: end)
                     if stop > start {
                         if highSurrogate != 0 { loneSurrogate() }

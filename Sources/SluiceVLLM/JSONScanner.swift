@@ -127,6 +127,7 @@ package struct JSONScanner<let textMax: Int>: ~Copyable, Sendable {
     package var isIntegerTooLong: Bool { number.isInteger && number.isHuge }
 
     /// Reads on in `bytes` from `offset` to the end of the next token.
+    @inline(__always)
     package mutating func next(_ bytes: Span<UInt8>, from offset: Int) -> JSONStep {
         var index = offset
         let end = bytes.count

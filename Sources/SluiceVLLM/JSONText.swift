@@ -1,50 +1,13 @@
 import SluiceBytes
 
-/// Runs of bytes inside a JSON string, many at a time.
+/// Runs of characters inside a JSON string.
 enum JSONText {
-    /// The first byte in `start..<end` that is a quote, a backslash, a control or not ASCII, or `end`.
-    @inline(__always) static func plainEnd(
-        _ bytes: Span<UInt8>, from start: Int, to end: Int
-    ) -> Int {
-        var index = start
-        while index &+ 8 <= end {
-            let found = stops(bytes.word(at: index)) & ByteScan.highs
-            if found != 0 { return index &+ found.trailingZeroBitCount &>> 3 }
-            index &+= 8
-            // Names and short values have ended after three words; prompts go on 32 bytes a turn.
-            while index &- start >= 24, index &+ 32 <= end {
-                let found =
-                    (stops(bytes.word(at: index)) | stops(bytes.word(at: index &+ 8))
-                        | stops(bytes.word(at: index &+ 16)) | stops(bytes.word(at: index &+ 24)))
-                    & ByteScan.highs
-                if found != 0 { break }
-                index &+= 32
-            }
-        }
-        while index < end {
-            let byte = bytes[index]
-            if byte == 0x22 || byte == 0x5C || byte < 0x20 || byte >= 0x80 { break }
-            index &+= 1
-        }
-        return index
-    }
-
-    /// The high bit of the first byte that no plain run holds is set; of later ones perhaps.
-    ///
-    /// No `& ~word` as in "Bit Twiddling Hacks": what it would take away are bytes from 0x80 on,
-    /// which stop the run anyway. A borrow reaches only bytes above a true find.
-    @inline(__always) private static func stops(_ word: UInt64) -> UInt64 {
-        ((word ^ 0x2222_2222_2222_2222) &- ByteScan.ones)
-            | ((word ^ 0x5C5C_5C5C_5C5C_5C5C) &- ByteScan.ones)
-            | (word &- 0x2020_2020_2020_2020) | word
-    }
-
     /// The end of a run of plain bytes, whole longer characters and two-byte escapes: the first byte
     /// that needs the careful way, or `end`. Nothing in between is invalid.
     static func textEnd(_ bytes: Span<UInt8>, from start: Int, to end: Int) -> Int {
         var index = start
         while true {
-            index = plainEnd(bytes, from: index, to: end)
+            index = bytes.firstStringStop(from: index, to: end)
             // What follows is judged by one word; less than that left goes the careful way.
             while index &+ 8 <= end {
                 let word = bytes.word(at: index)
@@ -86,33 +49,5 @@ enum JSONText {
         case 0x22, 0x5C, 0x2F, 0x62, 0x66, 0x6E, 0x72, 0x74: return 2
         default: return 0
         }
-    }
-
-    /// The first quote or backslash in `start..<end`, or `end`.
-    @inline(__always) static func quoteOrBackslash(
-        _ bytes: Span<UInt8>, from start: Int, to end: Int
-    ) -> Int {
-        var index = start
-        while index &+ 8 <= end {
-            let word = bytes.word(at: index)
-            let found = endings(word)
-            if found != 0 { return index &+ found.trailingZeroBitCount &>> 3 }
-            index &+= 8
-            while index &- start >= 24, index &+ 32 <= end {
-                let found =
-                    endings(bytes.word(at: index)) | endings(bytes.word(at: index &+ 8))
-                    | endings(bytes.word(at: index &+ 16)) | endings(bytes.word(at: index &+ 24))
-                if found != 0 { break }
-                index &+= 32
-            }
-        }
-        while index < end, bytes[index] != 0x22, bytes[index] != 0x5C { index &+= 1 }
-        return index
-    }
-
-    /// The high bit of the first quote or backslash is set; of later bytes perhaps.
-    @inline(__always) private static func endings(_ word: UInt64) -> UInt64 {
-        ByteScan.matches(word, 0x2222_2222_2222_2222)
-            | ByteScan.matches(word, 0x5C5C_5C5C_5C5C_5C5C)
     }
 }

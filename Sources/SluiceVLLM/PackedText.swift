@@ -33,7 +33,9 @@ package struct PackedText: Equatable, BitwiseCopyable, Sendable {
         // a piece goes byte by byte.
         if bytes.count &- start >= Self.packedMax {
             a = bytes.word(at: start) & Self.mask(count)
+            guard count > 8 else { return }
             b = bytes.word(at: start &+ 8) & Self.mask(count &- 8)
+            guard count > 16 else { return }
             c = bytes.word(at: start &+ 16) & Self.mask(count &- 16)
         } else {
             self.count = 0

@@ -93,7 +93,9 @@ package struct RequestPeek: ~Copyable, Sendable {
     /// Chat takes `max_completion_tokens` and only without it `max_tokens`, responses take
     /// `max_output_tokens`, others `max_tokens`: a bound that the route ignores must not make a
     /// long answer look short. Source: vLLM, `ChatCompletionRequest.to_sampling_params`.
-    package var outputTokensMax: Int? {
+    ///
+    /// Changes nothing: a borrow of a value this large is passed as a copy of it.
+    package mutating func outputTokensMax() -> Int? {
         if route == .responses { return maxOutputTokens }
         return route == .chatCompletions ? maxCompletionTokens ?? maxTokens : maxTokens
     }
@@ -137,7 +139,7 @@ package struct RequestPeek: ~Copyable, Sendable {
     /// What the last key below `topKey` was.
     private var member = Member.other
     private var isRefused = false
-    private let route: Route
+    private var route: Route
 
     private enum Watch: UInt8 { case nothing, options, text, tokens }
     private enum Member: UInt8 { case other, type, media, includeUsage }
@@ -146,6 +148,36 @@ package struct RequestPeek: ~Copyable, Sendable {
         self.route = route
         scanner.keepsStrings = false
         scanner.keepsKeys = false
+    }
+
+    /// Begins with another body; cheaper than a new value, whose texts would have to be cleared.
+    package mutating func restart(route: Route) {
+        self.route = route
+        model.removeAll()
+        isModelCut = false
+        isStream = false
+        sequences = 1
+        priority = nil
+        stores = true
+        cacheKeyHash = nil
+        promptBytes = 0
+        promptTokens = 0
+        mediaParts = 0
+        asksUsage = false
+        error = nil
+        objectStart = -1
+        options = .absent
+        maxTokens = nil
+        maxCompletionTokens = nil
+        maxOutputTokens = nil
+        scanner.restart()
+        scanner.keepsStrings = false
+        consumed = 0
+        seen = 0
+        topKey = nil
+        watch = .nothing
+        member = .other
+        isRefused = false
     }
 
     /// Whether the key was present.

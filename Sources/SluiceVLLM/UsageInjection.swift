@@ -13,7 +13,9 @@ package enum UsageInjection {
     }
 
     /// The edit that makes the body ask for usage; nil where it already does or cannot.
-    package static func edit(for peek: borrowing RequestPeek) -> Edit? {
+    ///
+    /// Changes nothing: a borrow of a value this large is passed as a copy of it.
+    package static func edit(for peek: inout RequestPeek) -> Edit? {
         guard peek.error == nil, peek.objectStart >= 0, peek.isStream, !peek.asksUsage else {
             return nil
         }

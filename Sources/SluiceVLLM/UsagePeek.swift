@@ -5,17 +5,27 @@ import SluiceBytes
 /// Only the top-level member counts; generated text that looks like usage stands in a string or
 /// deeper. Of a repeated member the last counts, as for Python. Names: `prompt_tokens` and
 /// `completion_tokens`, or `input_tokens` and `output_tokens` (`/v1/responses`, `/v1/messages`).
-/// A body that is not JSON (compressed, an error page) ends the search, not the exchange.
+///
+/// Around `usage` only strings and brackets are looked at, a third of the work of reading every
+/// token: whether the rest is well formed is the client's affair. A body that is no JSON object
+/// (compressed, an error page) ends the search, not the exchange.
 package struct UsagePeek: ~Copyable, Sendable {
     /// What has been found so far; whole once the body is.
     package private(set) var usage = TokenUsage()
 
-    private enum Key: UInt8 { case other, usage, prompt, completion, details, cached }
+    private enum State: UInt8 {
+        case start, between, string, escape, afterString, beforeValue, usage, over
+    }
+    private enum Key: UInt8 { case other, prompt, completion, details, cached }
 
+    private var state = State.start
+    /// Levels open now.
+    private var depth = 0
+    /// Bytes of `usage` that the string being read has had so far; negative once it is another.
+    private var matched = 0
+    /// Reads the member itself.
     private var scanner = JSONScanner<1>()
-    private var isOver = false
-    /// The key last read on each of the three levels that matter.
-    private var top = Key.other
+    /// The key last read inside it, and inside an object of it.
     private var member = Key.other
     private var detail = Key.other
 
@@ -25,55 +35,158 @@ package struct UsagePeek: ~Copyable, Sendable {
         scanner.keepsKeys = false
     }
 
+    /// Begins with another body.
+    package mutating func restart() {
+        usage = TokenUsage()
+        state = .start
+        depth = 0
+    }
+
     /// Takes the next bytes of the body, without its framing.
     package mutating func feed(_ bytes: Span<UInt8>) {
-        var offset = 0
-        while !isOver {
+        var index = 0
+        let end = bytes.count
+        while index < end {
+            switch state {
+            case .between:
+                // Mostly one comma or colon lies between two strings.
+                var byte = bytes[index]
+                if byte == 0x2C || byte == 0x3A {
+                    index &+= 1
+                    if index == end { return }
+                    byte = bytes[index]
+                }
+                if byte != 0x22 {
+                    index = bytes.firstStructure(from: index, to: end)
+                    if index == end { return }
+                    byte = bytes[index]
+                }
+                index &+= 1
+                if byte == 0x22 {
+                    let stop = bytes.firstQuoteOrBackslash(from: index, to: end)
+                    if stop < end, bytes[stop] == 0x22 {
+                        if depth == 1, bytes.equals(Self.name, in: index..<stop) {
+                            state = .afterString
+                        }
+                        index = stop &+ 1
+                    } else {
+                        matched = depth == 1 ? 0 : -1
+                        state = .string
+                    }
+                } else if byte == 0x7B || byte == 0x5B {
+                    depth &+= 1
+                } else {
+                    depth &-= 1
+                    if depth == 0 { state = .over }
+                }
+            case .string:
+                let stop = bytes.firstQuoteOrBackslash(from: index, to: end)
+                if matched >= 0 { match(bytes, index..<stop) }
+                if stop == end { return }
+                if bytes[stop] == 0x5C {
+                    // No engine writes this key with an escape.
+                    matched = -1
+                    state = .escape
+                } else {
+                    state = matched == Self.name.utf8CodeUnitCount ? .afterString : .between
+                }
+                index = stop &+ 1
+            case .escape:
+                state = .string
+                index &+= 1
+            case .start, .afterString, .beforeValue:
+                index = takeBetween(bytes[index], index)
+            case .usage: index = takeUsage(bytes, index)
+            case .over: return
+            }
+        }
+    }
+
+    private static let name: StaticString = "usage"
+
+    /// Compares a part of a string at the top level with the name.
+    private mutating func match(_ bytes: Span<UInt8>, _ part: Range<Int>) {
+        let left = Self.name.utf8CodeUnitCount &- matched
+        let rest = bytes.extracting(part)
+        guard part.count <= left, rest.isPart(of: Self.name, from: matched) else {
+            matched = -1
+            return
+        }
+        matched &+= part.count
+    }
+
+    /// One byte before the object, between the key and its colon, or behind that.
+    ///
+    /// - Returns: where to go on: at this byte where it belongs to what follows.
+    private mutating func takeBetween(_ byte: UInt8, _ index: Int) -> Int {
+        if byte == 0x20 || byte == 0x0A || byte == 0x0D || byte == 0x09 { return index &+ 1 }
+        switch state {
+        case .start:
+            guard byte == 0x7B else {
+                state = .over
+                return index
+            }
+            depth = 1
+            state = .between
+            return index &+ 1
+        case .afterString where byte == 0x3A:
+            state = .beforeValue
+            return index &+ 1
+        case .beforeValue where byte == 0x7B:
+            state = .usage
+            scanner.restart()
+            member = .other
+            detail = .other
+            return index
+        default:
+            // A value that says "usage", or a value of it that is no object.
+            state = .between
+            return index
+        }
+    }
+
+    /// The member's own object, to its end or that of the piece.
+    private mutating func takeUsage(_ bytes: Span<UInt8>, _ start: Int) -> Int {
+        var offset = start
+        while true {
             switch scanner.next(bytes, from: offset) {
             case .token(let token, let end):
                 take(token)
                 offset = end
-            case .needMore: return
-            case .end, .lineEnd, .failed: isOver = true
+                if token == .objectEnd, scanner.depth == 0 {
+                    state = .between
+                    return offset
+                }
+            case .needMore: return bytes.count
+            case .end, .lineEnd, .failed:
+                state = .over
+                return bytes.count
             }
         }
     }
 
-    private mutating func take(_ token: JSONToken) {
+    @inline(__always) private mutating func take(_ token: JSONToken) {
         let depth = scanner.depth
-        guard depth <= 3 else { return }
+        guard depth <= 2 else { return }
         switch token {
         case .key:
             let key = classifyKey()
-            if depth == 1 {
-                top = key
-                scanner.skipsContainers = key != .usage
-            } else if depth == 2 {
-                member = key
-            } else {
-                detail = key
-            }
+            if depth == 1 { member = key } else { detail = key }
         case .objectStart, .arrayStart:
             // What was below an earlier sibling is not below this one.
-            if depth == 1 { top = .other }
-            if depth == 2 { member = .other }
+            if depth == 1 { member = .other }
             detail = .other
-        case .number: takeNumber(depth)
+        case .number:
+            if depth == 1, member == .prompt { usage.prompt = scanner.tokens }
+            if depth == 1, member == .completion { usage.completion = scanner.tokens }
+            if depth == 2, member == .details, detail == .cached { usage.cached = scanner.tokens }
         case .objectEnd, .arrayEnd, .string, .true, .false, .null, .skipped: break
         }
-    }
-
-    private mutating func takeNumber(_ depth: Int) {
-        guard top == .usage else { return }
-        if depth == 2, member == .prompt { usage.prompt = scanner.tokens }
-        if depth == 2, member == .completion { usage.completion = scanner.tokens }
-        if depth == 3, member == .details, detail == .cached { usage.cached = scanner.tokens }
     }
 
     @inline(__always) private func classifyKey() -> Key {
         let key = scanner.key
         switch key.count {
-        case 5: return key == Name.usage ? .usage : .other
         case 12: return key == Name.inputTokens ? .prompt : .other
         case 13:
             if key == Name.promptTokens { return .prompt }

@@ -2,18 +2,29 @@ import Testing
 
 @testable import SluiceBytes
 
-/// Compares the word-wise scans with the obvious loop: every byte value at every place.
+/// Compares the scans by lanes with the obvious loop: every byte value at every place, in spans that
+/// are shorter than the lanes, end inside them, and are long enough for the unrolled loops.
 @Suite struct `A scan finds the first byte that` {
     private func check(
         _ filler: UInt8, _ isFound: (UInt8) -> Bool, _ scan: (Span<UInt8>, Int, Int) -> Int
     ) {
-        var bytes = [UInt8](repeating: filler, count: 37)
+        for count in [0, 1, 9, 16, 37] { check(filler, isFound, scan, count: count) }
+        check(filler, isFound, scan, count: 211, step: 5)
+    }
+
+    private func check(
+        _ filler: UInt8, _ isFound: (UInt8) -> Bool, _ scan: (Span<UInt8>, Int, Int) -> Int,
+        count: Int, step: Int = 1
+    ) {
+        var bytes = [UInt8](repeating: filler, count: count)
         for byte in UInt8.min...UInt8.max {
-            for place in 0..<bytes.count {
+            for place in stride(from: 0, to: count, by: step) {
                 bytes[place] = byte
                 // Something to borrow from right behind it.
                 if place + 1 < bytes.count { bytes[place + 1] = filler &+ 1 }
-                for (start, end) in [(0, 37), (3, 29), (place, place + 1), (0, place)] {
+                for (start, end) in [
+                    (0, count), (min(3, count), max(3, count - 8)), (place, place + 1), (0, place),
+                ] where end <= count {
                     let wanted = (start..<end).first { isFound(bytes[$0]) } ?? end
                     let found = scan(bytes.span, start, end)
                     if found != wanted {
@@ -51,6 +62,30 @@ import Testing
         }
         check(0x22, { $0 <= 0x20 || $0 >= 0x7F || $0 == 0x23 || $0 == 0x5C }) {
             $0.firstNonTargetByte(from: $1, to: $2)
+        }
+    }
+
+    @Test func `is not plain text`() {
+        check(0x61, { $0 < 0x20 || $0 >= 0x7F || $0 == 0x22 || $0 == 0x5C }) {
+            $0.firstOtherThanPlainText(from: $1, to: $2)
+        }
+    }
+
+    @Test func `ends a plain run of a string`() {
+        for filler: UInt8 in [0x20, 0x21, 0x23, 0x7F] {
+            check(filler, { $0 < 0x20 || $0 >= 0x80 || $0 == 0x22 || $0 == 0x5C }) {
+                $0.firstStringStop(from: $1, to: $2)
+            }
+        }
+    }
+
+    @Test func `is a quote or a backslash`() {
+        check(0x80, { $0 == 0x22 || $0 == 0x5C }) { $0.firstQuoteOrBackslash(from: $1, to: $2) }
+    }
+
+    @Test func `is a quote or a bracket`() {
+        check(0x5A, { [0x22, 0x5B, 0x5D, 0x7B, 0x7D].contains($0) }) {
+            $0.firstStructure(from: $1, to: $2)
         }
     }
 

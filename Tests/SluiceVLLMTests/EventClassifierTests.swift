@@ -3,9 +3,27 @@ import SluiceTelemetry
 import SluiceVLLM
 import Testing
 
-/// Classifies whole events, each fed in two parts cut at `cut`.
+/// Events that leave a classifier in as many states as there are.
+private let before = [
+    #"data: {"choices":[{"delta":{"content":"a"}}]}"# + "\n\n", #"data: {"error":{"mess"#,
+    "data: [DON", ": comm", #"data: {"type":"response.compl"#,
+    #"data: {"choices":[],"usage":{"prompt_tokens":9,"completion_tokens":9"#, "eve", "data:",
+    #"data: {"x":[{"y":"\ud83d"#, "data: nonsense",
+]
+
+/// Classifies whole events, each fed in two parts cut at `cut`; by a classifier that has seen another
+/// stream, if that is odd.
 private func kinds(_ route: Route, _ events: [String], cut: Int) -> ([EventKind], TokenUsage) {
-    var classifier = EventClassifier(route: route)
+    var classifier = EventClassifier(route: cut.isMultiple(of: 2) ? route : .responses)
+    if !cut.isMultiple(of: 2) {
+        let bytes = Array(before[cut / 2 % before.count].utf8)
+        if cut.isMultiple(of: 3) {
+            _ = classifier.take(bytes.span)
+        } else {
+            classifier.feed(bytes.span)
+        }
+        classifier.restart(route: route)
+    }
     var kinds: [EventKind] = []
     for event in events {
         let bytes = Array(event.utf8)

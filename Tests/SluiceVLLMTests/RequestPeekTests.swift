@@ -11,12 +11,31 @@ private struct Seen: Equatable {
     var tokensMax: Int?
     var promptBytes = 0
     var asksUsage = false
+    var others: [Int] = []
     var edited: String?
 }
 
-/// Feeds a body in two parts, cut at `cut`.
+/// Bodies that leave a peek in as many states as there are: whole, refused, in the middle of things.
+private let before = [
+    #"""
+    {"model":"old","stream":true,"store":false,"stream_options":{"include_usage":true},"n":3,
+    "max_tokens":7,"max_completion_tokens":8,"max_output_tokens":9,"best_of":4,"priority":-2,
+    "prompt_cache_key":"k","messages":[{"content":[{"type":"image_url","text":"abc"}]}]}
+    """#,
+    #"{"model":"cut \ud83d"#, #"{"messages":[[[[{"type":"inp"#, #"{"model":"a","model":"b"}"#,
+    "[1]",
+    #"{"prompt":[1,2,3.5e"#, #"{"stream":tru"#, #"{"stream_options":{"include_usage":"#,
+    #"{"a":"é\"#,
+]
+
+/// Feeds a body in two parts, cut at `cut`; to a peek that has read another one, if that is odd.
 private func peek(_ body: [UInt8], cut: Int) -> Seen {
-    var peek = RequestPeek(route: .chatCompletions)
+    var peek = RequestPeek(route: cut.isMultiple(of: 2) ? .chatCompletions : .responses)
+    if !cut.isMultiple(of: 2) {
+        peek.feed(Array(before[cut / 2 % before.count].utf8).span)
+        if cut.isMultiple(of: 3) { peek.finish() }
+    }
+    peek.restart(route: .chatCompletions)
     peek.feed(body.span.extracting(0..<cut))
     peek.feed(body.span.extracting(cut..<body.count))
     peek.finish()
@@ -25,10 +44,15 @@ private func peek(_ body: [UInt8], cut: Int) -> Seen {
     guard peek.error == nil else { return seen }
     seen.model = peek.model.text
     seen.isStream = peek.isStream
-    seen.tokensMax = peek.outputTokensMax
+    seen.tokensMax = peek.outputTokensMax()
     seen.promptBytes = peek.promptBytes
     seen.asksUsage = peek.asksUsage
-    if let edit = UsageInjection.edit(for: peek) {
+    seen.others = [
+        peek.sequences, peek.priority ?? .min, peek.stores ? 1 : 0,
+        Int(truncatingIfNeeded: peek.cacheKeyHash ?? 0), peek.promptTokens, peek.mediaParts,
+        peek.isModelCut ? 1 : 0,
+    ]
+    if let edit = UsageInjection.edit(for: &peek) {
         var text = body
         let bytes = Array(edit.text.description.utf8)
         text.replaceSubrange(edit.range, with: bytes)

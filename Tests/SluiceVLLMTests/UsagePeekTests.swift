@@ -3,8 +3,14 @@ import SluiceVLLM
 import Testing
 
 @Suite struct UsagePeekTests {
+    /// Reads a body in pieces; small ones with a peek that has read half of another body.
     static func usage(_ body: [UInt8], cutEvery size: Int = .max) -> TokenUsage {
         var peek = UsagePeek()
+        if size < .max {
+            let before = Array(#"{"a":[{"b":"c"}],"usage":{"prompt_tokens":77,"input_to"#.utf8)
+            peek.feed(before.span.extracting(0..<min(before.count, 7 * size)))
+            peek.restart()
+        }
         var start = 0
         while start < body.count {
             let end = start + min(size, body.count - start)
@@ -81,9 +87,27 @@ import Testing
         #expect(Self.usage(twice) == Self.tokens(1, -1))
     }
 
+    @Test func `a text that says usage is no key`() {
+        for body in [
+            #"{"usage","prompt_tokens":1}"#, #"{"x":"usage","y":{"prompt_tokens":1}}"#,
+            #"{"usages":{"prompt_tokens":1},"usag":{"prompt_tokens":1}}"#,
+            #"{"a":"usage\"","usage\"":{"prompt_tokens":1}}"#,
+            #"{"usage":"{\"prompt_tokens\":1}"}"#,
+            #"{"usage":7,"u":{"prompt_tokens":1}}"#,
+        ] {
+            #expect(Self.usage(body) == TokenUsage(), "\(body)")
+            #expect(Self.usage(Array(body.utf8), cutEvery: 1) == TokenUsage(), "\(body)")
+        }
+        let spaced = "\n{ \"x\" : \"usage\" , \"usage\" :\r\n\t{ \"prompt_tokens\" : 4 } }"
+        #expect(Self.usage(spaced) == Self.tokens(4, -1))
+        #expect(Self.usage(Array(spaced.utf8), cutEvery: 1) == Self.tokens(4, -1))
+    }
+
     @Test func `escaped keys are the keys they spell, and the last of two counts`() {
-        let body = #"{"\u0075sage":{"prompt_\u0074okens":1,"prompt_tokens":2}}"#
+        let body = #"{"usage":{"prompt_\u0074okens":1,"prompt_tokens":2}}"#
         #expect(Self.usage(body) == Self.tokens(2, -1))
+        // No engine escapes this one, and the walk to it compares bytes.
+        #expect(Self.usage(#"{"\u0075sage":{"prompt_tokens":1}}"#) == TokenUsage())
     }
 
     @Test(arguments: [
@@ -99,6 +123,7 @@ import Testing
     }
 
     @Test func `bodies that are not JSON say nothing`() {
+        #expect(Self.usage(#"Error {"usage":{"prompt_tokens":1}}"#) == TokenUsage())
         for body in ["", "Internal Server Error", "\u{1F}\u{8B}", "{\"usage\":", "{]", "7"] {
             #expect(Self.usage(body) == TokenUsage())
         }

@@ -184,9 +184,7 @@ extension Worker {
 
     /// Answers a client of whose request nothing is known.
     func refuseUnknown(_ d: UInt32, _ refusal: Refusal) {
-        let e = exchanges.insert(Exchange(downstream: d, route: .unknown, framing: .none))
-        downstreams[d].exchange = e
-        openRecord(e, d)
+        let e = openExchange(d, .unknown, .none)
         refuse(e, refusal)
     }
 }

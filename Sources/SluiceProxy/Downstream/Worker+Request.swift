@@ -13,13 +13,10 @@ extension Worker {
     func beginExchange(_ d: UInt32) {
         let framing = requestHead.value.framing
         let match = downstreams[d].matchRoute(requestHead.value)
-        let e = exchanges.insert(Exchange(downstream: d, route: match.route, framing: framing))
-        downstreams[d].exchange = e
-        openRecord(e, d)
+        let e = openExchange(d, match.route, framing)
         downstreams[d].describe(requestHead.value, in: &exchanges[e].record)
         exchanges[e].callerLimit = downstreams[d].callerLimit(
             requestHead.value, trusts: shared.trusts(downstreams[d].peer))
-        exchanges[e].record.route = match.route
         downstreams[d].closesAfterAnswer = !requestHead.value.keepAlive || isDraining
 
         let method = requestHead.value.method
@@ -69,8 +66,12 @@ extension Worker {
         }
     }
 
-    /// Fills in what every record has.
-    func openRecord(_ e: UInt32, _ d: UInt32) {
+    /// Puts an exchange into the table and fills in what every record has.
+    func openExchange(_ d: UInt32, _ route: Route, _ framing: BodyFraming) -> UInt32 {
+        let e = exchanges.insert(Exchange(downstream: d, route: route, framing: framing))
+        readers.reach(e)
+        readers[e].begin(route)
+        downstreams[d].exchange = e
         exchanges[e].record.started =
             downstreams[d].headStarted.isSet ? downstreams[d].headStarted : now
         exchanges[e].record.startedUnixNanoseconds = MonotonicClock.realtimeNanoseconds()
@@ -79,13 +80,16 @@ extension Worker {
         exchanges[e].record.requestID = RequestIdentity.make(
             unixMilliseconds: UInt64(clamping: milliseconds),
             random: random.value.next(), random.value.next())
+        return e
     }
 
     /// Takes the body's bytes that have come.
     func takeBody(_ d: UInt32) {
         let e = downstreams[d].exchange
         let bodyMax = settings.limits.bodyBytesMax
-        switch downstreams[d].moveBody(into: &exchanges[e], bytesMax: bodyMax, pool) {
+        switch downstreams[d].moveBody(
+            into: &exchanges[e], &readers[e].peek, bytesMax: bodyMax, pool)
+        {
         case .more:
             // A chunked body has not said how much it will be: it grows in steps, each reserved.
             if exchanges[e].request.count > BufferPool.blockBytes,
@@ -134,13 +138,18 @@ extension Worker {
         }
         let verdict =
             route == .responsesByID
-            ? findOwner(e) : exchanges[e].judgeBody(directory: directory, settings: settings)
+            ? findOwner(e)
+            : exchanges[e].judgeBody(
+                &readers[e].peek, directory: directory, pools: settings.pools.count)
         switch verdict {
         case .refuse(let refusal):
             refuse(e, refusal)
             return
         case .pool(let index, let model):
             exchanges[e].traffic = index
+            if route != .responsesByID {
+                exchanges[e].askForUsage(&readers[e].peek, settings.pools[index].usage)
+            }
             exchanges[e].record.poolIndex = Int16(index)
             exchanges[e].record.modelIndex = model
         }
@@ -171,12 +180,14 @@ enum BodyProgress {
 }
 
 extension DownstreamConnection {
-    func matchRoute(_ head: borrowing RequestHead) -> RouteMatch {
+    // All of these are `mutating` because a borrow of the connection would be passed as a copy of it.
+
+    mutating func matchRoute(_ head: borrowing RequestHead) -> RouteMatch {
         RouteTable.match(input.bytes, head.path)
     }
 
     /// Copies what the log and the metrics want of the head.
-    func describe(_ head: borrowing RequestHead, in record: inout ExchangeRecord) {
+    mutating func describe(_ head: borrowing RequestHead, in record: inout ExchangeRecord) {
         let bytes = input.bytes
         record.method = RequestMethod(rawValue: head.method.rawValue) ?? .other
         record.path.append(bytes, head.path)
@@ -199,7 +210,7 @@ extension DownstreamConnection {
     ///
     /// `x-request-timeout-ms` in milliseconds, `x-stainless-read-timeout` in seconds (the official
     /// client's), `x-envoy-expected-rq-timeout-ms` from trusted peers only.
-    func callerLimit(_ head: borrowing RequestHead, trusts: Bool) -> Nanoseconds {
+    mutating func callerLimit(_ head: borrowing RequestHead, trusts: Bool) -> Nanoseconds {
         var limit = Nanoseconds.zero
         func take(_ field: KnownField, _ unit: Nanoseconds) {
             guard let line = head.first(field), line.value.count <= 9 else { return }
@@ -221,12 +232,13 @@ extension DownstreamConnection {
     }
 
     /// Keeps what will be sent upstream of the head: target, authorization, fields.
-    func keepForwarded(
+    mutating func keepForwarded(
         _ head: borrowing RequestHead, in exchange: inout Exchange, trusts: Bool, isTLS: Bool
     ) {
         let bytes = input.bytes
         if exchange.record.route.isMultipart, let type = head.first(.contentType) {
             exchange.multipart = MultipartPeek(contentType: bytes.extracting(type.value))
+                .map { Pinned($0) }
         }
         RequestForwarding.keep(
             head, bytes, client: client, trusts: trusts, isTLS: isTLS, in: &exchange.request,
@@ -235,16 +247,17 @@ extension DownstreamConnection {
     }
 
     /// Moves body bytes from the input to the exchange, past the peek.
-    mutating func moveBody(into exchange: inout Exchange, bytesMax: Int, _ pool: BufferPool)
-        -> BodyProgress
-    {
+    mutating func moveBody(
+        into exchange: inout Exchange, _ peek: inout RequestPeek, bytesMax: Int,
+        _ pool: BufferPool
+    ) -> BodyProgress {
         var offset = 0
         while true {
             switch exchange.bodyDecoder.next(input.bytes, from: offset) {
             case .data(let range):
                 guard exchange.bodyCount + range.count <= bytesMax else { return .tooLarge }
-                exchange.peek.feed(input.bytes.extracting(range))
-                exchange.multipart?.feed(input.bytes.extracting(range))
+                peek.feed(input.bytes.extracting(range))
+                exchange.multipart?.value.feed(input.bytes.extracting(range))
                 exchange.request.append(input.bytes, range)
                 offset = range.upperBound
             case .needMore(let end):

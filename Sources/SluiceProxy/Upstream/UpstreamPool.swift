@@ -106,7 +106,7 @@ extension Worker {
         if list.oldest == noSlot { list.oldest = u }
         list.count += 1
         idle[key] = list
-        shared.pools[key.pool].progress[index].connectionsChanged(slot: key.slot, idle: 1)
+        progress.with(key.pool) { $0.connectionsChanged(slot: key.slot, idle: 1) }
         if sweepTimer == TimerWheel.none {
             sweepTimer = timers.value.schedule(Self.sweepToken, at: now + Self.sweepInterval)
         }
@@ -127,7 +127,7 @@ extension Worker {
         upstreams[u].idlePrevious = noSlot
         list.count -= 1
         idle[key] = list
-        shared.pools[key.pool].progress[index].connectionsChanged(slot: key.slot, idle: -1)
+        progress.with(key.pool) { $0.connectionsChanged(slot: key.slot, idle: -1) }
     }
 
     /// The peer's own keep-alive limit, where it says one, less a second.

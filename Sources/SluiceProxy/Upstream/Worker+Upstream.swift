@@ -17,7 +17,7 @@ extension Worker {
             UpstreamConnection(
                 transport: transport, replica: key, exchange: e, limits: headLimits))
         shard.connection(.upstream, .ok)
-        shared.pools[key.pool].progress[index].connectionsChanged(slot: key.slot, open: 1)
+        progress.with(key.pool) { $0.connectionsChanged(slot: key.slot, open: 1) }
         if !startTLS(upstream: u, endpoint)
             || (try? poller.add(descriptor, .stream, upstreams.token(.upstream, u))) == nil
         {
@@ -99,7 +99,7 @@ extension Worker {
         upstreams[u].stage = .closed
         upstreams[u].exchange = noSlot
         let key = upstreams[u].replica
-        shared.pools[key.pool].progress[index].connectionsChanged(slot: key.slot, open: -1)
+        progress.with(key.pool) { $0.connectionsChanged(slot: key.slot, open: -1) }
         graveyard.append(upstreams.token(.upstream, u))
     }
 }
