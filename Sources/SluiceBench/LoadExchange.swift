@@ -29,6 +29,11 @@ final class LoadExchange {
     private var last = Instant.unset
     private var hasEnded = false
     private var hasError = false
+    /// The beginning of an answer other than 200.
+    private var refusal: [UInt8] = []
+
+    /// Bytes of a refusal that are kept.
+    static let refusalBytesMax = 240
 
     init(arrival: Instant, slot: Int, streams: Bool, abortsAfter: Int?) {
         self.arrival = arrival
@@ -56,7 +61,12 @@ final class LoadExchange {
     func takeBody(
         _ bytes: Span<UInt8>, now: Instant, gap: (Nanoseconds) -> Void
     ) {
-        guard status == 200 else { return }
+        guard status == 200 else {
+            for index in 0..<min(bytes.count, Self.refusalBytesMax - refusal.count) {
+                refusal.append(bytes[index])
+            }
+            return
+        }
         guard isEventStream else {
             if !streams { usagePeek.value.feed(bytes) }
             return
@@ -89,11 +99,16 @@ final class LoadExchange {
 
     /// The request is over.
     ///
-    /// - Parameter outcome: what the caller knows; nil where the answer came to its end, and this
-    ///   judges whether it is whole.
-    func finish(_ outcome: LoadOutcome?, now: Instant) -> FinishedRequest {
+    /// - Parameters:
+    ///   - outcome: what the caller knows; nil where the answer came to its end, and this judges
+    ///     whether it is whole.
+    ///   - message: what the caller knows of a failure beyond its outcome.
+    func finish(
+        _ outcome: LoadOutcome?, message: String? = nil, now: Instant
+    ) -> FinishedRequest {
         var finished = FinishedRequest()
         finished.outcome = outcome ?? verdict()
+        if case .failed = finished.outcome { finished.message = message ?? refusalText }
         let usage = isEventStream ? classifier.value.usage : usagePeek.value.usage
         finished.promptTokens = max(0, Int(usage.prompt))
         finished.outputTokens = usage.completion >= 0 ? Int(usage.completion) : contentEvents
@@ -104,6 +119,15 @@ final class LoadExchange {
             finished.timePerToken = (last - first) / Int64(finished.outputTokens - 1)
         }
         return finished
+    }
+
+    /// One line of the refusal's body; a peer's control characters must not reach a terminal.
+    private var refusalText: String? {
+        guard !refusal.isEmpty else { return nil }
+        let text = String(decoding: refusal, as: UTF8.self).unicodeScalars.map { scalar in
+            scalar.properties.generalCategory == .control ? " " : String(scalar)
+        }.joined()
+        return refusal.count == Self.refusalBytesMax ? text + " …" : text
     }
 
     private func verdict() -> LoadOutcome {
@@ -124,6 +148,16 @@ extension LoadFailure {
         case .closed: self = .closed
         case .malformed: self = .malformed
         case .tooLarge: self = .tooLarge
+        }
+    }
+}
+
+extension ClientFailure {
+    /// What its label does not say; nil where the label is enough.
+    var detail: String? {
+        switch self {
+        case .connect, .tls, .malformed: sentence
+        case .refused, .timeout, .closed, .tooLarge: nil
         }
     }
 }

@@ -190,14 +190,18 @@ package final class LoadGenerator {
             self?.finish(exchange, exchange.isToAbort ? .aborted : nil)
         }
         handlers.onFailure = { [weak self, unowned exchange] in
-            self?.finish(exchange, exchange.isToAbort ? .aborted : .failed(LoadFailure($0)))
+            self?.finish(
+                exchange, exchange.isToAbort ? .aborted : .failed(LoadFailure($0)),
+                message: $0.detail)
         }
         return handlers
     }
 
-    private func finish(_ exchange: LoadExchange, _ outcome: LoadOutcome?) {
+    private func finish(
+        _ exchange: LoadExchange, _ outcome: LoadOutcome?, message: String? = nil
+    ) {
         guard live.removeValue(forKey: ObjectIdentifier(exchange)) != nil else { return }
-        let finished = exchange.finish(outcome, now: loop.now)
+        let finished = exchange.finish(outcome, message: message, now: loop.now)
         report.take(finished, objective: plan.objective)
         report.elapsed = loop.now - begunAt
         onFinished?(finished)

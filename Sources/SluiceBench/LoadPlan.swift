@@ -113,6 +113,8 @@ package struct FinishedRequest: Sendable {
     package var timePerToken: Nanoseconds?
     package var promptTokens = 0
     package var outputTokens = 0
+    /// What a failed one was told, for a person; nil where the outcome says it all.
+    package var message: String?
 
     package init() {}
 }

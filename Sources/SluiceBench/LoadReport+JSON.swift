@@ -33,6 +33,7 @@ extension LoadReport {
                 ])
             ),
             ("failures", JSON.object(reasons)),
+            ("first_failure", firstMessage.map(JSON.text) ?? "null"),
             ("ttft_seconds", spread(timeToFirstToken)), ("gap_seconds", spread(gaps)),
             ("tpot_seconds", spread(timePerToken)), ("e2e_seconds", spread(total)),
             ("requests_per_second", JSON.number(rate(succeeded))),

@@ -10,10 +10,11 @@ extension LoadReport {
         lines.append("\(url)  \(plan.model)")
         switch plan.arrivals {
         case .closed(let clients):
-            row("load", "closed loop, \(clients) clients; \(plan.shape)")
+            row("load", "closed loop, \(clients) clients; \(plan.kind)")
         case .open(let rate):
-            row("load", "open loop, \(Figure.plain(rate)) requests/s (Poisson); \(plan.shape)")
+            row("load", "open loop, \(Figure.plain(rate)) requests/s (Poisson); \(plan.kind)")
         }
+        row("tokens", "prompt \(plan.promptTokens), output \(plan.outputTokens); seed \(plan.seed)")
         row("time", Figure.span(elapsed))
         lines.append("")
         row("requests", "\(begun)")
@@ -24,6 +25,7 @@ extension LoadReport {
         for (reason, count) in failures.sorted(by: { ($1.value, $0.key) < ($0.value, $1.key) }) {
             row("", "  \(Figure.right("\(count)", 7))  \(reason)")
         }
+        if let firstMessage { row("", "  the first: \(firstMessage)") }
         if notSent > 0 {
             row(
                 "not sent",
@@ -65,9 +67,10 @@ extension LoadReport {
             ? "\(finished)  waiting for the last ones"
             : plan.requestsMax.map { "\(finished) of \($0)" }
                 ?? "\(finished)  \(Figure.span(elapsed)) of \(Figure.span(plan.duration))"
-        return "\(share)  in flight \(inFlight)  failed \(failed)  "
-            + "\(Figure.plain(rate(succeeded))) req/s  \(Figure.plain(rate(outputTokens))) tok/s  "
-            + "first token \(Figure.span(first[0])) p50, \(Figure.span(first[1])) p99"
+        // What is worth most comes first: a narrow terminal cuts the rest.
+        return "\(share)  \(inFlight) in flight  \(failed) failed  "
+            + "first token \(Figure.span(first[0])), p99 \(Figure.span(first[1]))  "
+            + "\(Figure.plain(rate(succeeded))) req/s  \(Figure.plain(rate(outputTokens))) tok/s"
     }
 
     /// Requests that could have kept the objective: those whose client stayed.
@@ -85,11 +88,8 @@ extension LoadReport {
 }
 
 extension LoadPlan {
-    /// Lengths and kind, in a line.
-    var shape: String {
-        "\(streams ? "streaming" : "not streaming"), prompt \(promptTokens), output \(outputTokens), "
-            + "seed \(seed)"
-    }
+    /// How answers are asked for.
+    var kind: String { streams ? "streaming" : "not streaming" }
 }
 
 extension LoadObjective {

@@ -12,6 +12,8 @@ package struct LoadReport: Sendable {
     package internal(set) var failed = 0
     /// Failures by reason; at most ``reasonsMax`` of them, the rest under `other`.
     package private(set) var failures: [String: Int] = [:]
+    /// What the first failed request was told, where it was told anything.
+    package private(set) var firstMessage: String?
     /// Answers within the objective.
     package internal(set) var good = 0
     package internal(set) var promptTokens = 0
@@ -46,6 +48,7 @@ package struct LoadReport: Sendable {
             let label = failure.label
             let known = failures[label] != nil || failures.count < Self.reasonsMax
             failures[known ? label : "other", default: 0] += 1
+            if firstMessage == nil { firstMessage = request.message }
         }
         if objective.holds(request) { good += 1 }
         promptTokens += request.promptTokens

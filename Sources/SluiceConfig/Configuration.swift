@@ -23,11 +23,13 @@ package struct Configuration: Sendable {
             data = try FileCheck.contents(of: file)
         } catch {
             throw ConfigurationError(
-                ConfigurationIssue(.flag("--config"), "", error.problem, advice: error.advice))
+                ConfigurationIssue(
+                    .flag(flags.configOrigin), "", error.problem, advice: error.advice))
         }
         guard let text = String(data: data, encoding: .utf8) else {
             throw ConfigurationError(
-                ConfigurationIssue(.flag("--config"), "", "\(quoted(file)) is not UTF-8 text"))
+                ConfigurationIssue(
+                    .flag(flags.configOrigin), "", "\(quoted(file)) is not UTF-8 text"))
         }
         return try read(text, name: file, flags: flags, environment: environment)
     }
@@ -44,6 +46,7 @@ package struct Configuration: Sendable {
         if let text {
             root = YAMLSource(name: name).parse(text, into: &context.error)
             context.origins[""] = root.origin
+            root = mappingOnly(root, &context)
         }
         // After a syntax error nothing is known of the rest: say only what is certain.
         let isReadable = context.error.isEmpty || root["pools"] != nil
@@ -67,6 +70,17 @@ package struct Configuration: Sendable {
         }
         inheritFiles(&draft.settings)
         return Configuration(settings: draft.settings, warnings: warnings(draft.settings))
+    }
+
+    /// The root, if it is a mapping; else reports it and goes on with an empty one, over which
+    /// environment and flags can be laid.
+    private static func mappingOnly(
+        _ root: SourceNode, _ context: inout ReadingContext
+    ) -> SourceNode {
+        if case .mapping = root.content { return root }
+        var nothing = GatewayDraft()
+        readMapping(root, "", SettingsKeys.top, into: &nothing, &context)
+        return SourceNode(.mapping([]), at: root.origin)
     }
 
     /// What is in force as JSON, which is YAML too: reading it gives the same settings.

@@ -2,6 +2,8 @@
 package struct ServeFlags: Sendable, Equatable {
     /// `--config`: the YAML file.
     package var config: String?
+    /// What errors about the file as a whole begin with: how the operator named it.
+    package var configOrigin = "--config"
     package var listen: String?
     package var admin: String?
     package var status: String?

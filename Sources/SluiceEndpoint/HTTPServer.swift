@@ -35,6 +35,9 @@ package struct ServerOptions: Sendable {
     package var bodyIdleMax = Nanoseconds.seconds(30)
     package var writeStallMax = Nanoseconds.seconds(60)
     package var connectionsMax = 16_384
+    /// At the bound of connections, the one that has waited longest for its client's request gives
+    /// way to a new one: idle clients cannot keep an operator or a probe out.
+    package var makesRoom = false
 
     package init() {}
 }
@@ -86,10 +89,13 @@ package final class HTTPServer {
 
     private func accept() {
         for _ in 0..<64 {
-            guard connections.count < options.connectionsMax else { return pause() }
+            let isFull = connections.count >= options.connectionsMax
+            let longest = isFull && options.makesRoom ? longestWaiting : nil
+            if isFull, longest == nil { return pause() }
             switch listener?.accept(userTimeout: options.writeStallMax) {
             case nil: return
             case .connection(let transport, _):
+                longest?.close()
                 guard let connection = ServerConnection(transport, server: self) else { continue }
                 connections[ObjectIdentifier(connection)] = connection
                 connection.begin()
@@ -97,6 +103,12 @@ package final class HTTPServer {
             case .exhausted: return pause()
             }
         }
+    }
+
+    /// The connection that has waited longest for a request; nil when none waits.
+    private var longestWaiting: ServerConnection? {
+        connections.values.filter { $0.waitsSince != nil }
+            .min { ($0.waitsSince ?? .never) < ($1.waitsSince ?? .never) }
     }
 
     /// Out of descriptors or connections: look again in a moment.

@@ -44,6 +44,8 @@ final class ServerConnection {
     /// The peer has sent FIN or reset; edges say so once.
     private var isPeerGone = false
     private(set) var responder: Responder?
+    /// Since when the head of a request has been waited for; nil while there is one.
+    private(set) var waitsSince: Instant?
 
     init?(_ transport: consuming Transport, server: HTTPServer) {
         self.server = server
@@ -66,6 +68,7 @@ final class ServerConnection {
     }
 
     private func expectRequest() {
+        waitsSince = loop.now
         expect(within: server?.options.keepAliveIdle ?? options.keepAliveIdle)
     }
 
@@ -147,6 +150,7 @@ final class ServerConnection {
     private func beginRequest(_ head: borrowing RequestHead) {
         request = ServerRequest(head, input)
         keepsAlive = head.keepAlive
+        waitsSince = nil
         decoder = BodyDecoder(framing: head.framing)
         consume(head.byteCount)
         if case .length(let count) = head.framing, count > options.bodyBytesMax {
@@ -198,6 +202,7 @@ final class ServerConnection {
     /// because a close with unread bytes would reset the answer away.
     private func refuse(_ status: Int, _ reason: String) {
         stage = .responding
+        waitsSince = nil
         loop.cancel(&timer)
         request = nil
         let responder = Responder(self, isHead: false, keepsAlive: false)

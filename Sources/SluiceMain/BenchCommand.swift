@@ -35,12 +35,17 @@ struct BenchCommand: ParsableCommand {
     var url: String
 
     @Option(
+        parsing: .unconditional,
         help: ArgumentHelp(
             "Closed loop: clients, 1 … 4096. (default: 8)", valueName: "count"))
     var concurrency: Int?
-    @Option(help: ArgumentHelp("Open loop: requests per second.", valueName: "per-second"))
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("Open loop: requests per second.", valueName: "per-second"))
     var rate: Double?
-    @Option(help: ArgumentHelp("Begin no more than so many.", valueName: "count"))
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("Begin no more than so many.", valueName: "count"))
     var requests: Int?
     @Option(
         help: ArgumentHelp(
@@ -64,6 +69,7 @@ struct BenchCommand: ParsableCommand {
     @Option(help: ArgumentHelp("Objective: mean time per further token.", valueName: "time"))
     var sloTpot: String?
     @Option(
+        parsing: .unconditional,
         help: ArgumentHelp(
             "Share of streams whose client leaves in the middle, 0 … 1.", valueName: "share"))
     var abortRatio = 0.0
@@ -80,11 +86,15 @@ struct BenchCommand: ParsableCommand {
         help: ArgumentHelp("Write the result as JSON, - for standard output.", valueName: "file"))
     var json: String?
 
-    func validate() throws { _ = try plan() }
+    func validate() throws {
+        _ = try plan()
+        _ = try apiKey(file: apiKeyFile)
+    }
 
     func run() throws {
         var plan = try plan()
         plan.apiKey = try apiKey(file: apiKeyFile)
+        if let json, json != "-" { try requireWritable(json) }
         do {
             let signals = try SignalSource()
             let target = try LoadTarget(url: url, authorityFile: authorityFile)
@@ -126,6 +136,28 @@ struct BenchCommand: ParsableCommand {
         }
     }
 
+    /// Fails before the test rather than after it where its result could not be written.
+    private func requireWritable(_ path: String) throws {
+        let manager = FileManager.default
+        let directory = URL(fileURLWithPath: path).deletingLastPathComponent().path
+        let problem: String
+        if (try? URL(fileURLWithPath: path).resourceValues(forKeys: [.isDirectoryKey]))?
+            .isDirectory == true
+        {
+            problem = "it is a directory"
+        } else if !manager.fileExists(atPath: directory) {
+            problem = "there is no directory \(directory)"
+        } else if !manager.isWritableFile(
+            atPath: manager.fileExists(atPath: path) ? path : directory)
+        {
+            problem = "permission denied"
+        } else {
+            return
+        }
+        printError("sluice bench: --json: cannot write \(path): \(problem)\n")
+        throw ExitCode(1)
+    }
+
     private func write(_ text: String, to path: String) throws {
         do {
             try Data(text.utf8).write(to: URL(fileURLWithPath: path))
@@ -149,7 +181,10 @@ struct BenchCommand: ParsableCommand {
             problem = "\(target.url)/v1/models names no model; give one with --model"
         case .success(let answer) where answer.status == 401 || answer.status == 403:
             problem =
-                "\(target.url)/v1/models: HTTP \(answer.status); give the key with --api-key-file or OPENAI_API_KEY"
+                "\(target.url)/v1/models: HTTP \(answer.status); "
+                + (apiKey == nil
+                    ? "give the key with --api-key-file or OPENAI_API_KEY"
+                    : "the key in \(apiKeyFile ?? "OPENAI_API_KEY") is not accepted")
         case .success(let answer):
             problem =
                 "\(target.url)/v1/models: HTTP \(answer.status); is this an OpenAI endpoint? --model skips this question"
@@ -233,6 +268,9 @@ func apiKey(file: String?) throws -> String? {
             throw ValidationError("OPENAI_API_KEY holds bytes that no header may carry.")
         }
         return key.isEmpty ? nil : key
+    }
+    guard FileManager.default.fileExists(atPath: file) else {
+        throw ValidationError("--api-key-file: \(file) does not exist.")
     }
     guard let text = try? String(contentsOfFile: file, encoding: .utf8) else {
         throw ValidationError("--api-key-file: \(file) cannot be read.")

@@ -1,5 +1,6 @@
 import ArgumentParser
 import SluiceConfig
+import SluiceProxy
 
 /// `sluice check FILE`: says whether `serve` would start with it.
 struct CheckCommand: ParsableCommand {
@@ -26,8 +27,17 @@ struct CheckCommand: ParsableCommand {
     func run() throws {
         var flags = ServeFlags()
         flags.config = file
-        let configuration = try loadConfiguration(flags)
+        flags.configOrigin = "sluice check"
+        var configuration = try loadConfiguration(flags)
+        do throws(GatewayError) {
+            configuration.warnings += try GatewayFiles.check(configuration.settings)
+        } catch {
+            printError("\(file): error: \(error)\n\n")
+            printError("1 error in the configuration; nothing was started.\n")
+            throw configurationExitCode
+        }
         if show {
+            for warning in configuration.warnings { printError("warning: \(warning)\n") }
             print(Configuration.render(configuration.settings), terminator: "")
         } else {
             print("OK: \(file)")

@@ -7,6 +7,8 @@ let configurationExitCode = ExitCode(2)
 
 /// Writes to standard error; nobody reading it is not an error of ours.
 func printError(_ text: String) {
+    // What was printed before it must stand before it where both go to one place.
+    fflush(nil)
     // Not `write(_: Data)`, which traps when the other end of a pipe is gone.
     try? FileHandle.standardError.write(contentsOf: Data(text.utf8))
 }

@@ -1,25 +1,10 @@
 import ArgumentParser
 import SluiceConfig
 
-/// Flags that make settings; `serve` and `doctor` take the same.
-struct ServeOptions: ParsableArguments {
+/// Flags that say which replicas there are; `serve` and `doctor` take the same.
+struct ReplicaOptions: ParsableArguments {
     @Option(help: ArgumentHelp("The YAML file; flags override what it says.", valueName: "file"))
     var config: String?
-
-    @Option(
-        help: ArgumentHelp("Where clients connect. (default: 0.0.0.0:8080)", valueName: "ip:port"))
-    var listen: String?
-
-    @Option(
-        help: ArgumentHelp(
-            "Listener of operators, or off. (default: 127.0.0.1:9801)", valueName: "ip:port"))
-    var admin: String?
-
-    @Option(
-        help: ArgumentHelp(
-            "Read-only listener for probes and Prometheus, or off. (default: off)",
-            valueName: "ip:port"))
-    var status: String?
 
     @Option(
         help: ArgumentHelp(
@@ -37,7 +22,38 @@ struct ServeOptions: ParsableArguments {
             valueName: "name"))
     var model: [String] = []
 
+    /// The flags as the configuration takes them.
+    var flags: ServeFlags {
+        var flags = ServeFlags()
+        flags.config = config
+        flags.replicas = replica
+        flags.replicaDNS = replicaDns
+        flags.models = model
+        return flags
+    }
+}
+
+/// Flags that make settings.
+struct ServeOptions: ParsableArguments {
+    @OptionGroup var replicas: ReplicaOptions
+
     @Option(
+        help: ArgumentHelp("Where clients connect. (default: 0.0.0.0:8080)", valueName: "ip:port"))
+    var listen: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "Listener of operators, or off. (default: 127.0.0.1:9801)", valueName: "ip:port"))
+    var admin: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "Read-only listener for probes and Prometheus, or off. (default: off)",
+            valueName: "ip:port"))
+    var status: String?
+
+    @Option(
+        parsing: .unconditional,
         help: ArgumentHelp("Worker threads, 1 … 64, or auto. (default: auto)", valueName: "count"))
     var workers: String?
 
@@ -56,14 +72,10 @@ struct ServeOptions: ParsableArguments {
 
     /// The flags as the configuration takes them.
     var flags: ServeFlags {
-        var flags = ServeFlags()
-        flags.config = config
+        var flags = replicas.flags
         flags.listen = listen
         flags.admin = admin
         flags.status = status
-        flags.replicas = replica
-        flags.replicaDNS = replicaDns
-        flags.models = model
         flags.workers = workers
         flags.tlsCertificate = tlsCert
         flags.tlsKey = tlsKey

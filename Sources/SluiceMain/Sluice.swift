@@ -22,7 +22,7 @@ import SluiceProxy
             EXIT STATUS
               0  done, or drained after SIGTERM
               1  failed while running
-              2  the configuration is wrong; every error is on standard error
+              2  the configuration is wrong, or an address cannot be listened on
               64 the command line is wrong
               130, 143  cut short by a second SIGINT or SIGTERM while it drained
             """,

@@ -20,10 +20,7 @@ package enum GatewayError: Error, CustomStringConvertible {
             "\(key): '\(value)' is not an address; write HOST:PORT with a literal address, "
                 + "for example 0.0.0.0:8080 or [::1]:8080"
         case .listen(let key, let address, let error):
-            "\(key): cannot listen on \(address): \(error.reason)"
-                + (error.isAddressInUse
-                    ? "; another process has it (ss -ltnp tells which), or choose another port"
-                    : "")
+            "\(key): cannot listen on \(address): \(error.listenReason)"
         case .badReplica(let url, let reason): "replica '\(url)': \(reason)"
         case .file(let key, let path, let reason): "\(key): \(path): \(reason)"
         case .tls(let error): "TLS: \(error)"

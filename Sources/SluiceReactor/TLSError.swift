@@ -110,7 +110,10 @@ extension TLSError.FileProblem {
             "the private key is encrypted; give one without a passphrase: openssl pkey -in FILE"
         case .keyMismatch(let certificateFile):
             "the private key does not belong to the first certificate of \(certificateFile)"
-        case .rejected(let reason): reason
+        case .rejected(let reason) where reason.contains("key too small"):
+            "OpenSSL finds its key too weak (\(reason)); make one of 2048 bits (RSA) or 256 (EC)"
+        case .rejected(let reason):
+            "OpenSSL cannot use it (\(reason)); openssl x509 or pkey -noout -text -in FILE shows more"
         }
     }
 }
@@ -119,9 +122,9 @@ extension TLSError.CertificateProblem {
     fileprivate var text: String {
         switch self {
         case .selfSigned:
-            "self-signed certificate in chain; if it is yours, give its CA with ca_file"
+            "self-signed certificate in chain; if it is yours, give its CA with ca_file (doctor, bench: --ca-file)"
         case .unknownAuthority:
-            "signed by an unknown CA; give the CA with ca_file, "
+            "signed by an unknown CA; give the CA with ca_file (doctor, bench: --ca-file), "
                 + "or let the server send its intermediate certificates"
         case .expired: "expired; renew it"
         case .notYetValid: "not valid yet; is a clock wrong?"

@@ -1,4 +1,5 @@
 import COpenSSL
+import Glibc
 
 // Made by the control thread, then read by all workers; nothing changes it after `init`.
 
@@ -59,10 +60,23 @@ package enum TLSCertificateWarning: Equatable, Sendable, CustomStringConvertible
     package var description: String {
         switch self {
         case .expired(let file, let at):
-            "\(file): certificate expired at \(at) (unix seconds); clients will refuse it: renew it"
+            "\(file): certificate expired at \(Self.date(at)); clients will refuse it: renew it"
         case .notYetValid(let file, let from):
-            "\(file): certificate not valid before \(from) (unix seconds); is this clock right?"
+            "\(file): certificate not valid before \(Self.date(from)); is this clock right?"
         }
+    }
+
+    /// Seconds since 1970 as `2026-01-31 12:00:00 UTC`.
+    private static func date(_ seconds: Int64) -> String {
+        var time = time_t(seconds)
+        // Safety: both pointers are to locals; the zone's name, a pointer, is not read.
+        var parts = unsafe tm()
+        guard unsafe gmtime_r(&time, &parts) != nil else { return "\(seconds) (unix seconds)" }
+        let day = unsafe [parts.tm_year + 1_900, parts.tm_mon + 1, parts.tm_mday]
+        let clock = unsafe [parts.tm_hour, parts.tm_min, parts.tm_sec]
+        func two(_ number: Int32) -> String { (number < 10 ? "0" : "") + "\(number)" }
+        return day.map(two).joined(separator: "-") + " "
+            + clock.map(two).joined(separator: ":") + " UTC"
     }
 }
 

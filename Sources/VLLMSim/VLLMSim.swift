@@ -26,26 +26,27 @@ import VLLMSimulator
     var listen = "127.0.0.1:8000"
     @Option(help: "Served model; further ones are its LoRA adapters. May be repeated.")
     var model: [String] = []
-    @Option(help: "Where all randomness starts.")
+    @Option(parsing: .unconditional, help: "Where all randomness starts.")
     var seed: UInt64 = 1
-    @Option(help: "How often faster than life the engine runs.")
+    @Option(parsing: .unconditional, help: "How often faster than life the engine runs.")
     var speed = 1.0
-    @Option(help: "Sequences that run at once, as vLLM's --max-num-seqs.")
+    @Option(parsing: .unconditional, help: "Sequences that run at once, as vLLM's --max-num-seqs.")
     var maxNumSeqs: Int?
-    @Option(help: "Tokens that fit into the KV cache.")
+    @Option(parsing: .unconditional, help: "Tokens that fit into the KV cache.")
     var kvTokens: Int?
     @Option(help: "Bearer token that /v1 asks for.")
     var apiKey: String?
     @Option(
-        name: .customLong("fixed-ttft-ms"),
+        name: .customLong("fixed-ttft-ms"), parsing: .unconditional,
         help: "Time to the first token of every stream, instead of the engine's model.")
     var fixedFirstTokenMilliseconds: Double?
     @Option(
-        name: .customLong("fixed-gap-ms"),
+        name: .customLong("fixed-gap-ms"), parsing: .unconditional,
         help: "Time between tokens of every stream, instead of the engine's model.")
     var fixedGapMilliseconds: Double?
     @Option(
-        name: .customLong("keep-alive-s"), help: "Close idle connections after so many seconds.")
+        name: .customLong("keep-alive-s"), parsing: .unconditional,
+        help: "Close idle connections after so many seconds.")
     var keepAliveSeconds = 5.0
     @Flag(help: "Answers carry the request's X-Request-Id.")
     var enableRequestIdHeaders = false
@@ -103,13 +104,9 @@ import VLLMSimulator
             loop.unwatch(watch, signals.descriptor)
             server.close()
         } catch {
-            let advice =
-                error.isAddressInUse
-                ? "; something listens there already, choose another port or 0" : ""
             try? FileHandle.standardError.write(
                 contentsOf: Data(
-                    "vllm-sim: cannot listen on \(listen): \(error.reason)\(advice)\n".utf8)
-            )
+                    "vllm-sim: cannot listen on \(listen): \(error.listenReason)\n".utf8))
             throw ExitCode.failure
         }
     }

@@ -95,16 +95,17 @@ def test_unreachable_replicas_are_a_503_that_says_so(programs):
     assert answer.json()["error"]["message"]
 
 
-def test_tls_serves_and_a_wrong_key_is_named(programs, tmp_path):
-    def certificate(name):
-        subprocess.run(
-            ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
-             "-nodes", "-days", "2", "-subj", "/CN=localhost", "-addext",
-             "subjectAltName=IP:127.0.0.1", "-keyout", tmp_path / f"{name}.key",
-             "-out", tmp_path / f"{name}.pem"], check=True, capture_output=True)
+def certificate(directory, name):
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
+         "-nodes", "-days", "2", "-subj", "/CN=localhost", "-addext",
+         "subjectAltName=IP:127.0.0.1", "-keyout", directory / f"{name}.key",
+         "-out", directory / f"{name}.pem"], check=True, capture_output=True)
 
-    certificate("good")
-    certificate("other")
+
+def test_tls_serves_and_a_wrong_key_is_named(programs, tmp_path):
+    certificate(tmp_path, "good")
+    certificate(tmp_path, "other")
     replica = support.Simulator()
     programs.append(replica)
     gateway = support.gateway_for(replica.url, flags=[
@@ -130,3 +131,78 @@ def test_malformed_http_is_a_400_and_the_connection_is_closed(fleet):
         while part := connection.recv(65_536):
             answer += part
     assert answer.startswith(b"HTTP/1.1 400 ")
+
+
+def test_check_refuses_what_serve_would(tmp_path):
+    for name in ("good", "other"):
+        certificate(tmp_path, name)
+    path = tmp_path / "sluice.yaml"
+    text = "tls: {{cert_file: good.pem, key_file: {}}}\npools: [{{name: a, replicas: [http://a:1]}}]\n"
+    path.write_text(text.format("good.key"))
+    assert sluice("check", str(path)).returncode == 0
+    path.write_text(text.format("other.key"))
+    done = sluice("check", str(path))
+    assert done.returncode == 2
+    assert "other.key: the private key does not belong" in done.stderr
+    assert "OK" not in done.stdout
+
+
+def test_a_file_given_to_check_is_not_called_a_flag():
+    done = sluice("check", "/no/such/sluice.yaml")
+    assert done.returncode == 2
+    assert "/no/such/sluice.yaml" in done.stderr
+    assert "--config" not in done.stderr
+
+
+def test_an_address_of_another_machine_is_named_with_what_to_look_at():
+    done = sluice("serve", "--listen", "192.0.2.1:8080", "--admin", "off",
+                  "--replica", "http://127.0.0.1:1")
+    assert done.returncode == 2
+    assert "192.0.2.1:8080" in done.stderr
+    assert "no interface of this machine has that address" in done.stderr
+
+
+def test_a_result_that_cannot_be_written_stops_a_load_test_before_it_begins(tmp_path):
+    done = sluice("bench", "http://127.0.0.1:1", "--model", "m", "--requests", "1",
+                  "--json", str(tmp_path / "missing" / "result.json"))
+    assert done.returncode == 1
+    assert "--json" in done.stderr
+    assert f"{tmp_path}/missing" in done.stderr
+    assert "requests" not in done.stdout
+
+
+def test_a_load_test_says_what_the_endpoint_answered(programs):
+    replica = support.Simulator()
+    programs.append(replica)
+    done = sluice("bench", replica.url, "--model", "another", "--requests", "2")
+    assert done.returncode == 1
+    assert "HTTP 404" in done.stdout
+    assert "the first: " in done.stdout and "another" in done.stdout
+    assert "no request succeeded" in done.stderr
+
+
+def test_a_key_that_is_not_accepted_is_not_asked_for_again(programs, tmp_path):
+    replica = support.Simulator("--api-key", "right")
+    programs.append(replica)
+    missing = sluice("bench", replica.url, "--requests", "1")
+    assert "--api-key-file" in missing.stderr
+    (tmp_path / "key").write_text("wrong")
+    wrong = sluice("bench", replica.url, "--requests", "1", "--api-key-file", str(tmp_path / "key"))
+    assert wrong.returncode == 1
+    assert "not accepted" in wrong.stderr
+
+
+def test_a_negative_number_is_a_value_and_not_a_missing_one():
+    for arguments in (("serve", "--workers", "-1", "--replica", "http://127.0.0.1:1"),
+                      ("bench", "http://127.0.0.1:1", "--rate", "-5"),
+                      ("demo", "--replicas", "-1")):
+        done = sluice(*arguments)
+        assert done.returncode in (2, 64)
+        assert "llowed: " in done.stderr, done.stderr
+
+
+def test_doctor_has_no_flags_of_listeners():
+    told = sluice("doctor", "--help").stdout
+    assert "--replica " in told and "--ca-file" in told
+    for flag in ("--listen", "--admin", "--workers", "--access-log", "--tls-cert"):
+        assert flag not in told

@@ -60,6 +60,19 @@ import VLLMSimulator
         #expect(report.promptTokens >= 20 * 20)
     }
 
+    @Test func `what the first failed request was told is kept`() throws {
+        let replica = try replica()
+        defer { replica.stop() }
+        var plan = plan()
+        plan.model = "another"
+        let report = try run(plan, at: "http://\(replica.address)")
+        #expect(report.failures == ["HTTP 404": 20])
+        let message = try #require(report.firstMessage)
+        #expect(message.contains("another"), "\(message)")
+        #expect(message.utf8.count <= LoadExchange.refusalBytesMax + 4)
+        #expect(report.table(plan: plan, url: "u").contains("the first: \(message)"))
+    }
+
     @Test func `an open loop sends at its rate`() throws {
         let replica = try replica()
         defer { replica.stop() }

@@ -159,6 +159,28 @@ import Testing
         #expect(found.text.contains("s.yaml:1:"), "\(found.text)")
     }
 
+    @Test(arguments: ["hello", "- a\n- b"])
+    func `a file that is no mapping is told so, and nothing else`(text: String) {
+        let found = onlyError(text)
+        #expect(found.contains("s.yaml:1:1: error: is a "), "\(found)")
+        #expect(found.contains("expected keys such as `listen: …`"), "\(found)")
+    }
+
+    @Test func `what has no default does not claim one`() {
+        let found = onlyError("pools: [{name: a b, replicas: [http://h:1]}]")
+        #expect(found.contains("Allowed: 1 … 64 letters"), "\(found)")
+        #expect(!found.contains("Default"), "\(found)")
+    }
+
+    @Test(arguments: [
+        ("gpu", "Did you mean http://gpu:8000?"), ("gpu:80", "Did you mean http://gpu:80?"),
+        ("", "is empty"),
+    ])
+    func `a URL without a scheme is told what was probably meant`(url: String, expected: String) {
+        let found = onlyError("pools: [{name: a, replicas: ['\(url)']}]")
+        #expect(found.contains(expected), "\(found)")
+    }
+
     @Test(arguments: [
         ("pools: []", "there is nothing to forward to"),
         ("pools:", "Expected a list"),

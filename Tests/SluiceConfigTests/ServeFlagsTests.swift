@@ -125,4 +125,11 @@ import Testing
         #expect(
             found?.text.contains("--config: error: `/no/such/sluice.yaml` does not exist") == true)
     }
+
+    @Test func `a pipe is not waited for`() {
+        let found = #expect(throws: ConfigurationError.self) {
+            try Configuration.load(flags: flags { $0.config = "/dev/null" })
+        }
+        #expect(found?.text.contains("`/dev/null` is a pipe or a device") == true)
+    }
 }

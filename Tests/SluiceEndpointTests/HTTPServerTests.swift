@@ -320,6 +320,40 @@ import Testing
         site.expectClean(a, b, c)
     }
 
+    @Test
+    func
+        `at its bound a server that makes room closes who has waited longest, never who is served`()
+        throws
+    {
+        var options = ServerOptions()
+        options.connectionsMax = 3
+        options.makesRoom = true
+        let site = try Site(options: options)
+        let served = try site.peer()
+        served.send("GET /served HTTP/1.1\r\nHost: h\r\n\r\n")
+        let isServed = site.loop.turn { site.pending.count == 1 }
+        #expect(isServed)
+        let silent = try site.peer()
+        let second = site.loop.turn { site.server?.connectionCount == 2 }
+        #expect(second)
+        let slow = try site.peer()
+        slow.send("GET /slow HT")
+        let full = site.loop.turn { site.server?.connectionCount == 3 }
+        #expect(full)
+        let probe = try site.peer()
+        probe.send("GET /probe HTTP/1.1\r\nHost: h\r\n\r\n")
+        let isHeard = site.loop.turn { site.pending.count == 2 }
+        #expect(isHeard)
+        #expect(site.requests.map(\.path) == ["/served", "/probe"])
+        let gone = site.loop.turn { silent.ending != .open }
+        #expect(gone)
+        #expect(slow.ending == .open)
+        for responder in site.pending { responder.respond(200, text: "x") }
+        let answered = site.loop.turn { !served.bytes.isEmpty && !probe.bytes.isEmpty }
+        #expect(answered)
+        site.expectClean(served, silent, slow, probe)
+    }
+
     @Test func `a server that goes away closes its connections and gives everything back`() throws {
         let site = try Site()
         let (idle, waiting) = (try site.peer(), try site.peer())

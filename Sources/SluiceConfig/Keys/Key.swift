@@ -227,7 +227,7 @@ func readScalar<Value>(
     parse: (String, Origin) throws(ValueProblem) -> Value
 ) -> Value? {
     var advice = "Allowed: \(form.allowed)."
-    if case .text(let text) = defaultValue() { advice += " Default: \(text)." }
+    if case .text(let text) = defaultValue(), !text.isEmpty { advice += " Default: \(text)." }
     if case .integer(let integer) = defaultValue() { advice += " Default: \(integer)." }
     switch node.content {
     case .empty:

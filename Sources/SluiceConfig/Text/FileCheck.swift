@@ -70,6 +70,12 @@ enum FileCheck {
         if attributes?[.type] as? FileAttributeType == .typeDirectory {
             throw ValueProblem("\(quoted(path)) is a directory, expected a file")
         }
+        // A pipe could keep the start waiting for its writer, and cannot be read twice.
+        guard attributes?[.type] as? FileAttributeType == .typeRegular else {
+            throw ValueProblem(
+                "\(quoted(path)) is a pipe or a device, expected a file",
+                advice: "Write what it gives into a file first.")
+        }
         guard manager.isReadableFile(atPath: path) else {
             let mode = (attributes?[.posixPermissions] as? NSNumber)?.intValue ?? 0
             let owner = (attributes?[.ownerAccountName] as? String) ?? "another user"

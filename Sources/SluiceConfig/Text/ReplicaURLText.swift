@@ -7,6 +7,9 @@ enum ReplicaURLText {
     /// - Parameter allowsPath: metrics URLs have one, replicas do not: the client's path is used.
     @discardableResult
     static func read(_ text: String, allowsPath: Bool = false) throws(ValueProblem) -> HTTPURL {
+        if text.isEmpty {
+            throw ValueProblem("is empty", advice: "Expected \(HTTPURL.form).")
+        }
         let url: HTTPURL
         do throws(HTTPURLError) {
             url = try HTTPURL(text)
@@ -27,7 +30,9 @@ enum ReplicaURLText {
         let advice: String? =
             switch error {
             case .credentials: "Put vLLM's key into a file and name it in api_key_file."
-            case .noScheme: "Did you mean http://\(text)?"
+            // vLLM's own port, where none is given: 80 is hardly ever meant.
+            case .noScheme:
+                "Did you mean http://\(text)\(text.contains(":") || text.contains("/") ? "" : ":8000")?"
             case .badIPv6: "Write it as http://[::1]:8000."
             case .badName: "Allowed: letters, digits, -, _ and . ; labels of 1 … 63 characters."
             case .badIPv4, .badPath: nil

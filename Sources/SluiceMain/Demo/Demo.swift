@@ -18,8 +18,8 @@ final class Demo {
     private let duration: Nanoseconds?
     private let loop: EndpointLoop
     private let client: HTTPClient
-    private let screen: DemoScreen
-    private let isTerminal = Terminal.isOutput
+    private var screen: DemoScreen
+    private let isTerminal: Bool
     private var rate: Double?
     private var stage = Stage.starting
     private var failure: String?
@@ -30,8 +30,8 @@ final class Demo {
     private var dispatched: [String: Int] = [:]
     private var lastRefresh = Instant.unset
     private var begunAt = Instant.unset
-    /// Lines of the table on the screen, which the next one replaces.
-    private var linesShown = 0
+    /// Size of the terminal when the last screen was drawn; nil before the first.
+    private var drawnSize: (columns: Int, rows: Int)?
     private var keyWatch: EndpointLoop.Watch?
     private var isMute = false
 
@@ -54,7 +54,10 @@ final class Demo {
         loop = try EndpointLoop()
         client = HTTPClient(on: loop, idleMax: 1)
         let environment = ProcessInfo.processInfo.environment
-        screen = DemoScreen(isColoured: Terminal.isOutput && environment["NO_COLOR"] == nil)
+        isTerminal = Terminal.isOutput && environment["TERM"] != "dumb"
+        screen = DemoScreen(
+            addresses: DemoAddresses(data: "", admin: nil, replicas: replicas.urls),
+            isColoured: isTerminal && (environment["NO_COLOR"] ?? "").isEmpty)
     }
 
     /// Runs until a signal, the duration, `q` or the gateway's end.
@@ -93,10 +96,11 @@ final class Demo {
         stage = .running
         begunAt = loop.now
         lastRefresh = loop.now
-        write(
-            DemoScreen.introduction(
-                data: addresses.data.description, admin: addresses.admin?.description,
-                replicas: replicas.urls, model: DemoReplicas.model, hasKeys: keyWatch != nil))
+        screen = DemoScreen(
+            addresses: DemoAddresses(
+                data: addresses.data.description, admin: addresses.admin.map { "http://\($0)" },
+                replicas: replicas.urls), isColoured: screen.isColoured)
+        if !isTerminal { write(screen.introduction) }
         if let address = addresses.admin { admin = try? LoadTarget(url: "http://\(address)") }
         if let rate, let target = try? LoadTarget(url: "http://\(addresses.data)") {
             beginLoad(rate, target)
@@ -126,6 +130,7 @@ final class Demo {
         switch stage {
         case .starting, .running:
             stage = .stopping
+            if isTerminal, begunAt.isSet { draw() }
             generator?.stop()
             client.closeIdle()
             gateway.end()
@@ -142,17 +147,18 @@ final class Demo {
             loop.unwatch(keyWatch, Terminal.inputDescriptor)
             self.keyWatch = nil
         }
-        for key in keys where stage == .running {
+        for key in keys {
+            if key == UInt8(ascii: "q") { stop() }
+            guard stage == .running else { continue }
             switch key {
             case UInt8(ascii: "1")...UInt8(ascii: "9"):
                 note(replicas.toggle(Int(key - UInt8(ascii: "1"))))
             case UInt8(ascii: "+"), UInt8(ascii: "="): changeRate(by: 1.5)
             case UInt8(ascii: "-"): changeRate(by: 1 / 1.5)
-            case UInt8(ascii: "q"): stop()
             default: break
             }
         }
-        if !keys.isEmpty { draw() }
+        if !keys.isEmpty, stage == .running { draw() }
     }
 
     private func changeRate(by factor: Double) {
@@ -212,29 +218,30 @@ final class Demo {
         view.report = generator?.currentReport()
         view.figures = recent.figures(now: loop.now, age: view.uptime)
         guard isTerminal else { return write(screen.line(view) + "\n") }
-        var lines = screen.lines(view)
-        if keyWatch != nil {
-            let load = generator == nil ? "" : "   + - load"
-            lines.append("[1-\(replicas.count)] kill or start a replica\(load)   [q] quit")
+        view.footer = footer
+        let size = Terminal.size()
+        let lines = screen.lines(view, columns: size.columns, rows: size.rows)
+        // What was on the screen scrolls up and stays; then each screen is written over the last,
+        // line by line, so that nothing flickers. A change of size wraps lines: begin anew.
+        var text = ""
+        if let drawnSize {
+            text = size == drawnSize ? "\u{1B}[H" : "\u{1B}[H\u{1B}[2J"
+        } else {
+            text = String(repeating: "\n", count: size.rows) + "\u{1B}[H"
         }
-        let (columns, rows) = Terminal.size()
-        lines = lines.suffix(max(1, rows - 1)).map { Self.cut($0, columns) }
-        var text = linesShown > 0 ? "\u{1B}[\(linesShown)A\r" : ""
-        for line in lines { text += line + "\u{1B}[K\n" }
+        drawnSize = size
+        for line in lines { text += "\u{1B}[K" + line + "\n" }
         write(text + "\u{1B}[J")
-        linesShown = lines.count
     }
 
-    /// At most `columns` characters of a line, escape sequences not counted.
-    private static func cut(_ line: String, _ columns: Int) -> String {
-        var (text, width, isEscape) = ("", 0, false)
-        for character in line {
-            if character == "\u{1B}" { isEscape = true }
-            if isEscape || width < columns { text.append(character) }
-            if !isEscape { width += 1 }
-            if isEscape, character == "m" { isEscape = false }
+    /// The last line of the screen.
+    private var footer: String {
+        if stage == .stopping {
+            return "stopping: what is under way may end for 2 s; Ctrl-C again ends at once"
         }
-        return text
+        guard keyWatch != nil else { return "Ctrl-C stops everything." }
+        let load = generator == nil ? "" : "   [+ -] load"
+        return "[1-\(replicas.count)] kill or start a replica\(load)   [q] quit"
     }
 
     private func sayGoodbye() {
@@ -243,7 +250,7 @@ final class Demo {
         let first = report.timeToFirstToken.percentiles([0.5, 0.99])
         write(
             "stopped: \(report.succeeded) answered, \(report.failed) failed, "
-                + "\(report.aborted) left by their client, \(report.cut) cut by stopping; "
+                + "\(report.aborted) left by their client, \(report.cut) cut by stopping\n"
                 + "first token \(Figure.span(first[0])) p50, \(Figure.span(first[1])) p99\n")
         for (reason, count) in report.failures.sorted(by: { $0.value > $1.value }) {
             write("  \(count)  \(reason)\n")

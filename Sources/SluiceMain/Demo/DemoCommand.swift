@@ -32,10 +32,12 @@ struct DemoCommand: ParsableCommand {
             valueName: "ip:port"))
     var admin: String?
 
-    @Option(help: "Simulated vLLM servers, 1 … 9.")
+    @Option(parsing: .unconditional, help: "Simulated vLLM servers, 1 … 9.")
     var replicas = 3
 
-    @Option(help: ArgumentHelp("Requests per second, 0.1 … 200.", valueName: "per-second"))
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("Requests per second, 0.1 … 200.", valueName: "per-second"))
     var rate = 6.0
 
     @Flag(inversion: .prefixedNo, help: "Send requests; without, the gateway is yours alone.")
@@ -68,6 +70,8 @@ struct DemoCommand: ParsableCommand {
         flags.replicas = simulators.urls
         var settings = try loadConfiguration(flags).settings
         settings.timeouts.drainMax = .seconds(2)
+        // A gentle load: not worth a word about the descriptors that many connections would take.
+        settings.limits.connectionsMax = 5_000
         for index in settings.pools[0].replicas.indices {
             settings.pools[0].replicas[index].name = DemoReplicas.name(index)
         }

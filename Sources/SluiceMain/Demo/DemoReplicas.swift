@@ -50,7 +50,7 @@ final class DemoReplicas {
         do throws(SystemError) {
             places[index].thread = try SimulatorThread(
                 places[index].configuration, listen: places[index].address)
-            return "\(name) started again"
+            return "\(name) started again; the gateway's next probe will see it"
         } catch {
             return "\(name) cannot start again on \(places[index].address): \(error.reason)"
         }

@@ -1,93 +1,109 @@
 import SluiceBench
-import SluiceProxy
 import SluiceTime
 
-/// What one refresh of the demo shows, as values.
-struct DemoView {
-    var rows: [ReplicaRows.Row] = []
-    /// Requests per second of each row, since the refresh before.
-    var rates: [String: Double] = [:]
-    /// Requests that wait in the gateway.
-    var waiting = 0
-    var isAdminSilent = false
-    var figures = RecentRequests.Figures()
-    var report: LoadReport?
-    var rate: Double?
-    var uptime = Nanoseconds.zero
-    var events: [String] = []
-    var isStopping = false
-}
-
-/// Turns a view into lines of text.
+/// Turns a view into lines of text: a whole screen, or a line where output is no terminal.
 struct DemoScreen {
+    let addresses: DemoAddresses
     /// Colours are used; not where output is no terminal or `NO_COLOR` is set.
     let isColoured: Bool
-    /// Lines of the event list: the screen never grows.
-    static let eventsShown = 5
 
-    private static let widths = [8, 23, 13, 9, 8, 8, 6, 8, 7]
+    /// Widths of the columns of the table: with the blanks between them 79, for 80 columns.
+    private static let widths = [7, 15, 11, 9, 7, 7, 4, 5, 6]
+    /// From this width on there is room for why a replica is in its state.
+    private static let wideColumns = 110
+    /// Lines of the event list: as many as there is room for, within these.
+    private static let eventsShown = 3...10
 
-    /// What is printed once, above the table.
-    static func introduction(
-        data: String, admin: String?, replicas: [String], model: String, hasKeys: Bool
-    ) -> String {
-        let first = replicas.first ?? "http://REPLICA"
-        let adminURL = admin.map { "http://\($0)" }
-        var lines = [
-            "sluice demo: \(replicas.count) simulated vLLM replicas behind one gateway",
-            "",
-            "  gateway   http://\(data)/v1",
-            "  admin     \(adminURL ?? "off")   /replicas /metrics /readyz /config",
-        ]
-        for (index, url) in replicas.enumerated() {
-            lines.append("  \(Figure.left(DemoReplicas.name(index), 9)) \(url)")
+    // MARK: A whole screen
+
+    /// Lines that fill a screen and are never more, nor wider, than it has room for.
+    ///
+    /// What can be tried comes as far as it fits; addresses, table and the last events come first.
+    func lines(_ view: DemoView, columns: Int, rows: Int) -> [String] {
+        let table = self.table(view, isWide: columns >= Self.wideColumns)
+        let top = header(view) + [""] + table + [""] + summary(view)
+        let events = view.events.suffix(Self.eventsShown.upperBound)
+        // The cursor takes the last line; the footer and a blank line come before it.
+        var room = rows - 1 - top.count - 2 - min(events.count, Self.eventsShown.lowerBound)
+        var hints: [String] = []
+        for block in self.hints where block.count < room {
+            hints += [""] + block
+            room -= block.count + 1
         }
-        lines += [
-            "",
-            "In another terminal, stream an answer:",
-            "  curl -N http://\(data)/v1/chat/completions -H 'content-type: application/json' \\",
-            "    -d '{\"model\":\"\(model)\",\"stream\":true,\"max_tokens\":40,"
-                + "\"messages\":[{\"role\":\"user\",\"content\":\"Hi\"}]}'",
-            "Let a replica fail as vLLM does when its engine dies, hang, or be well again:",
-            "  curl -X POST \(first)/sim/faults -d '{\"die\":true}'     # or '{\"hang\":true}'",
-            "  curl -X DELETE \(first)/sim/faults",
-        ]
-        if let adminURL {
-            lines += [
-                "Take one out by hand (and back: uncordon), and see what is measured:",
-                "  curl -X POST -H 'x-sluice-admin: 1' \(adminURL)/replicas/sim-2/cordon",
-                "  curl -s \(adminURL)/metrics | grep '^sluice_requests_total'",
-            ]
-        }
-        lines += [hasKeys ? "" : "Ctrl-C stops everything.", ""]
-        return lines.joined(separator: "\n")
+        // A blank line before the events, if there is one to spare.
+        let isSpaced = room > 0 && !events.isEmpty
+        let eventRoom = max(0, rows - 1 - top.count - hints.count - 2 - (isSpaced ? 1 : 0))
+        var lines = top + hints + (isSpaced ? [""] : [])
+        lines += events.suffix(eventRoom).map { dim($0) } + ["", view.footer]
+        return lines.suffix(max(1, rows - 1)).map { Self.cut($0, columns) }
     }
 
-    /// The live part.
-    func lines(_ view: DemoView) -> [String] {
-        let header = columns(
-            "replica", "address", "state", "in flight", "waiting", "running", "KV", "req/s",
-            "errors")
-        var lines = [bold(header)]
-        for row in view.rows {
+    private func header(_ view: DemoView) -> [String] {
+        [
+            bold("sluice demo: \(addresses.replicas.count) simulated vLLM replicas, one gateway")
+                + "   \(Figure.fixed(view.uptime.seconds, 0)) s",
+            "gateway  http://\(addresses.data)/v1",
+            "admin    \(addresses.admin.map { "\($0)  (a page for browsers)" } ?? "off")",
+        ]
+    }
+
+    /// What can be tried in another terminal, most telling first; no line is wider than 79.
+    private var hints: [[String]] {
+        let first = addresses.replicas.first ?? "http://REPLICA"
+        var hints = [
+            [
+                "Stream an answer, in another terminal:",
+                "  curl -N http://\(addresses.data)/v1/chat/completions \\",
+                "    -H 'content-type: application/json' \\",
+                "    -d '{\"model\":\"\(DemoReplicas.model)\",\"stream\":true,\"max_tokens\":40,",
+                "         \"messages\":[{\"role\":\"user\",\"content\":\"Hi\"}]}'",
+            ],
+            [
+                "Let sim-1's engine die as vLLM's does (or \"hang\"), and be well again:",
+                "  curl -X POST \(first)/sim/faults -d '{\"die\":true}'",
+                "  curl -X DELETE \(first)/sim/faults",
+            ],
+        ]
+        if let admin = addresses.admin {
+            hints.append([
+                "Take one out of service by hand (and back: uncordon); see what is measured:",
+                "  curl -X POST -H 'x-sluice-admin: 1' \\",
+                "    \(admin)/replicas/sim-2/cordon",
+                "  curl -s \(admin)/metrics | grep '^sluice_requests_total'",
+            ])
+        }
+        return hints
+    }
+
+    // MARK: The table
+
+    private func table(_ view: DemoView, isWide: Bool) -> [String] {
+        var lines = [
+            bold(
+                row(
+                    "replica", "address", "state", "in flight", "waiting", "running", "KV", "req/s",
+                    "errors") + (isWide ? "  since, why" : ""))
+        ]
+        for replica in view.rows {
             // What a dead replica said last is no longer so.
-            let isKnown = !row.signalStale && row.state != "dead"
-            let ratio = isKnown ? row.kvUsageRatio : nil
-            let cache = ratio.map { Figure.fixed($0 * 100, 0) + " %" }
-            let line = columns(
-                row.name, String(row.url.dropFirst(row.url.hasPrefix("http://") ? 7 : 0)),
-                row.state, "\(row.inFlight)", whole(isKnown ? row.queueDepth : nil),
-                whole(isKnown ? row.running : nil), cache ?? "–",
-                view.rates[row.name].map { Figure.fixed($0, 1) } ?? "–", "\(row.failed)")
-            lines.append(coloured(line, row.state))
+            let isKnown = !replica.signalStale && replica.state != "dead"
+            let ratio = isKnown ? replica.kvUsageRatio : nil
+            let address =
+                replica.url.hasPrefix("http://") ? String(replica.url.dropFirst(7)) : replica.url
+            let line = row(
+                replica.name, address, replica.state, "\(replica.inFlight)",
+                whole(isKnown ? replica.queueDepth : nil), whole(isKnown ? replica.running : nil),
+                ratio.map { Figure.fixed($0 * 100, 0) + "%" } ?? "–",
+                view.rates[replica.name].map { Figure.fixed($0, 1) } ?? "–", "\(replica.failed)")
+            let since = "  \(Figure.fixed(replica.sinceSeconds, 0)) s, \(replica.why)"
+            lines.append(coloured(line + (isWide ? since : ""), replica.state))
         }
         if view.rows.isEmpty {
-            lines.append(view.isAdminSilent ? "the admin page does not answer" : "starting …")
+            lines.append(
+                addresses.admin == nil
+                    ? "(what the table shows comes from the admin listener, which is off)"
+                    : view.isAdminSilent ? "the admin page does not answer" : "starting …")
         }
-        lines.append("")
-        lines += summary(view)
-        lines.append("")
-        lines += view.events.suffix(Self.eventsShown).map { dim($0) }
         return lines
     }
 
@@ -101,12 +117,14 @@ struct DemoScreen {
         let tokens = Figure.fixed(figures.tokensPerSecond, 0)
         let median = Figure.span(figures.firstTokenMedian)
         let high = Figure.span(figures.firstToken99)
-        var total = "so far    \(report.succeeded) answered   \(report.inFlight) under way"
-        total += "   \(view.waiting) waiting in the gateway   \(report.failed) failed"
+        var total = "so far   \(report.succeeded) answered, \(report.failed) failed"
         if let worst = worst(report) { total += " (\(worst))" }
         return [
-            "load      \(asked) asked/s   \(answered) answered/s   \(tokens) tokens/s   "
-                + "first token \(median) p50, \(high) p99", total,
+            "load     \(asked) asked/s, \(answered) answered/s, \(tokens) tokens/s, "
+                + "\(report.inFlight) under way",
+            "latency  first token \(median) p50, \(high) p99; "
+                + "\(view.waiting) waiting in the gateway",
+            total,
         ]
     }
 
@@ -115,7 +133,24 @@ struct DemoScreen {
         return most.map { "\($0.key) ×\($0.value)" }
     }
 
-    /// The plain line, for what is no terminal.
+    // MARK: Where output is no terminal
+
+    /// What is printed once, before the first line.
+    var introduction: String {
+        var lines = [
+            "sluice demo: \(addresses.replicas.count) simulated vLLM replicas behind one gateway",
+            "",
+            "  gateway   http://\(addresses.data)/v1",
+            "  admin     " + (addresses.admin.map { "\($0)   (a page for browsers)" } ?? "off"),
+        ]
+        for (index, url) in addresses.replicas.enumerated() {
+            lines.append("  \(Figure.left(DemoReplicas.name(index), 9)) \(url)")
+        }
+        for block in hints { lines += [""] + block }
+        return (lines + ["", "Ctrl-C stops everything.", ""]).joined(separator: "\n")
+    }
+
+    /// The state of things in a line.
     func line(_ view: DemoView) -> String {
         let states = view.rows.map { "\($0.name)=\($0.state)/\($0.inFlight)" }
         var parts = ["[\(Figure.fixed(view.uptime.seconds, 0)) s]"]
@@ -127,11 +162,13 @@ struct DemoScreen {
             parts.append("\(Figure.span(figures.firstToken99)) p99")
             parts.append("answered \(report.succeeded)  failed \(report.failed)")
         }
-        parts.append(view.isAdminSilent ? "admin page silent" : states.joined(separator: " "))
-        return parts.joined(separator: "  ")
+        if view.isAdminSilent { parts.append("admin page silent") }
+        return (parts + states).joined(separator: "  ")
     }
 
-    private func columns(_ texts: String...) -> String {
+    // MARK: Text
+
+    private func row(_ texts: String...) -> String {
         zip(texts, Self.widths).enumerated().map { index, pair in
             index < 3 ? Figure.left(pair.0, pair.1) : Figure.right(pair.0, pair.1)
         }.joined(separator: " ")
@@ -152,5 +189,17 @@ struct DemoScreen {
 
     private func escaped(_ text: String, _ code: String) -> String {
         isColoured ? "\u{1B}[\(code)m\(text)\u{1B}[0m" : text
+    }
+
+    /// At most `columns` characters of a line, escape sequences not counted.
+    private static func cut(_ line: String, _ columns: Int) -> String {
+        var (text, width, isEscape) = ("", 0, false)
+        for character in line {
+            if character == "\u{1B}" { isEscape = true }
+            if isEscape || width < columns { text.append(character) }
+            if !isEscape { width += 1 }
+            if isEscape, character == "m" { isEscape = false }
+        }
+        return text
     }
 }

@@ -10,6 +10,7 @@ struct ReplicaRows: Decodable {
 
     struct Row: Decodable {
         let name, url, state, why: String
+        let sinceSeconds: Double
         let inFlight: Int
         let queueDepth, running, kvUsageRatio: Double?
         let dispatched, failed: Int

@@ -22,7 +22,7 @@ struct DoctorCommand: ParsableCommand {
               sluice doctor --config /etc/sluice/sluice.yaml
             """)
 
-    @OptionGroup var options: ServeOptions
+    @OptionGroup var options: ReplicaOptions
 
     @Flag(help: "Leave out when idle connections are closed, which takes up to 8 seconds.")
     var quick = false
@@ -32,8 +32,17 @@ struct DoctorCommand: ParsableCommand {
             "File with the API key of replicas that name none. (default: none)", valueName: "file"))
     var apiKeyFile: String?
 
+    @Option(
+        name: .customLong("ca-file"),
+        help: ArgumentHelp(
+            "CAs to believe for https replicas that name none. (default: the system's)",
+            valueName: "file"))
+    var authorityFile: String?
+
     /// How long an idle connection is watched.
     static let idleMax = Nanoseconds.seconds(8)
+
+    func validate() throws { _ = try apiKeyFile.map { try apiKey(file: $0) } }
 
     func run() throws {
         try run(settings: try loadConfiguration(options.flags).settings)
@@ -112,7 +121,7 @@ struct DoctorCommand: ParsableCommand {
         settings.apiKeyFile = pool.apiKeyFile
         settings.caFile = pool.caFile
         do throws(LoadTarget.Problem) {
-            let target = try LoadTarget(url: url, authorityFile: pool.caFile)
+            let target = try LoadTarget(url: url, authorityFile: pool.caFile ?? authorityFile)
             if case .success(let all) = SocketAddress.resolve(host: target.host, port: target.port)
             {
                 places += all.map { Place(settings: settings, address: $0) }
@@ -132,13 +141,14 @@ struct DoctorCommand: ParsableCommand {
         if let address = place.address { title += "  \(address)" }
         if let problem = place.problem { return Report(title: title, problem: problem) }
         do {
-            var target = try LoadTarget(url: url, authorityFile: place.settings.caFile)
+            var target = try LoadTarget(
+                url: url, authorityFile: place.settings.caFile ?? authorityFile)
             if let address = place.address { target = target.at(address) }
             var subject = Examination.Subject(target: target)
             if let metrics = place.settings.metricsURL {
                 let path = metrics.hasSuffix("/metrics") ? String(metrics.dropLast(8)) : metrics
                 subject.metrics = try LoadTarget(
-                    url: path, authorityFile: place.settings.caFile)
+                    url: path, authorityFile: place.settings.caFile ?? authorityFile)
             }
             if let file = place.settings.apiKeyFile ?? apiKeyFile {
                 subject.apiKey = try apiKey(file: file)

@@ -24,12 +24,11 @@ final class AdminPages {
     /// The status listener: read-only, for kubelet and Prometheus.
     func answerStatus(_ request: ServerRequest, _ responder: Responder) {
         guard request.method == .get || request.method == .head else {
-            responder.respond(405, text: "GET only\n")
-            return
+            return refuse(responder, allow: "GET, HEAD")
         }
-        if !answerCommon(request, responder) {
-            responder.respond(404, text: "pages: /livez /readyz /metrics\n")
-        }
+        if answerCommon(request, responder, isAdmin: false) { return }
+        responder.respond(
+            404, text: "no such page; there are:\n" + OverviewPage.text(isAdmin: false))
     }
 
     /// The admin listener.
@@ -37,19 +36,18 @@ final class AdminPages {
         guard let control else { return responder.respond(503, text: "stopping\n") }
         switch request.method {
         case .get, .head:
-            if answerCommon(request, responder) { return }
+            if answerCommon(request, responder, isAdmin: true) { return }
             switch request.path {
             case "/replicas":
                 responder.respond(
                     200, contentType: "application/json",
                     body: Array(ReplicasPage.render(control).utf8))
-            case "/config": responder.respond(200, text: configuration, contentType: "text/yaml")
+            case "/config":
+                responder.respond(200, text: configuration, contentType: "application/json")
             default:
+                if Action(request.path) != nil { return refuse(responder, allow: "POST") }
                 responder.respond(
-                    404,
-                    text: "pages: /livez /readyz /metrics /replicas /config; "
-                        + "POST /drain, /reload, /replicas/NAME/cordon, /replicas/NAME/uncordon "
-                        + "with the field \(Self.postField): 1\n")
+                    404, text: "no such page; there are:\n" + OverviewPage.text(isAdmin: true))
             }
         case .post:
             guard request[field: Self.postField] != nil else {
@@ -58,13 +56,29 @@ final class AdminPages {
             }
             answerPost(request, responder, control)
         case .put, .delete, .patch, .options, .connect, .trace, .other:
-            responder.respond(405, text: "GET and POST only\n")
+            refuse(responder, allow: "GET, HEAD, POST")
         }
     }
 
-    private func answerCommon(_ request: ServerRequest, _ responder: Responder) -> Bool {
+    /// Another method than the page has.
+    private func refuse(_ responder: Responder, allow: String) {
+        responder.respond(
+            405, [("allow", allow)], contentType: "text/plain", body: Array("\(allow) only\n".utf8))
+    }
+
+    private func answerCommon(
+        _ request: ServerRequest, _ responder: Responder, isAdmin: Bool
+    ) -> Bool {
         guard let control else { return false }
         switch request.path {
+        case "/":
+            if request[field: "accept"]?.contains("text/html") ?? false {
+                responder.respond(
+                    200, OverviewPage.fields, contentType: "text/html; charset=utf-8",
+                    body: Array(OverviewPage.html(control, isAdmin: isAdmin).utf8))
+            } else {
+                responder.respond(200, text: OverviewPage.text(isAdmin: isAdmin))
+            }
         case "/livez":
             let stuck = control.shared.mailboxes.indices.filter {
                 control.loop.now - control.shared.heartbeats.lastTurn(of: $0) > Self.turnAgeMax
@@ -90,34 +104,76 @@ final class AdminPages {
     private func answerPost(
         _ request: ServerRequest, _ responder: Responder, _ control: ControlLoop
     ) {
-        if request.path == "/drain" {
+        switch Action(request.path) {
+        case nil:
+            responder.respond(
+                404, text: "no such action; there are:\n" + OverviewPage.text(isAdmin: true))
+        case .drain:
             responder.respond(202, text: "draining\n")
             if !control.isDraining { control.drain() }
-            return
-        }
-        if request.path == "/reload" {
+        case .cordon(let name): order(.cordon, name, "cordoned", responder, control)
+        case .uncordon(let name): order(.uncordon, name, "uncordoned", responder, control)
+        case .reload:
             switch control.reload() {
             case .success(let line): responder.respond(200, text: "\(line)\n")
             case .failure(let failure): responder.respond(409, text: "\(failure)\n")
             }
-            return
         }
-        let parts = request.path.split(separator: "/").map(String.init)
-        guard parts.count == 3, parts[0] == "replicas",
-            parts[2] == "cordon" || parts[2] == "uncordon"
-        else { return responder.respond(404, text: "no such action\n") }
-        let event: ReplicaEvent = parts[2] == "cordon" ? .cordon : .uncordon
-        let agents = control.registry.agents.filter { $0.name == parts[1] }
+    }
+
+    private func order(
+        _ event: ReplicaEvent, _ name: String, _ done: String, _ responder: Responder,
+        _ control: ControlLoop
+    ) {
+        let agents = control.registry.agents.filter { $0.name == name }
         guard !agents.isEmpty else {
             let names = control.registry.agents.map(\.name).joined(separator: ", ")
             return responder.respond(
-                404, text: "no replica is called '\(parts[1])'; there are: \(names)\n")
+                404, text: "no replica is called '\(name)'; there are: \(names)\n")
         }
         for agent in agents {
             let pool = control.shared.pools[agent.pool]
             control.shared.wake(
                 pool.observe(agent.id, event, now: control.loop.now), except: nil)
         }
-        responder.respond(200, text: "\(parts[1]): \(parts[2])ed\n")
+        responder.respond(200, text: "\(name): \(done)\n")
+    }
+
+    /// What a POST asks for.
+    private enum Action {
+        case drain, reload, cordon(String), uncordon(String)
+
+        init?(_ path: String) {
+            if path == "/drain" || path == "/reload" {
+                self = path == "/drain" ? .drain : .reload
+                return
+            }
+            let parts = path.split(separator: "/", omittingEmptySubsequences: false)
+            guard parts.count == 4, parts[0].isEmpty, parts[1] == "replicas" else { return nil }
+            let name = Self.decoded(parts[2])
+            switch parts[3] {
+            case "cordon": self = .cordon(name)
+            case "uncordon": self = .uncordon(name)
+            default: return nil
+            }
+        }
+
+        /// A name as clients may write it: brackets of IPv6 addresses come percent-encoded.
+        private static func decoded(_ text: Substring) -> String {
+            var bytes: [UInt8] = []
+            var rest = Array(text.utf8)[...]
+            while let byte = rest.popFirst() {
+                let digits = String(decoding: rest.prefix(2), as: UTF8.self)
+                if byte == UInt8(ascii: "%"), digits.count == 2,
+                    digits.allSatisfy(\.isHexDigit), let value = UInt8(digits, radix: 16)
+                {
+                    bytes.append(value)
+                    rest = rest.dropFirst(2)
+                } else {
+                    bytes.append(byte)
+                }
+            }
+            return String(decoding: bytes, as: UTF8.self)
+        }
     }
 }

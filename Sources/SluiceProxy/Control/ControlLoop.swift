@@ -87,6 +87,7 @@ final class ControlLoop {
         var options = ServerOptions()
         options.bodyBytesMax = 65_536
         options.connectionsMax = 256
+        options.makesRoom = true
         do throws(SystemError) {
             return try HTTPServer(address, on: loop, options: options, handler: handler)
         } catch {
@@ -182,11 +183,25 @@ final class ControlLoop {
     func drain() {
         isDraining = true
         shared.setReady(false)
-        shared.logger.notice("draining")
+        shared.logger.notice("\(drainNotice)")
         for mailbox in shared.mailboxes { mailbox.post(.beginDrain) }
         drainTimer = loop.after(shared.settings.timeouts.drainDelay) { [unowned self] in
             closeListeners()
         }
+    }
+
+    /// What a drain waits for, and for how long: nobody should have to look it up before a Ctrl-C.
+    private var drainNotice: String {
+        let requests = shared.pools.map { $0.snapshot(now: loop.now) }
+            .reduce(0) { $0 + $1.inflight + $1.queueLength }
+        let connections = shared.connections.load(ordering: .relaxed)
+        let timeouts = shared.settings.timeouts
+        func seconds(_ span: Nanoseconds) -> Int64 {
+            (span.wholeMillisecondsRoundedUp + 999) / 1_000
+        }
+        return "draining: \(requests) requests under way, \(connections) connections; "
+            + "listeners close in \(seconds(timeouts.drainDelay)) s, what is left "
+            + "\(seconds(timeouts.drainMax)) s later is cut; a second signal ends at once"
     }
 
     private func closeListeners() {
