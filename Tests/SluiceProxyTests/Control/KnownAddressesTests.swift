@@ -37,4 +37,13 @@ import Testing
         #expect(!isChanged && known.all(of: "n:1") == [a])
         #expect(known.all(of: "other:1").isEmpty && known.address(of: "other:1") == nil)
     }
+
+    @Test func `names that are not asked for any more are forgotten`() throws {
+        var known = KnownAddresses()
+        let a = try address(1)
+        for name in ["n:1", "n:2"] { _ = known.take([a], for: name) }
+        known.keep(only: ["n:2"])
+        #expect(known.address(of: "n:1") == nil && known.all(of: "n:1").isEmpty)
+        #expect(known.address(of: "n:2") == a && known.all(of: "n:2") == [a])
+    }
 }
