@@ -9,7 +9,7 @@ package enum RequestError: UInt8, Error, CaseIterable, Sendable {
     case missingHost, repeatedHost, badHost, repeatedAuthorization
     case badContentLength, repeatedContentLength, contentLengthWithTransferEncoding
     case badTransferEncoding, codingNotImplemented, chunkedInHTTP10, unknownExpectation
-    case contentTooLarge, tooManyConnectionOptions
+    case contentTooLarge, tooManyConnectionOptions, tlsHandshake
 
     /// The status of the answer.
     package var status: Int {
@@ -21,7 +21,8 @@ package enum RequestError: UInt8, Error, CaseIterable, Sendable {
         case .headTooLarge, .tooManyFields, .fieldNameTooLong, .tooManyConnectionOptions: 431
         case .contentTooLarge: 413
         case .unknownExpectation: 417
-        case .badRequestLine, .badMethod, .badTarget, .authorityMismatch, .badVersion,
+        case .badRequestLine, .badMethod, .tlsHandshake, .badTarget, .authorityMismatch,
+            .badVersion,
             .bareLineFeed, .bareCarriageReturn, .obsoleteFold, .missingColon, .emptyName,
             .badNameByte, .spaceBeforeColon, .badValueByte, .missingHost, .repeatedHost, .badHost,
             .repeatedAuthorization, .badContentLength, .repeatedContentLength,
@@ -35,6 +36,7 @@ package enum RequestError: UInt8, Error, CaseIterable, Sendable {
         switch self {
         case .badRequestLine: "The request line is not METHOD SP target SP HTTP/1.1."
         case .badMethod: "The method is not an upper-case token."
+        case .tlsHandshake: "A TLS handshake came to a port that speaks plain HTTP."
         case .methodTooLong: "The method is not known."
         case .connectRefused: "CONNECT is not served here."
         case .traceRefused: "TRACE is not served here."
@@ -76,6 +78,7 @@ package enum RequestError: UInt8, Error, CaseIterable, Sendable {
         switch self {
         case .badRequestLine: "bad_request_line"
         case .badMethod: "bad_method"
+        case .tlsHandshake: "tls_handshake"
         case .methodTooLong: "method_too_long"
         case .connectRefused: "connect_refused"
         case .traceRefused: "trace_refused"

@@ -120,7 +120,10 @@ package struct RequestParser: Sendable {
                 if offset == 0 { throw .badMethod }
                 return
             }
-            guard Token.contains(byte), !(byte &- 0x61 < 26) else { throw .badMethod }
+            guard Token.contains(byte), !(byte &- 0x61 < 26) else {
+                // A record of type handshake. Source: RFC 8446 §5.1.
+                throw offset == 0 && byte == 0x16 ? .tlsHandshake : .badMethod
+            }
             offset &+= 1
         }
         if offset > limits.methodBytesMax { throw .methodTooLong }

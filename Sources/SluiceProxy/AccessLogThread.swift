@@ -61,10 +61,14 @@ final class AccessLogThread {
         }
         let flag = Flag()
         isStopping = flag
-        let outboxes = shared.outboxes
-        thread = try WorkerThread(name: "sluice-log") {
+        thread = try WorkerThread(name: "sluice-log", urgency: .background) {
+            let outboxes = shared.outboxes
+            var file = file
             var lines = ByteBuffer()
             while true {
+                if shared.reopensLog.exchange(false, ordering: .relaxed) {
+                    file = Self.reopened(shared) ?? file
+                }
                 let isLast = flag.value.load(ordering: .acquiring)
                 var isBusy = false
                 for outbox in outboxes {
@@ -75,6 +79,20 @@ final class AccessLogThread {
                 if isLast { break }
                 usleep(isBusy ? Self.busyInterval : Self.idleInterval)
             }
+        }
+    }
+
+    /// The file of the same path, made where it has been moved away; nil where it cannot be opened
+    /// or the log is no file.
+    private static func reopened(_ shared: GatewayShared) -> Destination? {
+        guard case .file(let path) = shared.settings.accessLog else { return nil }
+        do throws(SystemError) {
+            let file = try OutputFile(appendingTo: path)
+            shared.note("the access log is open anew")
+            return Destination(file) { shared.note($0) }
+        } catch {
+            shared.note("the access log cannot be opened anew, the old file goes on: \(error)")
+            return nil
         }
     }
 

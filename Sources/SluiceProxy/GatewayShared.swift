@@ -33,6 +33,8 @@ final class GatewayShared: Sendable {
     let responses = Guarded(ResponseOwners())
     /// Set with the first poison: until then no body is hashed to look for it.
     let hasPoison = Atomic<Bool>(false)
+    /// The log thread is to open its file anew: it has been moved away.
+    let reopensLog = Atomic<Bool>(false)
     private let readiness = Atomic<Bool>(false)
     let control: Mailbox<ControlMessage>
     let logger: Logger

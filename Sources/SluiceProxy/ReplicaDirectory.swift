@@ -73,6 +73,13 @@ struct ReplicaDirectory: Sendable {
         return found
     }
 
+    /// The replica's name for people.
+    func name(_ key: ReplicaKey) -> String {
+        guard let index = endpoint(key)?.recordIndex, index >= 0, index < names.replicas.count
+        else { return "unknown" }
+        return names.replicas[Int(index)]?.name ?? "unknown"
+    }
+
     /// Puts a replica's endpoint into its slot; the tenant before is gone.
     mutating func setEndpoint(_ endpoint: ReplicaEndpoint, pool: Int, slot: Int) {
         // Bounded: a pool has at most 1,024 slots.

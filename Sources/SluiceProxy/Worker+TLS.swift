@@ -68,7 +68,8 @@ extension Worker {
         case .wantsRead, .wantsWrite: return false
         case .failed(let error):
             shard.handshake(.upstream, .failed)
-            shared.note("TLS to a replica failed: \(error)")
+            let name = directory.value.name(upstreams[u].replica)
+            shared.note("TLS to replica \(name) failed: \(error)")
             upstreamBroken(u, .tlsFailed)
             return false
         }

@@ -45,11 +45,11 @@ package final class Mailbox<Message: Sendable>: Sendable {
     }
 }
 
-/// The signals that end or reload the process, as a descriptor.
+/// The signals that end the process, reload it or reopen its log, as a descriptor.
 package final class SignalSource: Sendable {
     package let descriptor: Int32
 
-    /// Blocks SIGTERM, SIGINT and SIGHUP in this thread and all it starts later: call first.
+    /// Blocks SIGTERM, SIGINT, SIGHUP, SIGUSR1 and SIGUSR2 in this thread and all it starts later: call first.
     package init() throws(SystemError) {
         descriptor = sluice_signalfd()
         guard descriptor >= 0 else { throw SystemError(call: "signalfd") }

@@ -195,7 +195,7 @@ package struct AccessLogFormatter: Sendable {
         out.append(secondText.bytes)
         let rest = clock % 1_000
         // Three digits and a Z, the first lowest.
-        let digits = rest / 100 | rest / 10 % 10 << 8 | rest % 10 << 16 | 0x5A30_3030
+        let digits = rest / 100 | (rest / 10 % 10) << 8 | (rest % 10) << 16 | 0x5A30_3030
         out.append(packed: digits, count: 4)
         out.append("\",\"request_id\":\"")
     }

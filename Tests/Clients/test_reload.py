@@ -166,4 +166,4 @@ def test_the_answer_says_what_has_changed_and_what_needs_a_restart(fleet):
     shown = support.get(fleet.gateway.admin + "/config").text
     assert '"queue_length_max": 7' in shown and '"connect": "1s"' in shown
     assert support.post(fleet.gateway.admin + "/reload", b"").status == 403
-    assert support.get(fleet.gateway.admin + "/reload").status == 404
+    assert support.get(fleet.gateway.admin + "/reload").status == 405

@@ -99,7 +99,7 @@ def test_row_20_access_log_cannot_be_written(fleet, figures, tmp_path, log):
         stalled.set()
         began = time.monotonic()
         # More than the 4 MiB that wait for the log at most.
-        write_log_lines(fleet.url, 15_000)
+        write_log_lines(fleet.url, 30_000)
         filled = time.monotonic()
         rest(3)
     before = Report(c for c in load.undisturbed() if c.began < began)

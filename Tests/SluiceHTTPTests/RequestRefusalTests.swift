@@ -232,7 +232,7 @@ private let startLines: [RequestCase] = [
         .bareCarriageReturn),
     .init(65, "CR line ends", "GET / HTTP/1.1\rHost: a\r\r\n", .bareCarriageReturn),
     .init(
-        66, "TLS hello", "\u{16}\u{03}\u{01}\u{02}\0\u{01}\0\u{01}\u{FC}\u{03}\u{03}", .badMethod),
+        66, "TLS hello", "\u{16}\u{03}\u{01}\u{02}\0\u{01}\0\u{01}\u{FC}\u{03}\u{03}", .tlsHandshake),
     .init(66, "noise", "\u{FF}\u{FE}\u{00}\u{80}\u{81}", .badMethod),
     .init(66, "HTTP/2 preface", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", .versionNotSupported),
     .init(
@@ -272,7 +272,7 @@ private let startLines: [RequestCase] = [
     }
 
     @Test func `at its first bytes where it is no HTTP`() {
-        #expect(request(octets("\u{16}")).failure == .badMethod)
+        #expect(request(octets("\u{16}")).failure == .tlsHandshake)
         #expect(request(octets("GEt")).failure == .badMethod)
         #expect(request(octets("GET / HTTP/3.0\r\n")).failure == .versionNotSupported)
         #expect(request(octets("GET / HTTP/1.1\r\nHost: a\r\nX: y\n")).failure == .bareLineFeed)

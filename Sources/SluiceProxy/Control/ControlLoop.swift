@@ -155,12 +155,21 @@ final class ControlLoop {
         while let signal = signals?.next() { take(signal: signal) }
     }
 
-    /// SIGHUP reloads. SIGTERM and SIGINT drain; a second one ends at once. After `POST /drain` the first goes on
-    /// with that drain: a supervisor's hook and its signal are one wish.
+    /// SIGHUP reloads, SIGUSR1 opens the access log anew, and SIGUSR2 does nothing. SIGTERM and SIGINT
+    /// drain; a second one ends at once. After `POST /drain` the first goes on with that drain: a
+    /// supervisor's hook and its signal are one wish.
     private func take(signal: Int32) {
-        guard signal != SIGHUP else {
+        switch signal {
+        case SIGHUP:
             reload()
             return
+        case SIGUSR1:
+            shared.reopensLog.store(true, ordering: .relaxed)
+            return
+        case SIGUSR2:
+            shared.logger.notice("SIGUSR2 means nothing here; SIGUSR1 opens the access log anew")
+            return
+        default: break
         }
         guard firstSignal != nil else {
             firstSignal = signal
