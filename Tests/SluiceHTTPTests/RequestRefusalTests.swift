@@ -232,7 +232,8 @@ private let startLines: [RequestCase] = [
         .bareCarriageReturn),
     .init(65, "CR line ends", "GET / HTTP/1.1\rHost: a\r\r\n", .bareCarriageReturn),
     .init(
-        66, "TLS hello", "\u{16}\u{03}\u{01}\u{02}\0\u{01}\0\u{01}\u{FC}\u{03}\u{03}", .tlsHandshake),
+        66, "TLS hello", "\u{16}\u{03}\u{01}\u{02}\0\u{01}\0\u{01}\u{FC}\u{03}\u{03}", .tlsHandshake
+    ),
     .init(66, "noise", "\u{FF}\u{FE}\u{00}\u{80}\u{81}", .badMethod),
     .init(66, "HTTP/2 preface", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", .versionNotSupported),
     .init(
