@@ -137,26 +137,6 @@ void sluice_reset_on_close(int fd) {
     (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof linger);
 }
 
-void sluice_schedule_promptly(void) {
-    // The kernel's struct sched_attr of 48 bytes; older C libraries have none.
-    struct {
-        uint32_t size, policy;
-        uint64_t flags;
-        int32_t nice;
-        uint32_t priority;
-        uint64_t runtime, deadline, period;
-    } attributes = {.size = 48, .policy = SCHED_OTHER, .runtime = 100000};
-    // Keeps the nice value that an operator has given.
-    errno = 0;
-    attributes.nice = getpriority(PRIO_PROCESS, 0);
-    if (errno == 0) (void)syscall(SYS_sched_setattr, 0, &attributes, 0);
-}
-
-void sluice_schedule_in_background(void) {
-    struct sched_param none = {0};
-    (void)pthread_setschedparam(pthread_self(), SCHED_BATCH, &none);
-}
-
 int sluice_join_thread(pthread_t thread, int64_t limit_ns) {
     // pthread_clockjoin_np would take the monotonic clock; the thread sanitizer does not know it.
     struct timespec deadline;

@@ -61,7 +61,7 @@ final class AccessLogThread {
         }
         let flag = Flag()
         isStopping = flag
-        thread = try WorkerThread(name: "sluice-log", urgency: .background) {
+        thread = try WorkerThread(name: "sluice-log") {
             let outboxes = shared.outboxes
             var file = file
             var lines = ByteBuffer()

@@ -200,9 +200,8 @@ struct ThreadGroup: ~Copyable {
 
     init() {}
 
-    /// Threads that clients wait for.
     mutating func start(name: String, _ body: @escaping @Sendable () -> Void) throws(SystemError) {
-        rest = ThreadList(try WorkerThread(name: name, urgency: .prompt, body), rest)
+        rest = ThreadList(try WorkerThread(name: name, body), rest)
     }
 
     /// Lets all of them end by themselves.

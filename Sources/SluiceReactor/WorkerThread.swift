@@ -6,32 +6,19 @@ import SluiceTime
 package struct WorkerThread: ~Copyable {
     private let handle: pthread_t
 
-    /// How a thread shares a core with others; a wish that older kernels do not grant.
-    package enum Urgency: Sendable {
-        case usual
-        /// Runs at once when it wakes: somebody waits for it.
-        case prompt
-        /// Takes the core from nobody.
-        case background
-    }
-
     private final class Start: Sendable {
         let name: String
-        let urgency: Urgency
         let body: @Sendable () -> Void
-        init(name: String, urgency: Urgency, body: @escaping @Sendable () -> Void) {
+        init(name: String, body: @escaping @Sendable () -> Void) {
             self.name = name
-            self.urgency = urgency
             self.body = body
         }
     }
 
     /// Starts a thread that runs `body`; names are cut to 15 bytes. Source: pthread_create(3).
-    package init(
-        name: String, urgency: Urgency = .usual, _ body: @escaping @Sendable () -> Void
-    ) throws(SystemError) {
+    package init(name: String, _ body: @escaping @Sendable () -> Void) throws(SystemError) {
         let start = unsafe Unmanaged.passRetained(
-            Start(name: String(name.prefix(15)), urgency: urgency, body: body))
+            Start(name: String(name.prefix(15)), body: body))
         var handle = pthread_t()
         let code = unsafe pthread_create(
             &handle, nil,
@@ -40,11 +27,6 @@ package struct WorkerThread: ~Copyable {
                 // Safety: the argument is the retained Start made above; taken exactly once.
                 let start = unsafe Unmanaged<Start>.fromOpaque(argument).takeRetainedValue()
                 unsafe sluice_name_thread(start.name)
-                switch start.urgency {
-                case .usual: break
-                case .prompt: sluice_schedule_promptly()
-                case .background: sluice_schedule_in_background()
-                }
                 start.body()
                 return nil
             }, start.toOpaque())

@@ -35,8 +35,8 @@ int sluice_accept(int listener, struct sockaddr_storage *peer, socklen_t *length
 int sluice_stream_socket(int family);
 /// eventfd(2), non-blocking, close-on-exec.
 int sluice_eventfd(void);
-/// Blocks SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2 in the calling thread (and those it starts), ignores SIGPIPE, and
-/// returns a signalfd(2) that delivers them.
+/// Blocks SIGTERM, SIGINT, SIGHUP, SIGUSR1 and SIGUSR2 in the calling thread (and those it starts),
+/// ignores SIGPIPE, and returns a signalfd(2) that delivers them.
 int sluice_signalfd(void);
 /// The next signal's number from a signalfd, 0 when there is none.
 int sluice_signalfd_read(int fd);
@@ -64,11 +64,6 @@ void sluice_reset_on_close(int fd);
 
 /// Names the calling thread: pthread_setname_np(3).
 void sluice_name_thread(const char *name);
-/// Asks for short turns of the core, so that the calling thread takes it at once from threads with
-/// longer ones when it wakes. Kernels before 6.12 ignore it. Source: sched_setattr(2), sched_runtime.
-void sluice_schedule_promptly(void);
-/// Never takes the core from another thread by waking: SCHED_BATCH of sched(7).
-void sluice_schedule_in_background(void);
 /// Joins a thread that ends within the limit, detaches it otherwise; returns
 /// pthread_timedjoin_np(3)'s code, 0 or ETIMEDOUT.
 int sluice_join_thread(pthread_t thread, int64_t limit_ns);
