@@ -21,6 +21,8 @@ package struct ReplicaHealth: Sendable {
     private var condition: Condition
     /// Why it is in its state.
     package private(set) var why: HealthReason
+    /// Why the condition is what it is, beneath an operator's order.
+    private var conditionReason: HealthReason
     /// Since when.
     package private(set) var since: Instant
     /// State changes so far.
@@ -42,6 +44,7 @@ package struct ReplicaHealth: Sendable {
     package init(now: Instant, joins: Bool, settings: HealthSettings) {
         condition = .warming(window: joins ? settings.slowStartWindow : .max, isTrial: false)
         why = joins ? .joined : .starting
+        conditionReason = why
         since = now
         windowSince = now
     }
@@ -119,7 +122,12 @@ package struct ReplicaHealth: Sendable {
         if self.duty == .draining && reason != .restored { return }
         guard self.duty != duty else { return }
         self.duty = duty
-        why = reason
+        // Back on duty but out of service: its own reason says more than the order.
+        switch condition {
+        case .warming, .ready: why = reason
+        case .busy, .wedged, .sleeping, .ejected, .unauthorized, .dead:
+            why = duty == .active ? conditionReason : reason
+        }
     }
 
     // MARK: Requests and probes
@@ -324,6 +332,7 @@ package struct ReplicaHealth: Sendable {
 
     private mutating func become(_ next: Condition, _ reason: HealthReason, _ now: Instant) {
         condition = next
+        conditionReason = reason
         why = reason
     }
 

@@ -285,6 +285,7 @@ import Testing
         #expect(patient.health.state == .cordoned)
         #expect(patient.health.why == .cordoned)
         patient.take(.uncordon)
+        #expect(patient.health.why == .connectRefused)
         #expect(patient.health.state == .dead)
         patient.take(.remove, .uncordon)
         #expect(patient.health.state == .draining)
