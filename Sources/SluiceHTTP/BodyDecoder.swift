@@ -66,13 +66,16 @@ package enum BodyStep: Equatable, Sendable {
     /// The data of a chunk that is there as a whole at `offset`, where one begins: a size line without
     /// extensions, the data, CR LF. Nil for any other; the decoder stays where it is.
     @inlinable package static func wholeChunk(_ bytes: Span<UInt8>, at offset: Int) -> Range<Int>? {
+        guard offset &+ 8 <= bytes.count else { return nil }
+        // Up to six digits, then CR: all in the first word.
+        var word = bytes.word(at: offset)
         var start = offset
         var size = 0
-        let end = min(bytes.count, offset &+ 6)
-        while start < end {
-            let digit = hexDigit(bytes[start])
+        while start < offset &+ 6 {
+            let digit = hexDigit(UInt8(truncatingIfNeeded: word))
             if digit < 0 { break }
             size = size &<< 4 | digit
+            word &>>= 8
             start &+= 1
         }
         guard size > 0, size &+ 4 <= bytes.count &- start else { return nil }

@@ -78,7 +78,7 @@ final class AccessLogWriter {
     func adopt(_ names: NameTables) { formatter = AccessLogFormatter(names) }
 
     /// Hands over what has waited long enough.
-    func flushIfDue(now: Instant) {
+    @inline(__always) func flushIfDue(now: Instant) {
         if flushAt.isSet, now >= flushAt { flush() }
     }
 

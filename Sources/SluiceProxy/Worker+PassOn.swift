@@ -8,19 +8,21 @@ import SluiceVLLM
 /// The shortest way of an event: nearly all of a stream's differ from the one before in their text only,
 /// and come alone in a chunk. Their bytes go on as they are, framing and all.
 extension Worker {
-    private enum Passing { case no, sent, blocked, broken }
+    private enum Passing {
+        case no, queued
+        case atEndOfTurn
+        case now(Sending)
+    }
 
-    /// Sends what has come straight to the client where it is nothing but known content events in
-    /// chunks of their own; false for anything else, of which nothing is consumed.
+    /// Hands what has come to the client's buffer and has it sent, where it is nothing but known content
+    /// events in chunks of their own; false for anything else, of which nothing is consumed.
     func passOn(_ u: UInt32, _ e: UInt32) -> Bool {
         let d = exchanges[e].downstream
         switch passOn(&upstreams[u], &exchanges[e], &readers[e], &downstreams[d]) {
         case .no: return false
-        case .sent: break
-        case .blocked:
-            arm(d, at: now + settings.timeouts.writeStall)
-            written(e)
-        case .broken: flush(d)
+        case .now(let sending): sent(e, d, sending)
+        case .atEndOfTurn: sends.append(d)
+        case .queued: break
         }
         return true
     }
@@ -37,21 +39,12 @@ extension Worker {
         guard events > 0 else { return .no }
         countContent(&exchange, events)
         exchange.upstreamDeadline = now + settings.timeouts.streamIdle
-        guard case .wrote(let count) = downstream.transport.write(from: &upstream.input) else {
-            swap(&upstream.input, &downstream.output)
-            return .broken
-        }
-        exchange.record.bytesOut &+= UInt64(count)
-        if upstream.input.isEmpty {
-            pool.release(&upstream.input)
-            contentWritten(&exchange)
-            return .sent
-        }
-        pool.release(&downstream.output)
+        if downstream.output.hasStorage { pool.release(&downstream.output) }
         swap(&upstream.input, &downstream.output)
-        downstream.isBlocked = true
-        downstream.blockedSince = now
-        return .blocked
+        guard isBusyTurn else { return .now(sendEvents(&exchange, &downstream)) }
+        if downstream.isSendQueued { return .queued }
+        downstream.isSendQueued = true
+        return .atEndOfTurn
     }
 
     // MARK: What is counted of content events, on every way

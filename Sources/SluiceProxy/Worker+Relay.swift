@@ -17,7 +17,7 @@ extension Worker {
             switch upstreams[u].receive(pool) {
             case .bytes(_, let isDrained):
                 if isDrained && !upstreams[u].isPeerClosed { upstreams[u].isReadable = false }
-                relay(u, e)
+                if !exchanges[e].hasContent || !passOn(u, e) { relay(u, e) }
             case .wouldBlock:
                 upstreams[u].isReadable = false
             case .end:
@@ -47,7 +47,6 @@ extension Worker {
 
     /// Takes the bytes that have come through head, framing and events, and sends what results.
     private func relay(_ u: UInt32, _ e: UInt32) {
-        if exchanges[e].hasContent, passOn(u, e) { return }
         while !exchanges[e].isHeadParsed {
             switch upstreams[u].parseHead(into: &responseHead.value, exchanges[e].method) {
             case .needMore: return
@@ -170,24 +169,29 @@ extension Worker {
             exchanges[e].isHeadHeld = false
             exchanges[e].holdDeadline = .never
         }
-        sendAnswer(e, d)
+        beginSending(e, d)
     }
 
     /// The hold has lasted long enough: the head goes alone, and nothing is retried from now on.
     func releaseHead(_ e: UInt32) {
         guard exchanges[e].isHeadHeld else { return }
         exchanges[e].isHeadHeld = false
-        sendAnswer(e, exchanges[e].downstream)
+        beginSending(e, exchanges[e].downstream)
     }
 
-    /// Sends what is in the client's buffer and marks the answer as begun.
-    private func sendAnswer(_ e: UInt32, _ d: UInt32) {
+    /// Marks the answer as begun and has sent what is in the client's buffer.
+    private func beginSending(_ e: UInt32, _ d: UInt32) {
         guard !downstreams[d].output.isEmpty else { return }
         if !exchanges[e].isAnswerBegun {
             exchanges[e].isAnswerBegun = true
             if !exchanges[e].isEventStream { endsToWait(e) }
             releaseRequest(e)
         }
+        sendSoon(e, d)
+    }
+
+    /// Sends what is in the client's buffer.
+    func sendAnswer(_ e: UInt32, _ d: UInt32) {
         guard !downstreams[d].isBlocked else {
             pauseIfFull(e, d)
             return
@@ -271,7 +275,7 @@ extension Worker {
         if downstreams[d].output.isEmpty {
             end(e, exchanges[e].finalOutcome, exchanges[e].record.reason)
         } else {
-            sendAnswer(e, d)
+            beginSending(e, d)
         }
     }
 

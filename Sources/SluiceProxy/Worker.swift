@@ -65,6 +65,10 @@ final class Worker {
     var graveyard: [Token] = []
     /// Connections to go on with in this turn without a new edge.
     var ready: [Token] = []
+    /// Clients' connections with something to be sent at the end of this turn.
+    var sends: [UInt32] = []
+    /// This turn has several edges.
+    var isBusyTurn = false
     var sweepTimer = TimerWheel.none
     var acceptTimer = TimerWheel.none
     var acceptPausedSince = Instant.unset
@@ -131,6 +135,7 @@ final class Worker {
             now = MonotonicClock.now()
             let started = now
             shared.heartbeats.turned(worker: index, at: now)
+            isBusyTurn = count > 1
             for i in 0..<count { handle(poller.event(i)) }
             while let token = timers.value.popExpired(now: now) { timerFired(token) }
             goOnWithReady()
@@ -179,12 +184,14 @@ final class Worker {
 
     /// What is done once per turn: grants of permits given back, wake-ups, the log, the dead.
     private func finishTurn() {
-        if !turnWakes.isEmpty {
+        repeat {
+            sendQueued()
+            if turnWakes.isEmpty { break }
             let wakes = turnWakes
             turnWakes = WakeSet()
             shared.wake(wakes, except: index)
             if wakes.contains(index) { takeGrants() }
-        }
+        } while !sends.isEmpty || !turnWakes.isEmpty
         log.flushIfDue(now: now)
         guard !graveyard.isEmpty else { return }
         for token in graveyard {

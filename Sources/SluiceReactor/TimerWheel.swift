@@ -76,6 +76,8 @@ package struct TimerWheel: ~Copyable {
     /// The token of one timer whose deadline has passed; nil when none is left. The timer is gone
     /// then: its owner forgets the id.
     package mutating func popExpired(now: Instant) -> Token? {
+        // Within the tick that has been visited: nothing can be due, and no division is needed.
+        if cursor < 0, now.nanoseconds < (current &+ 1) &* Self.tick.count { return nil }
         let target = now.nanoseconds / Self.tick.count
         while true {
             while cursor >= 0 {

@@ -86,9 +86,7 @@ package struct EventClassifier: ~Copyable, Sendable {
 
     /// Whether a whole event is one that is known to carry text but for that text; if so it need not be
     /// taken. It ends with the blank line's LF.
-    package mutating func isKnownContent(_ event: Span<UInt8>) -> Bool {
-        template.matches(event) && event[event.count &- 1] == 0x0A
-    }
+    package mutating func isKnownContent(_ event: Span<UInt8>) -> Bool { template.matches(event) }
 
     /// Takes a whole event: ``feed(_:)`` and ``endOfEvent()`` in one. No part of it may have been fed.
     package mutating func take(_ event: Span<UInt8>) -> EventKind {

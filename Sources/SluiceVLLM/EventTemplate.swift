@@ -27,7 +27,10 @@ struct EventTemplate: ~Copyable, Sendable {
         headCount = 0
         tailCount = 0
         let tail = event.count &- text.upperBound
-        guard text.lowerBound &+ tail <= Self.bytesMax else { return }
+        // Another line end would leave its reader in another state.
+        guard text.lowerBound &+ tail <= Self.bytesMax, tail > 0,
+            event[event.count &- 1] == 0x0A
+        else { return }
         var room = storage.mutableSpan
         for i in 0..<text.lowerBound { room[i] = event[i] }
         for i in 0..<tail { room[text.lowerBound &+ i] = event[text.upperBound &+ i] }

@@ -55,6 +55,8 @@ struct DownstreamConnection: ~Copyable {
     var isReadable = false
     /// The client has sent FIN or reset.
     var isPeerClosed = false
+    /// `output` goes out at the end of this turn.
+    var isSendQueued = false
     /// The socket took less than offered; an edge will tell.
     var isBlocked = false
     /// Since when, while blocked.
