@@ -225,7 +225,13 @@ class Run:
 
     @contextlib.contextmanager
     def proxied(self, proxy, *stub_flags):
-        """A fresh proxy before fresh stubs: nothing is carried over between scenarios."""
+        """A fresh proxy before fresh stubs: nothing is carried over between scenarios.
+
+        Nor is its access log: HAProxy's is emptied when its output is opened, and the others',
+        were they to grow from one to the next, would write into ever new page cache.
+        """
+        for name in ("nginx", "sluice"):
+            (self.directory / f"{name}-access.log").unlink(missing_ok=True)
         with self.stubs(*stub_flags) as upstreams:
             port = free_port()
             command = proxy.command(port, upstreams)
