@@ -66,24 +66,11 @@ package enum BodyStep: Equatable, Sendable {
     /// The data of a chunk that is there as a whole at `offset`, where one begins: a size line without
     /// extensions, the data, CR LF. Nil for any other; the decoder stays where it is.
     @inlinable package static func wholeChunk(_ bytes: Span<UInt8>, at offset: Int) -> Range<Int>? {
-        guard offset &+ 8 <= bytes.count else { return nil }
-        // Up to six digits, then CR: all in the first word.
-        var word = bytes.word(at: offset)
-        var start = offset
-        var size = 0
-        while start < offset &+ 6 {
-            let digit = hexDigit(UInt8(truncatingIfNeeded: word))
-            if digit < 0 { break }
-            size = size &<< 4 | digit
-            word &>>= 8
-            start &+= 1
-        }
-        guard size > 0, size &+ 4 <= bytes.count &- start else { return nil }
-        let stop = start &+ 2 &+ size
-        guard bytes[start] == 0x0D, bytes[start &+ 1] == 0x0A, bytes[stop] == 0x0D,
-            bytes[stop &+ 1] == 0x0A
+        guard let line = sizeLine(bytes, at: offset), line.size &+ 2 <= bytes.count &- line.end
         else { return nil }
-        return start &+ 2..<stop
+        let stop = line.end &+ line.size
+        guard bytes[stop] == 0x0D, bytes[stop &+ 1] == 0x0A else { return nil }
+        return line.end..<stop
     }
 
     /// The next step of `bytes` from `offset`; call again from where the step ends.
@@ -141,27 +128,35 @@ package enum BodyStep: Equatable, Sendable {
         return .needMore(at: offset)
     }
 
-    /// Takes a plain size line that is here as a whole: digits of a size above 0, CR LF.
+    /// Takes a plain size line that is here as a whole.
     ///
     /// - Returns: the offset behind it, or `start` where it is not such a line.
     @inline(__always)
     private mutating func takeSizeLine(_ bytes: Span<UInt8>, from start: Int) -> Int {
+        guard let line = Self.sizeLine(bytes, at: start) else { return start }
+        remaining = line.size
+        phase = .data
+        return line.end
+    }
+
+    /// A plain size line that is here as a whole: digits of a size above 0, CR LF; and where it ends.
+    @inlinable @inline(__always) static func sizeLine(
+        _ bytes: Span<UInt8>, at start: Int
+    ) -> (size: Int, end: Int)? {
         var offset = start
         var size = 0
         // Eight digits are four gigabytes; longer sizes go byte by byte.
         let end = min(bytes.count &- 1, start &+ 8)
         while offset < end {
-            let digit = Self.hexDigit(bytes[offset])
+            let digit = hexDigit(bytes[offset])
             if digit < 0 { break }
             size = size &<< 4 | digit
             offset &+= 1
         }
         guard offset &+ 1 < bytes.count, bytes[offset] == 0x0D, bytes[offset &+ 1] == 0x0A,
             size > 0
-        else { return start }
-        remaining = size
-        phase = .data
-        return offset &+ 2
+        else { return nil }
+        return (size, offset &+ 2)
     }
 
     /// The value of a hexadecimal digit, or -1.

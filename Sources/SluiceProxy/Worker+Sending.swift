@@ -23,7 +23,6 @@ extension Worker {
 
     /// Sends everything that waits for it; what that leads to may make more.
     func sendQueued() {
-        if sends.isEmpty { return }
         // No slot changes hands before the turn is over.
         var index = 0
         while index < sends.count {

@@ -138,7 +138,7 @@ final class Worker {
             isBusyTurn = count > 1
             for i in 0..<count { handle(poller.event(i)) }
             while let token = timers.value.popExpired(now: now) { timerFired(token) }
-            goOnWithReady()
+            if !ready.isEmpty { goOnWithReady() }
             finishTurn()
             if count > 0 {
                 shard.loopTurn(worker: UInt8(index), MonotonicClock.now() - started)
@@ -170,7 +170,6 @@ final class Worker {
 
     /// Connections that stopped on a budget or hold a further request go on without an edge.
     private func goOnWithReady() {
-        guard !ready.isEmpty else { return }
         let tokens = ready
         ready.removeAll(keepingCapacity: true)
         for token in tokens {
@@ -185,7 +184,7 @@ final class Worker {
     /// What is done once per turn: grants of permits given back, wake-ups, the log, the dead.
     private func finishTurn() {
         repeat {
-            sendQueued()
+            if !sends.isEmpty { sendQueued() }
             if turnWakes.isEmpty { break }
             let wakes = turnWakes
             turnWakes = WakeSet()
