@@ -6,9 +6,13 @@ import SluiceVLLM
 /// Every refusal that is not an upstream's failure, worded once.
 extension Refusal {
     /// What the gate said.
-    package init(shed reason: ShedReason, retryAfter: Nanoseconds?) {
+    package init(_ shed: Shed) {
         let (why, message): (Reason, String) =
-            switch reason {
+            switch shed.reason {
+            case .overload:
+                (.overload, "The model servers are too busy to answer in time; retry later.")
+            case .infeasible:
+                (.infeasible, "The prompt is too long to be answered within the objective.")
             case .full: (.full, "Too many requests are waiting; retry later.")
             case .expired:
                 (.expired, "The request waited too long for a model server; retry later.")
@@ -16,12 +20,12 @@ extension Refusal {
             case .noReplica: (.noReplica, "No model server can take requests now; retry later.")
             case .draining: (.draining, "This gateway is shutting down; retry.")
             }
-        self.init(reason.status, why, message)
-        if let retryAfter {
+        self.init(shed.reason.status, why, message)
+        if let retryAfter = shed.retryAfter {
             let seconds = (retryAfter.count + 999_999_999) / 1_000_000_000
             retryAfterSeconds = Int(min(max(seconds, 1), 60))
         }
-        if reason == .deadline { shouldRetry = false }
+        if shed.reason == .deadline || shed.reason == .infeasible { shouldRetry = false }
     }
 
     /// A body beyond the limit; it is not read.

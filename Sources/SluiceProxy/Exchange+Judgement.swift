@@ -55,8 +55,10 @@ extension Exchange {
         let verdict = findPool(&peek, directory: directory, pools: pools)
         guard case .pool = verdict else { return verdict }
         arrival.bodyBytes = bodyCount
-        arrival.promptTokensEstimate =
-            peek.promptBytes / 4 &+ peek.promptTokens &+ peek.mediaParts &* 1_000
+        arrival.promptBytes = peek.promptBytes
+        arrival.promptTokens = peek.promptTokens &+ peek.mediaParts &* 1_000
+        arrival.sequences = peek.sequences
+        arrival.isStream = peek.isStream
         let tokensMax = peek.outputTokensMax()
         arrival.outputTokensMax = tokensMax ?? 0
         record.tokensMax = Int32(clamping: tokensMax ?? -1)

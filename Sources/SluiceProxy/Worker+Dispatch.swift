@@ -28,10 +28,17 @@ extension Worker {
     func carryOut(_ e: UInt32, _ verdict: consuming AdmissionVerdict) {
         switch consume verdict {
         case .dispatch(let permit): dispatch(e, permit)
-        case .wait(let ticket): exchanges[e].ticket = ticket
-        case .shed(let reason, let retryAfter):
-            refuse(e, Refusal(shed: reason, retryAfter: retryAfter))
+        case .wait(let ticket, let predicted):
+            exchanges[e].ticket = ticket
+            exchanges[e].record.predictedWait = predicted
+        case .shed(let shed): refuse(e, shed)
         }
+    }
+
+    /// Refuses what admission does not let in.
+    private func refuse(_ e: UInt32, _ shed: Shed) {
+        if shed.predictedWait >= .zero { exchanges[e].record.predictedWait = shed.predictedWait }
+        refuse(e, Refusal(shed))
     }
 
     /// Takes what the queues have for this worker.
@@ -47,11 +54,11 @@ extension Worker {
                     } else {
                         turnWakes.formUnion(permit.release(.ignored, now: now))
                     }
-                case .expired(let bits, let reason, let retryAfter):
+                case .shed(let bits, let shed):
                     let token = Token(bits: bits)
                     if exchanges.holds(token) {
                         exchanges[token.slot].ticket = nil
-                        refuse(token.slot, Refusal(shed: reason, retryAfter: retryAfter))
+                        refuse(token.slot, shed)
                     }
                 }
             }

@@ -81,8 +81,9 @@ package final class ReplicaPool: Sendable {
     private func verdict(_ decision: ArrivalDecision) -> AdmissionVerdict {
         switch decision {
         case .dispatch(let reservation): return .dispatch(Permit(pool: self, reservation))
-        case .wait(let ticket): return .wait(ticket)
-        case .shed(let reason, let retryAfter): return .shed(reason, retryAfter: retryAfter)
+        case .wait(let ticket): return .wait(ticket, predicted: Nanoseconds(-1))
+        case .shed(let reason, let retryAfter):
+            return .shed(Shed(reason, retryAfter: retryAfter))
         }
     }
 
@@ -112,7 +113,7 @@ package final class ReplicaPool: Sendable {
         case .granted(let reservation):
             return .dispatch(token: node.token, permit: Permit(pool: self, reservation))
         case .expired(let reason):
-            return .expired(token: node.token, reason: reason, retryAfter: retryAfter)
+            return .shed(token: node.token, Shed(reason, retryAfter: retryAfter))
         case .free, .waiting: preconditionFailure("a box holds grants and expiries only")
         }
     }
