@@ -176,6 +176,7 @@ extension Worker {
             refuse(e, .poison)
             return
         }
+        exchanges[e].arrival.received = exchanges[e].record.received
         askToEnter(e, retrying: nil)
     }
 }
