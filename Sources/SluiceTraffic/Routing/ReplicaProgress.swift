@@ -81,16 +81,24 @@ package final class ReplicaProgress: Sendable {
         guard content > 0 else { return }
         let probe = probes[slot].load(ordering: .relaxed)
         if probe == Int64(stream) {
-            let before = probedAt[slot].load(ordering: .relaxed)
-            Self.add(now.nanoseconds &- before, to: stepNanoseconds, slot)
-            Self.add(1, to: steps, slot)
-            Self.add(Int64(content), to: stepEvents, slot)
+            let before = Instant(nanoseconds: probedAt[slot].load(ordering: .relaxed))
+            stepped(at: replica, gap: now - before, events: content)
         } else if probe == Self.noProbe {
             probes[slot].store(Int64(stream), ordering: .relaxed)
         } else {
             return
         }
         probedAt[slot].store(now.nanoseconds, ordering: .relaxed)
+    }
+
+    /// One engine step of a replica: the gap between two reads of its probe.
+    ///
+    /// - Parameter events: content events that the second read brought; at least 1.
+    package func stepped(at replica: ReplicaID, gap: Nanoseconds, events: Int) {
+        let slot = Int(replica.slot)
+        Self.add(gap.count, to: stepNanoseconds, slot)
+        Self.add(1, to: steps, slot)
+        Self.add(Int64(events), to: stepEvents, slot)
     }
 
     /// The stream ends, or has not been read for a while: its next gap is no step. Another becomes
