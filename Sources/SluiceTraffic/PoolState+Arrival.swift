@@ -141,7 +141,8 @@ extension PoolState {
             return nil
         }
         let prompt =
-            request.promptTokens * promptTime + min(Self.promptTimeBase, objective / 10)
+            request.promptTokens * promptTime + engineDelay
+            + min(Self.promptTimeBase, objective / 10)
         guard prompt > Self.objectivePart * objective else {
             bound.objective = objective
             bound.prompt = prompt
@@ -253,7 +254,8 @@ extension PoolState {
         flight.tenant = request.tenant
         flight.classIndex = request.classIndex
         flight.isStream = request.isStream
-        flight.wasAlone = lanes[slot].inflight == 0 && lanes[slot].foreign < 1
+        let load = Double(lanes[slot].inflight) + lanes[slot].foreign
+        flight.crowd = load < 1 ? .nobody : load + 1 <= lanes[slot].slots ? .room : .full
         if !request.isStream {
             flight.pendingUntil = now + .seconds(clamping: max(predicted, lanes[slot].stepTime))
         }
@@ -261,6 +263,7 @@ extension PoolState {
         lanes[slot].pending += 1
         lanes[slot].pendingTokens += request.promptTokens
         lanes[slot].reserved += request.reserve
+        flight.backlogTokens = lanes[slot].pendingTokens
         entries[slot].dispatched &+= 1
         inflight += 1
         dispatched &+= 1

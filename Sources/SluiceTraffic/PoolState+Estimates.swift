@@ -14,6 +14,7 @@ extension PoolState {
         while stepTotals.count < entries.count { stepTotals.append(StepTotals()) }
         endOverduePending(now: now)
         var promptTimes: [Double] = []
+        var delays: [Double] = []
         for slot in entries.indices where entries[slot].isUsed {
             takeSteps(slot, progress)
             if let objective = policy.tightestObjective {
@@ -26,10 +27,14 @@ extension PoolState {
             refreshLimit(slot, now: now)
             if entries[slot].health.state.acceptsConnections {
                 promptTimes.append(entries[slot].estimates.promptTime)
+                delays.append(entries[slot].estimates.delay)
             }
         }
+        if promptTimes.isEmpty { return }
         promptTimes.sort()
-        if !promptTimes.isEmpty { promptTime = promptTimes[promptTimes.count / 2] }
+        delays.sort()
+        promptTime = promptTimes[promptTimes.count / 2]
+        engineDelay = delays[delays.count / 2]
     }
 
     private mutating func takeSteps(_ slot: Int, _ progress: [ReplicaProgress]) {

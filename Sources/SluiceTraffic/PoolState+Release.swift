@@ -100,7 +100,8 @@ extension PoolState {
         let start = sent.isSet ? max(sent, flight.dispatched) : flight.dispatched
         entries[slot].estimates.observe(
             firstOutput: (now - start).seconds, tokens: flight.promptTokens,
-            wasAlone: flight.wasAlone)
+            backlog: flight.backlogTokens,
+            crowd: flight.crowd)
         refreshTimes(slot)
         // The backlog of prompts has become shorter: one that did not fit may fit now.
         return policy.isActive && !queue.isEmpty ? pump(now: now) : PumpResult()

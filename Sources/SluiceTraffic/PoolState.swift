@@ -58,6 +58,8 @@ struct PoolState: Sendable {
     var served: [Double]
     /// The middle of the replicas' times per prompt token, seconds; as of the last tick.
     var promptTime = 1e-4
+    /// The middle of what the replicas add to it, seconds; as of the last tick.
+    var engineDelay = 0.0
     /// Of each slot: probe streams' gaps, as far as they have been taken in.
     var stepTotals: [StepTotals] = []
     /// Workers whose requests had to make room: woken with the next pump.

@@ -6,6 +6,8 @@ struct Flight: Sendable {
     var dispatched = Instant.unset
     /// Prompt tokens that have to be computed, as estimated.
     var promptTokens = 0.0
+    /// The same and those of the prompts before it at its replica.
+    var backlogTokens = 0.0
     /// Tokens of KV cache set aside for it.
     var reserve = 0.0
     /// Output tokens it was charged with.
@@ -17,8 +19,8 @@ struct Flight: Sendable {
     var isStream = true
     /// Its first output is still to come: counted in its replica's backlog of prompts.
     var isPending = true
-    /// Nothing else was at the replica when it was dispatched.
-    var wasAlone = false
+    /// Who else was at the replica when it was dispatched.
+    var crowd = ReplicaEstimates.Crowd.full
     /// It waited: its dispatch counts towards the drain rate.
     var hasWaited = false
     /// Its tenant was charged for it.

@@ -16,6 +16,9 @@ struct ReplicaEstimates: Sendable {
     static let waitingIgnored = 2.0
     /// Prompts with fewer tokens to compute say nothing about the time per token.
     private static let tokensJudged = 256.0
+    /// Parts of the objective for the time per token at which a window stops growing, and narrows.
+    private static let stepGrowthPart = 0.75
+    private static let stepCutPart = 0.85
     private static let stepTimeMin = 0.001
     private static let promptTimeRange = 1e-6...0.02
 
@@ -31,6 +34,16 @@ struct ReplicaEstimates: Sendable {
     private(set) var prompts = 0
     /// Samples in a row that were far above ``promptTime``.
     private var samplesAbove = 0
+    /// Who was at the replica when a request was sent there.
+    enum Crowd: Sendable {
+        /// Nobody: nothing but its own prompt took time.
+        case nobody
+        /// Others, and a slot was free.
+        case room
+        /// More than it runs at once: the request waited inside for a slot.
+        case full
+    }
+
     /// Requests that the engine runs at once.
     private(set) var slots = Double(slotsGuess)
     /// Requests it may hold, by the delay it adds.
@@ -38,6 +51,8 @@ struct ReplicaEstimates: Sendable {
     /// The window does not grow before.
     private var holdUntil = Instant.unset
     private var windowChanged = Instant.unset
+    /// What the engine has added of late to the time of a first output, beyond prompt and step.
+    private(set) var delay = 0.0
     /// What first outputs took beyond prompt and step, since the window was last looked at.
     private var delays = InlineArray<32, Double>(repeating: 0)
     private var delayCount = 0
@@ -80,24 +95,29 @@ struct ReplicaEstimates: Sendable {
     /// - Parameters:
     ///   - seconds: from the last byte of the request to the output.
     ///   - tokens: prompt tokens that had to be computed.
-    ///   - wasAlone: nothing else was there when it was sent, so nothing but its prompt took time.
-    mutating func observe(firstOutput seconds: Double, tokens: Double, wasAlone: Bool) {
-        if tokens > Self.tokensJudged { learn((seconds - stepTime / 2) / tokens, wasAlone) }
-        let delay = max(0, seconds - tokens * promptTime - stepTime)
+    ///   - backlog: the same, and those of the prompts before it.
+    ///   - crowd: who else was there when it was sent.
+    mutating func observe(
+        firstOutput seconds: Double, tokens: Double, backlog: Double, crowd: Crowd
+    ) {
+        if tokens > Self.tokensJudged { learn((seconds - stepTime / 2) / tokens, crowd) }
+        // Prompts that we sent before it are no sign of a full engine: they are bounded by themselves.
+        let delay = max(0, seconds - backlog * promptTime - stepTime)
+        self.delay += 0.1 * (delay - self.delay)
         // The newest of too many: a window of 250 ms says what is, not what was.
         delays[delayCount % 32] = delay
         delayCount &+= 1
     }
 
-    private mutating func learn(_ time: Double, _ wasAlone: Bool) {
+    private mutating func learn(_ time: Double, _ crowd: Crowd) {
         guard time > 0, time.isFinite else { return }
-        if wasAlone {
+        if crowd == .nobody {
             promptTime += (prompts == 0 ? 1 : 0.1) * (time - promptTime)
             samplesAbove = 0
         } else if time < 1.5 * promptTime {
             promptTime += 0.05 * (time - promptTime)
             samplesAbove = 0
-        } else {
+        } else if crowd == .room {
             // Queueing must not look like a slow engine. Where sixteen in a row are above, though, it
             // is the engine: the window has taken away any queue long before.
             samplesAbove &+= 1
@@ -143,17 +163,19 @@ struct ReplicaEstimates: Sendable {
     ) {
         guard now - windowChanged >= Self.windowInterval else { return }
         windowChanged = now
-        let isPerTokenTight = timePerToken.map { userStepTime >= 0.85 * $0 } ?? false
+        let isPerTokenTight = timePerToken.map { userStepTime >= Self.stepGrowthPart * $0 } ?? false
         if delayCount >= 2 {
             let delay = medianDelay()
             if delay > delayMax {
                 window = max(1, window * max(0.7, 1 - 0.1 * (delay - delayMax) / delayMax))
-            } else if Double(inflight) >= 0.9 * window, now >= holdUntil, !isPerTokenTight {
+            } else if Double(inflight) >= 0.9 * window.rounded(.down), now >= holdUntil,
+                !isPerTokenTight
+            {
                 window = min(window + 2, Double(ReplicaEstimates.slotsGuess) * 16)
             }
             delayCount = 0
         }
-        if let timePerToken, userStepTime > 0.95 * timePerToken, steps > 0 {
+        if let timePerToken, userStepTime > Self.stepCutPart * timePerToken, steps > 0 {
             window = max(1, min(window, Double(inflight + 1)) * 0.93)
             holdUntil = now + .seconds(1)
         }
@@ -171,7 +193,7 @@ struct ReplicaEstimates: Sendable {
             }
             delays[place] = value
         }
-        return delays[count / 2]
+        return (delays[(count - 1) / 2] + delays[count / 2]) / 2
     }
 
     /// e^(−x) for x ≥ 0 to within a hundredth: pure code has no transcendental functions.

@@ -30,8 +30,8 @@ struct ReplicaEstimatesTests {
         estimates.observe(gaps: -1, steps: 1, events: 1)
         estimates.observe(gaps: 1, steps: 0, events: 0)
         estimates.observe(answer: 0.001, promptTokens: 1e6, outputTokens: 100)
-        estimates.observe(firstOutput: -5, tokens: 1_000, wasAlone: true)
-        estimates.observe(firstOutput: .infinity, tokens: 1_000, wasAlone: true)
+        estimates.observe(firstOutput: -5, tokens: 1_000, backlog: 1_000, crowd: .nobody)
+        estimates.observe(firstOutput: .infinity, tokens: 1_000, backlog: 1_000, crowd: .nobody)
         #expect(estimates.steps == 0)
         #expect(estimates.prompts == 0)
         #expect(estimates.promptTime == 1e-4)
@@ -40,27 +40,27 @@ struct ReplicaEstimatesTests {
     @Test("alone, a prompt's time is learned at once; in a crowd only the lower envelope")
     func promptTime() {
         var alone = ReplicaEstimates(slotsMax: nil)
-        alone.observe(firstOutput: 5.0125, tokens: 1_000, wasAlone: true)
+        alone.observe(firstOutput: 5.0125, tokens: 1_000, backlog: 1_000, crowd: .nobody)
         #expect(abs(alone.promptTime - 0.005) < 1e-6)
         var crowd = ReplicaEstimates(slotsMax: nil)
-        for _ in 0..<200 { crowd.observe(firstOutput: 0.0525, tokens: 1_000, wasAlone: false) }
+        for _ in 0..<200 { crowd.observe(firstOutput: 0.0525, tokens: 1_000, backlog: 1_000, crowd: .room) }
         #expect(abs(crowd.promptTime - 4e-5) < 1e-6)
         // A second of queueing in every tenth request is no slower engine.
         for index in 0..<200 {
             let queue = index % 10 == 0 ? 1.0 : 0
-            crowd.observe(firstOutput: 0.0525 + queue, tokens: 1_000, wasAlone: false)
+            crowd.observe(firstOutput: 0.0525 + queue, tokens: 1_000, backlog: 1_000, crowd: .room)
         }
         #expect(crowd.promptTime < 4.2e-5)
         // Prompts of a few tokens say nothing.
         var short = ReplicaEstimates(slotsMax: nil)
-        short.observe(firstOutput: 1, tokens: 100, wasAlone: true)
+        short.observe(firstOutput: 1, tokens: 100, backlog: 100, crowd: .nobody)
         #expect(short.promptTime == 1e-4)
     }
 
     @Test("an engine that is slow from the start is believed to be, after sixteen prompts")
     func slowEngine() {
         var estimates = ReplicaEstimates(slotsMax: nil)
-        for _ in 0..<120 { estimates.observe(firstOutput: 2, tokens: 1_000, wasAlone: false) }
+        for _ in 0..<120 { estimates.observe(firstOutput: 2, tokens: 1_000, backlog: 1_000, crowd: .room) }
         #expect(estimates.promptTime > 1.2e-3)
     }
 
