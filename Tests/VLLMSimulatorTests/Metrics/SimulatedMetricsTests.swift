@@ -1,5 +1,6 @@
 import SluiceBytes
 import SluiceTime
+import SluiceSimulation
 import Testing
 
 @testable import VLLMSimulator

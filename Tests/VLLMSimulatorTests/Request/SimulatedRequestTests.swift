@@ -1,4 +1,5 @@
 import SluiceBytes
+import SluiceSimulation
 import Testing
 
 @testable import VLLMSimulator
@@ -185,7 +186,7 @@ import Testing
         var generator = SeededGenerator(seed: 1)
         func engineRequest(_ options: String) throws -> EngineRequest {
             try Self.parse("{\(Self.message)\(options)}").engineRequest(
-                lengths: OutputLengths(), modelLengthMax: 2_048, generator: &generator)
+                lengths: Study.outputs, modelLengthMax: 2_048, generator: &generator)
         }
         let bounded = try engineRequest(#","max_tokens":12"#)
         #expect(bounded.outputTokens == 12)
@@ -200,7 +201,7 @@ import Testing
 
     @Test func `drawn lengths are lognormal with median 150, and bounded`() {
         var generator = SeededGenerator(seed: 9)
-        let lengths = OutputLengths()
+        let lengths = Study.outputs
         let samples = (0..<4_001).map { _ in lengths.sample(&generator) }.sorted()
         #expect((140...160).contains(samples[2_000]))
         #expect(samples.first ?? 0 >= 1)

@@ -4,6 +4,8 @@ import SluiceTime
 package struct EngineRequestID: Hashable, Comparable, Sendable {
     /// Position in order of arrival, from 1.
     package let number: UInt64
+    /// Its place inside the engine, from 0; free again for others once it has ended.
+    package let slot: Int
 
     package static func < (a: EngineRequestID, b: EngineRequestID) -> Bool {
         a.number < b.number
