@@ -86,7 +86,11 @@ package struct EngineModel {
         request.outputTokens = min(
             max(0, request.outputTokens), parameters.modelLengthMax - request.promptTokens)
         let sequence = EngineSequence(id: id, request: request, arrival: now)
-        if slot == sequences.count { sequences.append(sequence) } else { sequences[slot] = sequence }
+        if slot == sequences.count {
+            sequences.append(sequence)
+        } else {
+            sequences[slot] = sequence
+        }
         switch parameters.pace {
         case .stepModel:
             inbox.append(slot)

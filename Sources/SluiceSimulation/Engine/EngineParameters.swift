@@ -61,7 +61,7 @@ package struct EngineParameters: Equatable, Sendable {
     }
 
     /// The parameters with every limit at least 1 and the model length inside the KV cache.
-    var clamped: EngineParameters {
+    package var clamped: EngineParameters {
         var result = self
         result.tokensPerStepMax = max(1, tokensPerStepMax)
         result.sequencesMax = max(1, sequencesMax)

@@ -112,6 +112,12 @@ package struct EngineSnapshot: Equatable, Sendable {
     package var waiting = 0
     /// 0…1.
     package var cacheUsage = 0.0
+
+    package init(running: Int = 0, waiting: Int = 0, cacheUsage: Double = 0) {
+        self.running = running
+        self.waiting = waiting
+        self.cacheUsage = cacheUsage
+    }
 }
 
 /// What one call of ``EngineModel/step(_:)`` brought.

@@ -259,19 +259,21 @@ package final class Fleet {
         let step = replicas[replica].engine.step(now)
         steps += 1
         replicas[replica].iterations += step.iterationEnds.count
-        reportOutputs(of: step, at: replica)
-        for emission in step.emissions {
-            let token = replicas[replica].requests[emission.id.slot]
-            if emission.gap == nil { notePossiblyFirstOutput(token, at: replica) }
+        // Found before anything is told: what is then dispatched may get a place just left.
+        let tokens = step.emissions.map { replicas[replica].requests[$0.id.slot] }
+        reportOutputs(of: step, tokens, at: replica)
+        for (emission, token) in zip(step.emissions, tokens) {
+            precondition(records[token].engineID == emission.id, "an output is its request's")
+            if emission.gap == nil { noteFirstOutput(token, at: replica) }
             if let finish = emission.finish { end(token, finish, at: replica) }
         }
         schedule(replica, step.next)
     }
 
     /// Tells each gateway in one call what a step brought on its streams.
-    private func reportOutputs(of step: EngineStep, at replica: Int) {
-        for emission in step.emissions {
-            let record = records[replicas[replica].requests[emission.id.slot]]
+    private func reportOutputs(of step: EngineStep, _ tokens: [Int], at replica: Int) {
+        for (emission, token) in zip(step.emissions, tokens) {
+            let record = records[token]
             guard configuration.streams[record.stream].answers == .stream else { continue }
             stepEvents[record.gateway] += 1
             // The first is the oldest: the engine goes through them in the order of admission.
@@ -285,7 +287,7 @@ package final class Fleet {
         }
     }
 
-    private func notePossiblyFirstOutput(_ token: Int, at replica: Int) {
+    private func noteFirstOutput(_ token: Int, at replica: Int) {
         records[token].firstOutput = now
         guard configuration.streams[records[token].stream].answers == .stream else { return }
         tell(records[token].gateway) {
@@ -294,6 +296,7 @@ package final class Fleet {
     }
 
     private func end(_ token: Int, _ finish: EngineFinish, at replica: Int) {
+        precondition(records[token].outcome == .inFlight, "only what is in flight ends")
         records[token].generated = finish.generatedTokens
         records[token].cachedTokens = finish.cachedTokens
         let usage = DispatchEnd.finished(

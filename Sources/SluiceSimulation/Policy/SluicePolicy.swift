@@ -8,8 +8,13 @@ package final class SluicePolicy: GatewayPolicy {
     /// A dispatched request's slot; a class, because a dictionary holds no noncopyable values.
     private final class Slot {
         var permit: Permit?
+        /// Whether events come before the end.
+        let streams: Bool
 
-        init(_ permit: consuming Permit) { self.permit = consume permit }
+        init(_ permit: consuming Permit, streams: Bool) {
+            self.permit = consume permit
+            self.streams = streams
+        }
     }
 
     /// The simulated gateway has one worker.
@@ -19,7 +24,7 @@ package final class SluicePolicy: GatewayPolicy {
     private let ids: [ReplicaID]
     private var generator: SeededGenerator
     private var slots: [Int: Slot] = [:]
-    private var tickets: [Int: QueueTicket] = [:]
+    private var tickets: [Int: (ticket: QueueTicket, streams: Bool)] = [:]
 
     package init(_ context: PolicyContext) {
         pool = ReplicaPool(name: "simulated", workers: 1, seed: context.seed)
@@ -44,9 +49,10 @@ package final class SluicePolicy: GatewayPolicy {
             now: now, random: &generator)
         switch consume verdict {
         case .dispatch(let permit):
-            dispatch(request.token, permit, now, &decisions)
+            dispatch(
+                request.token, permit, streams: request.answers == .stream, now, &decisions)
         case .wait(let ticket):
-            tickets[request.token] = ticket
+            tickets[request.token] = (ticket, request.answers == .stream)
         case .shed(_, let retryAfter):
             decisions.append(
                 .refuse(token: request.token, expired: false, retryAfter: retryAfter))
@@ -54,12 +60,16 @@ package final class SluicePolicy: GatewayPolicy {
     }
 
     private func dispatch(
-        _ token: Int, _ permit: consuming Permit, _ now: Instant,
+        _ token: Int, _ permit: consuming Permit, streams: Bool, _ now: Instant,
         _ decisions: inout [PolicyDecision]
     ) {
         let replica = permit.replica
-        pool.progress[Self.worker].streamBegan(at: replica, now: now)
-        slots[token] = Slot(permit)
+        if streams {
+            pool.progress[Self.worker].streamBegan(at: replica, now: now)
+        } else {
+            pool.progress[Self.worker].waitBegan(at: replica, now: now)
+        }
+        slots[token] = Slot(permit, streams: streams)
         decisions.append(.dispatch(token: token, replica: Int(replica.slot)))
     }
 
@@ -68,8 +78,8 @@ package final class SluicePolicy: GatewayPolicy {
         while let grant = pool.takeGrant(worker: Self.worker, now: now) {
             switch consume grant {
             case .dispatch(let token, let permit):
-                tickets[Int(token)] = nil
-                dispatch(Int(token), permit, now, &decisions)
+                let streams = tickets.removeValue(forKey: Int(token))?.streams ?? true
+                dispatch(Int(token), permit, streams: streams, now, &decisions)
             case .expired(let token, _, let retryAfter):
                 tickets[Int(token)] = nil
                 decisions.append(
@@ -93,20 +103,26 @@ package final class SluicePolicy: GatewayPolicy {
         guard let slot = slots.removeValue(forKey: token), let permit = slot.permit.take() else {
             return
         }
-        pool.progress[Self.worker].streamEnded(at: ids[replica])
-        let how: PermitEnd =
-            switch end {
-            case .finished: .success
-            case .abandoned: .ignored
-            case .lost: .failed
-            }
+        let how: PermitEnd
+        switch end {
+        case .finished:
+            how = .success
+            pool.progress[Self.worker].answerArrived(from: ids[replica], now: now)
+        case .abandoned: how = .ignored
+        case .lost: how = .failed
+        }
+        if slot.streams {
+            pool.progress[Self.worker].streamEnded(at: ids[replica])
+        } else {
+            pool.progress[Self.worker].waitEnded(at: ids[replica])
+        }
         _ = permit.release(how, now: now)
         takeGrants(now, &decisions)
     }
 
     package func cancel(_ token: Int, now: Instant, into decisions: inout [PolicyDecision]) {
-        guard let ticket = tickets.removeValue(forKey: token) else { return }
-        _ = pool.cancel(ticket, now: now)
+        guard let waiting = tickets.removeValue(forKey: token) else { return }
+        _ = pool.cancel(waiting.ticket, now: now)
         takeGrants(now, &decisions)
     }
 

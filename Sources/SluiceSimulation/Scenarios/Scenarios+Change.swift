@@ -80,7 +80,7 @@ extension Scenarios {
         var join = run.poisson(1)
         join.streams[0].prompts = LognormalLengths(median: 2_000, sigma: 1, tokensMax: 8_000)
         let three = Double(Study.replicas - 1) / Double(Study.replicas)
-        let long = Capacity.measure(join)
+        let long = Capacity.best(join)
         join.streams[0].arrivals = .poisson(perSecond: 1.5 * three * long.requestsPerSecond)
         join.faults = [Fault(at: join.warmUp + changeAt, .joins(replica: 3))]
 
@@ -101,8 +101,7 @@ extension Scenarios {
 
         var embeddings = run.poisson(1)
         embeddings.streams[0].answers = .embedding
-        // Sixteen at a time fill the steps; with every slot taken none would be in time.
-        let prefills = Capacity.measure(embeddings, clientsPerReplica: 16)
+        let prefills = Capacity.best(embeddings)
         embeddings.streams[0].arrivals = .poisson(perSecond: 2 * prefills.requestsPerSecond)
         return [
             run.run(join).firstTokenTimes().value(at: 0.99),
