@@ -8,11 +8,13 @@ package final class SluicePolicy: GatewayPolicy {
     /// A dispatched request's slot; a class, because a dictionary holds no noncopyable values.
     private final class Slot {
         var permit: Permit?
+        let sent: Instant
         /// Whether events come before the end.
         let streams: Bool
 
-        init(_ permit: consuming Permit, streams: Bool) {
+        init(_ permit: consuming Permit, sent: Instant, streams: Bool) {
             self.permit = consume permit
+            self.sent = sent
             self.streams = streams
         }
     }
@@ -22,12 +24,15 @@ package final class SluicePolicy: GatewayPolicy {
 
     private let pool: ReplicaPool
     private let ids: [ReplicaID]
+    private let cacheTokens: Double?
     private var generator: SeededGenerator
     private var slots: [Int: Slot] = [:]
     private var tickets: [Int: (ticket: QueueTicket, streams: Bool)] = [:]
 
     package init(_ context: PolicyContext) {
-        pool = ReplicaPool(name: "simulated", workers: 1, seed: context.seed)
+        pool = ReplicaPool(
+            name: "simulated", workers: 1, policy: Self.policy(context), seed: context.seed)
+        cacheTokens = context.cacheTokens.map(Double.init)
         generator = SeededGenerator(seed: context.seed)
         let replicas = (0..<context.replicas).map {
             ReplicaDescriptor(name: "r\($0)", key: "http://r\($0)")
@@ -37,12 +42,34 @@ package final class SluicePolicy: GatewayPolicy {
         for id in ids { _ = pool.observe(id, .probe(.healthy), now: context.start) }
     }
 
+    /// The policy that an operator would write for such a fleet.
+    private static func policy(_ context: PolicyContext) -> AdmissionPolicy {
+        var policy = AdmissionPolicy()
+        policy.classes = context.objectives.enumerated().map { index, objective in
+            var own = ClassPolicy(name: "class\(index)", timeToFirstToken: objective.firstToken)
+            own.timePerToken = objective.tokenGap
+            own.minShare = objective.shareMin
+            // The usual bound of the last of several classes: it never holds every slot.
+            if index > 0, index == context.objectives.count - 1 { own.maxShare = 0.8 }
+            return own
+        }
+        if !context.tenantWeights.isEmpty {
+            policy.tenants = context.tenantWeights.enumerated().map {
+                TenantPolicy(name: "tenant\($0)", weight: $1)
+            }
+        }
+        policy.slotsMax = context.slots
+        policy.gateways = context.gateways
+        return policy
+    }
+
     package func arrive(
         _ request: PolicyRequest, now: Instant, into decisions: inout [PolicyDecision]
     ) {
         let arrival = Arrival(
-            promptTokensEstimate: request.promptTokens, outputTokensMax: request.outputTokensMax,
-            classIndex: request.classIndex, bodyBytes: request.promptTokens * 4)
+            promptTokens: request.promptTokens, outputTokensMax: request.outputTokensMax,
+            isStream: request.answers == .stream, classIndex: request.classIndex,
+            tenantIndex: request.tenant, bodyBytes: request.promptTokens * 4)
         let retrying = request.lostOn.map { ReplicaIDs(ids[$0]) }
         let verdict = pool.arrive(
             arrival, worker: Self.worker, token: UInt64(request.token), retrying: retrying,
@@ -51,11 +78,11 @@ package final class SluicePolicy: GatewayPolicy {
         case .dispatch(let permit):
             dispatch(
                 request.token, permit, streams: request.answers == .stream, now, &decisions)
-        case .wait(let ticket):
+        case .wait(let ticket, _, _):
             tickets[request.token] = (ticket, request.answers == .stream)
-        case .shed(_, let retryAfter):
+        case .shed(let shed):
             decisions.append(
-                .refuse(token: request.token, expired: false, retryAfter: retryAfter))
+                .refuse(token: request.token, expired: false, retryAfter: shed.retryAfter))
         }
     }
 
@@ -69,7 +96,7 @@ package final class SluicePolicy: GatewayPolicy {
         } else {
             pool.progress[Self.worker].waitBegan(at: replica, now: now)
         }
-        slots[token] = Slot(permit, streams: streams)
+        slots[token] = Slot(permit, sent: now, streams: streams)
         decisions.append(.dispatch(token: token, replica: Int(replica.slot)))
     }
 
@@ -80,20 +107,27 @@ package final class SluicePolicy: GatewayPolicy {
             case .dispatch(let token, let permit):
                 let streams = tickets.removeValue(forKey: Int(token))?.streams ?? true
                 dispatch(Int(token), permit, streams: streams, now, &decisions)
-            case .expired(let token, _, let retryAfter):
+            case .shed(let token, let shed):
                 tickets[Int(token)] = nil
                 decisions.append(
-                    .refuse(token: Int(token), expired: true, retryAfter: retryAfter))
+                    .refuse(token: Int(token), expired: true, retryAfter: shed.retryAfter))
             }
         }
     }
 
     package func firstOutput(
         _ token: Int, replica: Int, now: Instant, into decisions: inout [PolicyDecision]
-    ) {}
+    ) {
+        guard let slot = slots[token] else { return }
+        _ = slot.permit?.outputBegan(sent: slot.sent, now: now)
+        takeGrants(now, &decisions)
+    }
 
     package func outputs(replica: Int, events: Int, gap: Nanoseconds?, now: Instant) {
         pool.progress[Self.worker].eventArrived(from: ids[replica], now: now)
+        guard let gap else { return }
+        // The probe of a worker is one stream: of the events one is its own.
+        pool.progress[Self.worker].stepped(at: ids[replica], gap: gap, events: 1)
     }
 
     package func end(
@@ -116,7 +150,12 @@ package final class SluicePolicy: GatewayPolicy {
         } else {
             pool.progress[Self.worker].waitEnded(at: ids[replica])
         }
-        _ = permit.release(how, now: now)
+        var service = Service()
+        if case .finished(let generated, let cached) = end {
+            service.outputTokens = generated
+            service.cachedTokens = cached
+        }
+        _ = permit.release(how, service, now: now)
         takeGrants(now, &decisions)
     }
 
@@ -134,7 +173,8 @@ package final class SluicePolicy: GatewayPolicy {
     ) {
         let scrape = LoadScrape(
             waiting: Double(reading.waiting), running: Double(reading.running),
-            kvUsage: reading.cacheUsage, heartbeat: Double(reading.iterations))
+            kvUsage: reading.cacheUsage, cacheTokens: cacheTokens,
+            heartbeat: Double(reading.iterations))
         _ = pool.observe(ids[replica], .scrape(scrape), now: now)
         takeGrants(now, &decisions)
     }

@@ -89,7 +89,7 @@ struct ReplicaEstimatesTests {
         func pass(delay: Double, inflight: Int) {
             for _ in 0..<3 {
                 estimates.observe(
-                    firstOutput: delay + estimates.stepTime, tokens: 0, wasAlone: false)
+                    firstOutput: delay + estimates.stepTime, tokens: 0, backlog: 0, crowd: .room)
             }
             now = now + ReplicaEstimates.windowInterval
             estimates.adjustWindow(
