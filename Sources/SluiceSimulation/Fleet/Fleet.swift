@@ -226,7 +226,8 @@ package final class Fleet {
             token: token, classIndex: record.classIndex, tenant: record.tenant,
             promptTokens: record.promptTokens, outputTokensMax: 0,
             prefix: configuration.tellsPrefixes ? record.prefix : nil,
-            answers: configuration.streams[record.stream].answers, lostOn: lostOn)
+            answers: configuration.streams[record.stream].answers, arrived: record.arrived,
+            lostOn: lostOn)
     }
 
     private func scrape(_ replica: Int, for gateway: Int) {

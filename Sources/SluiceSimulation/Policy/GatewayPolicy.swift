@@ -16,6 +16,8 @@ package struct PolicyRequest: Sendable {
     package let prefix: PrefixLink?
     /// How its answer comes.
     package let answers: AnswerKind
+    /// When it came, which for one that was lost and comes again is before now.
+    package let arrived: Instant
     /// The replica it was lost on, when it comes again by the retry rule.
     package var lostOn: Int?
 }

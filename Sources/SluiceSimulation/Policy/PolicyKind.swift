@@ -31,7 +31,8 @@ package enum PolicyKind: String, CaseIterable, Sendable {
         case .prefixHash:
             return ImmediatePolicy(.prefixHash, context)
         case .deadlineQueue:
-            return WindowPolicy(.deadlineDrop, window: window, context)
+            return WindowPolicy(
+                .deadlineDrop(step: WindowPolicy.fullStep), window: window, context)
         case .staticLimit:
             return WindowPolicy(.refuse, window: window, context)
         case .controlledDelay:

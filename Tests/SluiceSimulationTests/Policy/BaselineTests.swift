@@ -13,10 +13,11 @@ import Testing
             tenantWeights: [1], looksAhead: true, seed: 1, start: start)
     }
 
-    static func request(_ token: Int, prompt: Int = 100, prefix: UInt64? = nil) -> PolicyRequest {
+    static func request(_ token: Int, prefix: UInt64? = nil) -> PolicyRequest {
         PolicyRequest(
-            token: token, classIndex: 0, tenant: 0, promptTokens: prompt, outputTokensMax: 0,
-            prefix: prefix.map { PrefixLink(key: $0, tokens: 50) }, answers: .stream)
+            token: token, classIndex: 0, tenant: 0, promptTokens: 100, outputTokensMax: 0,
+            prefix: prefix.map { PrefixLink(key: $0, tokens: 50) }, answers: .stream,
+            arrived: start)
     }
 
     /// Where a request goes that comes now; nil when it waits or is refused.
