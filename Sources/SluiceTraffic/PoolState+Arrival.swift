@@ -75,6 +75,9 @@ extension PoolState {
         node.deadlineIsCallers = arrival.deadline < bound.deadline
         node.deadline = min(arrival.deadline, bound.deadline)
         node.isRetry = retry != nil
+        if request.hasAffinity, let home = Router.home(lanes, key: request.affinityKey) {
+            node.request.home = id(home)
+        }
         let ticket = queue.enqueue(node, now: now)
         let wakes = evictionWakes
         evictionWakes = WakeSet()
@@ -95,6 +98,12 @@ extension PoolState {
         request.tenant = isTenantKnown ? UInt16(arrival.tenantIndex) : 0
         request.maxShare = policy.classes[Int(request.classIndex)].maxShare
         request.promptBytes = Int32(clamping: arrival.promptBytes)
+        if policy.isActive, arrival.affinityKey != 0 {
+            request.affinityKey = arrival.affinityKey
+            request.sharedTokens = min(
+                estimates.tokens(arrival.sharedBytes, model: arrival.modelIndex),
+                request.promptTokens)
+        }
         request.model = UInt16(clamping: arrival.modelIndex)
         request.isStream = arrival.isStream
         return request
@@ -214,7 +223,11 @@ extension PoolState {
     mutating func reserve(
         _ request: RouteRequest, isRetry: Bool, now: Instant, dice: UInt64
     ) -> Reservation? {
-        guard let pick = Router.pick(lanes, request, rule, dice: dice) else { return nil }
+        let cached = request.hasAffinity ? prefixes.known(request.affinityKey) : CachedPrefix()
+        guard
+            let pick = Router.pick(
+                lanes, request, rule, cached: cached, costs: &costs, dice: dice)
+        else { return nil }
         let reason: RoutingReason
         if isRetry {
             reason = .retry
@@ -222,28 +235,39 @@ extension PoolState {
             reason = .panic
         } else if pick.choices == 1 {
             reason = .onlyChoice
+        } else if pick.isHome {
+            reason = .affinity
         } else {
             reason = policy.isActive ? .leastWait : .leastLoaded
         }
-        return take(pick.slot, request, reason, predicted: pick.predicted, now: now)
+        if request.hasAffinity {
+            prefixes.remember(
+                request.affinityKey, at: id(pick.slot), tokens: request.sharedTokens)
+        }
+        return take(
+            pick.slot, request, reason, predicted: pick.predicted, cached: pick.cached, now: now)
     }
 
-    private var rule: Router.Rule {
+    var rule: Router.Rule {
         guard policy.isActive, let objective = policy.tightestObjective else {
             return Router.Rule()
         }
-        return Router.Rule(isPredictive: true, promptBacklogMax: 0.5 * objective)
+        return Router.Rule(
+            isPredictive: true, promptBacklogMax: 0.5 * objective, detourMax: 0.25 * objective)
     }
 
     /// Takes a slot at a replica.
     private mutating func take(
         _ slot: Int, _ request: RouteRequest, _ reason: RoutingReason, predicted: Double,
-        now: Instant
+        cached: Double = 0, now: Instant
     ) -> Reservation {
+        let tokens = max(1, request.promptTokens - cached)
         var flight = Flight()
         flight.replica = id(slot)
         flight.dispatched = now
-        flight.promptTokens = request.promptTokens
+        flight.promptTokens = tokens
+        flight.believedTokens = cached
+        flight.affinityKey = request.affinityKey
         flight.reserve = request.reserve
         flight.outputTokens = request.outputTokens
         flight.promptBytes = request.promptBytes
@@ -258,7 +282,7 @@ extension PoolState {
         }
         lanes[slot].inflight += 1
         lanes[slot].pending += 1
-        lanes[slot].pendingTokens += request.promptTokens
+        lanes[slot].pendingTokens += tokens
         lanes[slot].reserved += request.reserve
         flight.backlogTokens = lanes[slot].pendingTokens
         entries[slot].dispatched &+= 1

@@ -31,6 +31,7 @@ extension PoolState {
             }
         }
         if promptTimes.isEmpty { return }
+        refreshCacheBound()
         promptTimes.sort()
         delays.sort()
         promptTime = promptTimes[promptTimes.count / 2]
@@ -45,6 +46,13 @@ extension PoolState {
         entries[slot].estimates.observe(
             gaps: Double(totals.nanoseconds - last.nanoseconds) * 1e-9,
             steps: Int(totals.steps - last.steps), events: Int(totals.events - last.events))
+    }
+
+    /// Half of the KV caches together may be believed to hold prefixes.
+    private mutating func refreshCacheBound() {
+        var tokens = 0.0
+        for entry in entries where entry.isUsed { tokens += entry.load.cacheTokens ?? 0 }
+        prefixes.tokensMax = tokens > 0 ? tokens / 2 : .infinity
     }
 
     /// Renews a lane's times.

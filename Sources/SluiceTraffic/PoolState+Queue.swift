@@ -81,7 +81,15 @@ extension PoolState {
         _ classIndex: Int, _ tenant: Int, _ now: Instant, _ wakes: inout WakeSet,
         _ left: inout Int
     ) -> Served {
-        var cursor = queue.first(classIndex, tenant)
+        let head = queue.first(classIndex, tenant)
+        if policy.looksAhead, let index = homebound(head, now: now),
+            let reservation = reserve(
+                queue.nodes[Int(index)].request, isRetry: false, now: now, dice: random.next())
+        {
+            leave(index, queue.nodes[Int(index)], reservation, now, &wakes)
+            return .moved
+        }
+        var cursor = head
         while cursor >= 0, left > 0 {
             let node = queue.nodes[Int(cursor)]
             if node.deadline <= now {
@@ -96,16 +104,43 @@ extension PoolState {
             }
             // One that may not go where there is room holds up nobody; nor does it for long hold
             // back that others pass it.
-            if node.request.excluding.isEmpty,
-                (now - node.since).count
-                    > Int64(Self.patience * Double((node.deadline - node.since).count))
-            {
-                return .blocked
-            }
+            if node.request.excluding.isEmpty, isImpatient(node, now) { return .blocked }
             left -= 1
             cursor = node.next
         }
         return .none
+    }
+
+    /// One of the next in line whose home has room, where that of the head has not: it finds its
+    /// prompt's beginning there, and the head may still find its own. Nobody passes a request that has
+    /// waited for long. Source: ADMISSION section 5.5.
+    private func homebound(_ head: Int32, now: Instant) -> Int32? {
+        guard head >= 0 else { return nil }
+        let first = queue.nodes[Int(head)]
+        guard first.request.hasAffinity, !first.isRetry, first.deadline > now,
+            !isImpatient(first, now), !isHomeOpen(first)
+        else { return nil }
+        var cursor = first.next
+        var left = Self.lookAheadMax
+        while cursor >= 0, left > 0 {
+            let node = queue.nodes[Int(cursor)]
+            if node.request.hasAffinity, !node.isRetry, node.deadline > now, isHomeOpen(node) {
+                return cursor
+            }
+            if isImpatient(node, now) { return nil }
+            cursor = node.next
+            left -= 1
+        }
+        return nil
+    }
+
+    private func isHomeOpen(_ node: WaitNode) -> Bool {
+        guard let slot = slot(node.request.home) else { return false }
+        return Router.takes(lanes[slot], node.request, rule)
+    }
+
+    private func isImpatient(_ node: WaitNode, _ now: Instant) -> Bool {
+        (now - node.since).seconds > Self.patience * (node.deadline - node.since).seconds
     }
 
     private mutating func leave(

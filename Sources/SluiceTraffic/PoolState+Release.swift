@@ -37,6 +37,11 @@ extension PoolState {
     private mutating func learn(
         _ flight: Flight, _ service: Service, _ slot: Int, now: Instant
     ) {
+        if flight.believedTokens > 0, service.cachedTokens >= 0,
+            Double(service.cachedTokens) < flight.believedTokens / 2
+        {
+            prefixes.forget(flight.affinityKey, at: flight.replica)
+        }
         let seconds = (now - flight.dispatched).seconds
         estimates.observe(
             model: Int(flight.model), promptBytes: Int(flight.promptBytes), service: service,

@@ -34,6 +34,7 @@ extension PoolState {
             slots[descriptor.key] = slot
             entries[slot].descriptor = descriptor
             lanes[slot].inverseWeight = 1 / descriptor.usableWeight
+            lanes[slot].nameHash = Self.hash(descriptor.name)
             result.ids.append(id(slot))
         }
         for slot in entries.indices where entries[slot].isUsed && !kept.contains(slot) {
@@ -61,7 +62,13 @@ extension PoolState {
         guard entries.count < ReplicaPool.replicasMax else { return nil }
         entries.append(entry)
         lanes.append(RouteLane())
+        costs.append(0)
         return entries.count - 1
+    }
+
+    /// FNV-1a: every gateway sends the requests of a key to the same replica.
+    private static func hash(_ name: String) -> UInt64 {
+        name.utf8.reduce(0xCBF2_9CE4_8422_2325) { ($0 ^ UInt64($1)) &* 0x0000_0100_0000_01B3 }
     }
 
     /// Frees the slot of a removed replica once nothing is in flight there.
@@ -69,6 +76,7 @@ extension PoolState {
         guard entries[slot].health.isDraining, lanes[slot].inflight == 0 else { return }
         entries[slot].isUsed = false
         entries[slot].descriptor = ReplicaDescriptor(name: "", key: "")
+        prefixes.forget(all: id(slot))
         lanes[slot].limit = 0
         lanes[slot].generation &+= 1
     }

@@ -52,6 +52,10 @@ struct PoolState: Sendable {
     var queue: WaitQueue
     /// Who is at which replica, one entry per permit.
     var flights = FlightTable()
+    /// What is believed to be in the replicas' prefix caches.
+    var prefixes = PrefixBeliefs()
+    /// Scratch of the router, one per lane.
+    var costs: [Double] = []
     /// What is believed of the requests.
     var estimates: PoolEstimates
     /// Tokens served by class; halved together, so that only what is recent counts.

@@ -60,6 +60,7 @@ package final class SluicePolicy: GatewayPolicy {
         }
         policy.slotsMax = context.slots
         policy.gateways = context.gateways
+        policy.looksAhead = context.looksAhead
         return policy
     }
 
@@ -69,7 +70,8 @@ package final class SluicePolicy: GatewayPolicy {
         let arrival = Arrival(
             promptTokens: request.promptTokens, outputTokensMax: request.outputTokensMax,
             isStream: request.answers == .stream, classIndex: request.classIndex,
-            tenantIndex: request.tenant, bodyBytes: request.promptTokens * 4)
+            tenantIndex: request.tenant, bodyBytes: request.promptTokens * 4,
+            affinityKey: request.prefix?.key ?? 0, sharedBytes: (request.prefix?.tokens ?? 0) * 4)
         let retrying = request.lostOn.map { ReplicaIDs(ids[$0]) }
         let verdict = pool.arrive(
             arrival, worker: Self.worker, token: UInt64(request.token), retrying: retrying,

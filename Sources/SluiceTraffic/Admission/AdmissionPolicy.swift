@@ -32,6 +32,9 @@ package struct AdmissionPolicy: Sendable, Equatable {
     package var gateways: Int?
     /// Whether nobody but this gateway sends to the replicas.
     package var isExclusive = false
+    /// Whether a request whose home has room may pass the head of its line, whose home has none; off
+    /// only to show what that is worth.
+    package var looksAhead = true
     /// How long requests wait while no replica is up, for pools that scale from zero; zero: not at
     /// all.
     package var noReplicaWait = Nanoseconds.zero

@@ -6,6 +6,9 @@ struct Flight: Sendable {
     var dispatched = Instant.unset
     /// Prompt tokens that have to be computed, as estimated.
     var promptTokens = 0.0
+    /// Of its prompt, as many more are believed to be in the replica's cache.
+    var believedTokens = 0.0
+    var affinityKey: UInt64 = 0
     /// The same and those of the prompts before it at its replica.
     var backlogTokens = 0.0
     /// Tokens of KV cache set aside for it.

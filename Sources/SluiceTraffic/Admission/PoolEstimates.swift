@@ -44,6 +44,11 @@ struct PoolEstimates: Sendable {
             + Double(max(0, arrival.promptTokens))
     }
 
+    /// Tokens that so many bytes of text are.
+    func tokens(_ bytes: Int, model: Int) -> Double {
+        Double(max(0, bytes)) / bytesPerToken[Self.place(model)]
+    }
+
     /// Output tokens to be expected of a request, all its sequences together.
     func outputTokens(_ arrival: Arrival) -> Double {
         var tokens = outputTokens[Self.place(arrival.modelIndex)]

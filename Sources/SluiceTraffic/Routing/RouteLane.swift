@@ -16,6 +16,8 @@ struct RouteLane: Sendable {
     var reserveMax = 0.0
     /// Others' requests, plus the engine's queue where admission is off; renewed by scrape and tick.
     var foreign = 0.0
+    /// Hash of the replica's name: the same in every gateway.
+    var nameHash: UInt64 = 0
     /// One division per update instead of one per pick.
     var inverseWeight = 1.0
     /// As ``ReplicaEstimates`` has them.

@@ -4,6 +4,12 @@ struct RouteRequest: Sendable {
     var excluding = ReplicaIDs()
     /// Prompt tokens to compute.
     var promptTokens = 0.0
+    /// Requests of one key share their beginning; 0: none is known.
+    var affinityKey: UInt64 = 0
+    /// Tokens of that beginning.
+    var sharedTokens = 0.0
+    /// The replica that requests of its key are sent to first, when it was last looked for.
+    var home = ReplicaID(slot: .max, generation: .max)
     /// Tokens of KV cache it will need.
     var reserve = 0.0
     /// Output tokens to be expected.
@@ -17,4 +23,7 @@ struct RouteRequest: Sendable {
     var tenant: UInt16 = 0
     var classIndex: UInt8 = 0
     var isStream = true
+
+    /// Whether it is worth sending where others of its key were sent.
+    var hasAffinity: Bool { affinityKey != 0 && sharedTokens >= PrefixBeliefs.tokensMin }
 }

@@ -6,6 +6,8 @@ package enum RoutingReason: UInt8, CaseIterable, Sendable {
     case owner
     /// The first token is predicted soonest there.
     case leastWait
+    /// What others like it left in the replica's prefix cache.
+    case affinity
 
     /// The metric label.
     package var label: StaticString {
@@ -16,6 +18,7 @@ package enum RoutingReason: UInt8, CaseIterable, Sendable {
         case .retry: "retry"
         case .owner: "owner"
         case .leastWait: "least_wait"
+        case .affinity: "affinity"
         }
     }
 }

@@ -43,7 +43,9 @@ struct ReplicaEstimatesTests {
         alone.observe(firstOutput: 5.0125, tokens: 1_000, backlog: 1_000, crowd: .nobody)
         #expect(abs(alone.promptTime - 0.005) < 1e-6)
         var crowd = ReplicaEstimates(slotsMax: nil)
-        for _ in 0..<200 { crowd.observe(firstOutput: 0.0525, tokens: 1_000, backlog: 1_000, crowd: .room) }
+        for _ in 0..<200 {
+            crowd.observe(firstOutput: 0.0525, tokens: 1_000, backlog: 1_000, crowd: .room)
+        }
         #expect(abs(crowd.promptTime - 4e-5) < 1e-6)
         // A second of queueing in every tenth request is no slower engine.
         for index in 0..<200 {
@@ -60,7 +62,9 @@ struct ReplicaEstimatesTests {
     @Test("an engine that is slow from the start is believed to be, after sixteen prompts")
     func slowEngine() {
         var estimates = ReplicaEstimates(slotsMax: nil)
-        for _ in 0..<120 { estimates.observe(firstOutput: 2, tokens: 1_000, backlog: 1_000, crowd: .room) }
+        for _ in 0..<120 {
+            estimates.observe(firstOutput: 2, tokens: 1_000, backlog: 1_000, crowd: .room)
+        }
         #expect(estimates.promptTime > 1.2e-3)
     }
 
@@ -82,7 +86,8 @@ struct ReplicaEstimatesTests {
         #expect(told.slots == 8)
     }
 
-    @Test("delay narrows the window, thirty in a hundred at most; a full one without delay widens it")
+    @Test(
+        "delay narrows the window, thirty in a hundred at most; a full one without delay widens it")
     func window() {
         var estimates = ReplicaEstimates(slotsMax: nil)
         var now = start
