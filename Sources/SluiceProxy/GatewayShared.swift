@@ -56,7 +56,7 @@ final class GatewayShared: Sendable {
                 name: pool.name, workers: workers, limits: pool.admissionLimits,
                 health: pool.healthSettings, seed: .random(in: .min ... .max))
         }
-        scales = BucketScales(firstTokenObjectives: settings.timeToFirstTokenObjectives)
+        scales = BucketScales(firstTokenObjectives: settings.firstTokenBounds)
         bufferPools = (0..<workers).map { _ in BufferPool() }
         var mailboxes: [Mailbox<WorkerMessage>] = []
         var shards: [MetricShard] = []
