@@ -20,20 +20,21 @@ extension PoolSettings {
         return health
     }
 
-    /// Who may enter the pool.
+}
+
+extension GatewaySettings {
+    /// Who may enter a pool.
     ///
-    /// - Parameters:
-    ///   - classes: those of the gateway.
-    ///   - tenants: by the index that arrivals have; the first is anonymous.
-    func admissionPolicy(classes: [ClassPolicy], tenants: [TenantPolicy]) -> AdmissionPolicy {
+    /// - Parameter tenants: the numbers that arrivals have.
+    func admissionPolicy(for pool: PoolSettings, tenants: TenantTable) -> AdmissionPolicy {
         var policy = AdmissionPolicy()
-        policy.mode = admission.mode
+        policy.mode = pool.admission.mode
         policy.classes = classes
-        policy.tenants = tenants
-        policy.slotsMax = admission.slotsMax
-        policy.gateways = admission.gateways
-        policy.isExclusive = admission.isExclusive
-        policy.noReplicaWait = admission.noReplicaWait
+        policy.tenants = tenants.policies
+        policy.slotsMax = pool.admission.slotsMax
+        policy.gateways = pool.admission.gateways
+        policy.isExclusive = pool.admission.isExclusive
+        policy.noReplicaWait = pool.admission.noReplicaWait
         return policy
     }
 }
