@@ -141,7 +141,9 @@ extension Exchange {
         _ pool: BufferPool
     ) -> Bool {
         switch kind {
-        case .content: newContentEvents &+= 1
+        case .content:
+            newContentEvents &+= 1
+            sawOutput = true
         case .terminal: sawTerminalEvent = true
         case .error:
             sawErrorEvent = true
@@ -152,7 +154,8 @@ extension Exchange {
                 pool.release(&partialEvent)
                 return true
             }
-        case .comment, .prelude, .other: break
+        case .prelude: sawOutput = true
+        case .comment, .other: break
         }
         if kind != .comment { sawEvent = true }
         if !partialEvent.isEmpty { payload.append(partialEvent.bytes) }

@@ -54,7 +54,8 @@ final class GatewayShared: Sendable {
         pools = settings.pools.map { pool in
             ReplicaPool(
                 name: pool.name, workers: workers, limits: pool.admissionLimits,
-                health: pool.healthSettings, seed: .random(in: .min ... .max))
+                policy: settings.admissionPolicy(for: pool), health: pool.healthSettings,
+                seed: .random(in: .min ... .max))
         }
         scales = BucketScales(firstTokenObjectives: settings.firstTokenBounds)
         bufferPools = (0..<workers).map { _ in BufferPool() }

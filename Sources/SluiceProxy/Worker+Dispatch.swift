@@ -28,7 +28,8 @@ extension Worker {
     func carryOut(_ e: UInt32, _ verdict: consuming AdmissionVerdict) {
         switch consume verdict {
         case .dispatch(let permit): dispatch(e, permit)
-        case .wait(let ticket, let predicted):
+        case .wait(let ticket, let predicted, let wakes):
+            turnWakes.formUnion(wakes)
             exchanges[e].ticket = ticket
             exchanges[e].record.predictedWait = predicted
         case .shed(let shed): refuse(e, shed)
@@ -137,8 +138,9 @@ extension Worker {
     /// An attempt has failed and its connection is gone: again, or an answer, or a cut.
     func attemptFailed(_ e: UInt32, _ failure: UpstreamFailure, bytesAcknowledged: Int? = nil) {
         // What a failed connect says of the replica was told when it was seen.
-        let isCounted = failure == .engineRefused || failure.isBeforeRequest
-        releasePermit(e, isCounted ? .ignored : .failed)
+        let end: PermitEnd =
+            failure == .engineRefused ? .refused : failure.isBeforeRequest ? .ignored : .failed
+        releasePermit(e, end)
         if exchanges[e].isAnswerBegun {
             cut(e, failure.outcomeAfterAnswerBegan, failure.reason)
             return
@@ -231,6 +233,6 @@ extension Worker {
     func releasePermit(_ e: UInt32, _ end: PermitEnd) {
         endProgress(e)
         guard let permit = exchanges[e].permit.take() else { return }
-        turnWakes.formUnion(permit.release(end, now: now))
+        turnWakes.formUnion(permit.release(end, exchanges[e].service, now: now))
     }
 }

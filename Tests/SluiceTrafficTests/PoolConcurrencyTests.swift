@@ -43,7 +43,7 @@ import Testing
                 Arrival(), worker: worker, token: UInt64(step), now: now, random: &random)
             switch consume verdict {
             case .dispatch(let permit): held.append(Held(permit))
-            case .wait(let ticket, _):
+            case .wait(let ticket, _, _):
                 if step % 3 == 0 { _ = pool.cancel(ticket, now: now) }
             case .shed: break
             }

@@ -45,7 +45,7 @@ final class PoolHarness {
             arrival, worker: worker, token: token, retrying: retrying, now: now, random: &random)
         switch consume verdict {
         case .dispatch(let permit): return .held(Held(permit))
-        case .wait(let ticket, _): return .waits(ticket, token: token)
+        case .wait(let ticket, _, _): return .waits(ticket, token: token)
         case .shed(let shed): return .shed(shed.reason, retryAfter: shed.retryAfter)
         }
     }

@@ -105,7 +105,9 @@ final class ReplicaRegistry {
         for (pool, traffic) in zip(pools, shared.pools) {
             shared.wake(
                 traffic.reconfigure(
-                    limits: pool.admissionLimits, health: pool.healthSettings, now: loop.now),
+                    limits: pool.admissionLimits,
+                    policy: shared.settings.admissionPolicy(for: pool),
+                    health: pool.healthSettings, now: loop.now),
                 except: nil)
         }
         update()

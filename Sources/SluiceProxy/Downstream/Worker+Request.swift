@@ -189,6 +189,7 @@ extension Worker {
             refuse(e, .poison)
             return
         }
+        exchanges[e].arrival.received = exchanges[e].record.received
         askToEnter(e, retrying: nil)
     }
 }

@@ -82,6 +82,13 @@ package struct ClassPolicy: Sendable, Equatable {
     /// What becomes of prompts that cannot meet the objective.
     package var longPrompt = LongPrompt.bestEffort
 
+    /// The objective for a prompt of so many tokens, in seconds; nil: none.
+    package func objective(promptTokens: Double) -> Double? {
+        timeToFirstToken.map {
+            $0.seconds + perThousandPromptTokens.seconds * promptTokens / 1_000
+        }
+    }
+
     package init(name: String, timeToFirstToken: Nanoseconds? = nil) {
         self.name = name
         self.timeToFirstToken = timeToFirstToken

@@ -4,8 +4,9 @@ import SluiceTime
 package enum AdmissionVerdict: ~Copyable {
     /// Send it to the permit's replica now.
     case dispatch(Permit)
-    /// Wait for a ``Grant`` in the worker's box, or cancel the ticket.
-    case wait(QueueTicket, predicted: Nanoseconds)
+    /// Wait for a ``Grant`` in the worker's box, or cancel the ticket. `predicted` is negative where
+    /// nothing was predicted; `wakes` are workers whose less urgent requests had to make room.
+    case wait(QueueTicket, predicted: Nanoseconds, wakes: WakeSet)
     /// Refuse it.
     case shed(Shed)
 }

@@ -20,6 +20,8 @@ package struct Arrival: Sendable {
     package var bodyBytes: Int
     /// The caller's own deadline; the pool's objective applies besides.
     package var deadline: Deadline
+    /// When the request was whole: its objective counts from then; unset is now.
+    package var received: Instant
     /// Which of the pool's models; the estimates are kept by it.
     package var modelIndex: Int
     /// Requests of one key share a prefix; 0: nothing is known to be shared.
@@ -30,7 +32,8 @@ package struct Arrival: Sendable {
     package init(
         promptBytes: Int = 0, promptTokens: Int = 0, outputTokensMax: Int = 0, sequences: Int = 1,
         isStream: Bool = true, classIndex: Int = 0, tenantIndex: Int = 0, bodyBytes: Int = 0,
-        deadline: Deadline = .never, modelIndex: Int = 0, affinityKey: UInt64 = 0,
+        deadline: Deadline = .never, received: Instant = .unset, modelIndex: Int = 0,
+        affinityKey: UInt64 = 0,
         sharedBytes: Int = 0
     ) {
         self.promptBytes = promptBytes
@@ -42,6 +45,7 @@ package struct Arrival: Sendable {
         self.tenantIndex = tenantIndex
         self.bodyBytes = bodyBytes
         self.deadline = deadline
+        self.received = received
         self.modelIndex = modelIndex
         self.affinityKey = affinityKey
         self.sharedBytes = sharedBytes

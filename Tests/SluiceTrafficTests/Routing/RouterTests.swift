@@ -15,17 +15,17 @@ import Testing
 
     @Test func `the least loaded open replica wins`() {
         var lanes = lanes([5, 3, 4])
-        #expect(Router.pick(lanes, excluding: ReplicaIDs(), dice: 1)?.slot == 1)
+        #expect(Router.pick(lanes, RouteRequest(), Router.Rule(), dice: 1)?.slot == 1)
         lanes[1].limit = 3
-        #expect(Router.pick(lanes, excluding: ReplicaIDs(), dice: 1)?.slot == 2)
+        #expect(Router.pick(lanes, RouteRequest(), Router.Rule(), dice: 1)?.slot == 2)
     }
 
     @Test func `others' load counts like ours, and weight divides both`() {
         var lanes = lanes([1, 4])
         lanes[0].foreign = 6
-        #expect(Router.pick(lanes, excluding: ReplicaIDs(), dice: 1)?.slot == 1)
+        #expect(Router.pick(lanes, RouteRequest(), Router.Rule(), dice: 1)?.slot == 1)
         lanes[0].inverseWeight = 0.5
-        #expect(Router.pick(lanes, excluding: ReplicaIDs(), dice: 1)?.slot == 0)
+        #expect(Router.pick(lanes, RouteRequest(), Router.Rule(), dice: 1)?.slot == 0)
     }
 
     @Test func `ties fall evenly over all equals`() {
@@ -33,7 +33,9 @@ import Testing
         var counts = [0, 0, 0, 0]
         var random = SplitMix64(state: 5)
         for _ in 0..<9_000 {
-            if let pick = Router.pick(lanes, excluding: ReplicaIDs(), dice: random.next()) {
+            if let pick = Router.pick(
+                lanes, RouteRequest(), Router.Rule(), dice: random.next())
+            {
                 counts[pick.slot] += 1
             }
         }
@@ -44,12 +46,14 @@ import Testing
     @Test func `excluded replicas are passed over, an earlier tenant of the slot is not meant`() {
         var lanes = lanes([0, 5])
         var tried = ReplicaIDs(ReplicaID(slot: 0, generation: 0))
-        #expect(Router.pick(lanes, excluding: tried, dice: 1)?.slot == 1)
+        #expect(
+            Router.pick(lanes, RouteRequest(excluding: tried), Router.Rule(), dice: 1)?.slot == 1)
         lanes[0].generation = 1
-        #expect(Router.pick(lanes, excluding: tried, dice: 1)?.slot == 0)
+        #expect(
+            Router.pick(lanes, RouteRequest(excluding: tried), Router.Rule(), dice: 1)?.slot == 0)
         tried.insert(ReplicaID(slot: 0, generation: 1))
         tried.insert(ReplicaID(slot: 1, generation: 0))
-        #expect(Router.pick(lanes, excluding: tried, dice: 1) == nil)
+        #expect(Router.pick(lanes, RouteRequest(excluding: tried), Router.Rule(), dice: 1) == nil)
     }
 
     @Test func `a burst between two scrapes spreads over all replicas`() {
