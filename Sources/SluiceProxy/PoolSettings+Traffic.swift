@@ -1,11 +1,6 @@
 import SluiceExchange
 import SluiceTraffic
 
-extension GatewaySettings {
-    /// Who may enter a pool.
-    func admissionPolicy(for pool: PoolSettings) -> AdmissionPolicy { AdmissionPolicy() }
-}
-
 extension PoolSettings {
     /// The bounds that the pool's gate enforces.
     var admissionLimits: AdmissionLimits {

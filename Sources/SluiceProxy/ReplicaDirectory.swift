@@ -73,6 +73,7 @@ struct ReplicaDirectory: Sendable {
         endpoints = Array(repeating: [], count: settings.pools.count)
         callers = Callers(settings, TenantTable(settings.tenants), generation: 1)
         overloadStatuses = settings.pools.map(\.admission.overloadStatus)
+        names.classes = settings.classes.map(\.name)
     }
 
     func endpoint(_ key: ReplicaKey) -> ReplicaEndpoint? {

@@ -74,6 +74,40 @@ extension GatewayTests {
             }
         }
 
+        @Test func `an objective refuses what cannot meet it, and changes live`() throws {
+            let upstream = try ScriptedUpstream { peer in
+                while peer.nextRequest() != nil { peer.answer("{}") }
+            }
+            let file = ReloadTests.File()
+            var settings: GatewaySettings?
+            // Some 2,500 tokens: a quarter of a second on an idle replica, as is believed at start.
+            let text = String(repeating: "word ", count: 2_000)
+            let long = chat(#"{"model":"tiny","messages":[{"role":"user","content":"\#(text)"}]}"#)
+            try GatewayUnderTest.run(
+                [upstream],
+                change: {
+                    $0.classes[0].timeToFirstToken = .milliseconds(100)
+                    $0.classes[0].longPrompt = .refuse
+                    settings = $0
+                }, source: file.source
+            ) { gateway in
+                let refused = try gateway.ask(long)
+                #expect(refused.status == 429 && refused["x-sluice-reason"] == "infeasible")
+                #expect(refused["x-should-retry"] == "false" && refused["retry-after"] == nil)
+                #expect(try gateway.ask(chat()).status == 200)
+                let page = try #require(gateway.metrics())
+                let shed = page.sum(
+                    "sluice_shed_total", "class=\"standard\"", "reason=\"infeasible\"")
+                #expect(shed == 1)
+                var new = try #require(settings)
+                new.classes[0].timeToFirstToken = .seconds(60)
+                file.write(new)
+                gateway.reload()
+                let isTaken = eventually { (try? gateway.ask(long))?.status == 200 }
+                #expect(isTaken)
+            }
+        }
+
         @Test func `a client that asks is told what became of its request`() throws {
             try run { gateway, upstream in
                 let refused = try gateway.ask(chat(fields: "x-sluice-explain: 1\r\n"))

@@ -106,7 +106,7 @@ final class ReplicaRegistry {
             shared.wake(
                 traffic.reconfigure(
                     limits: pool.admissionLimits,
-                    policy: shared.settings.admissionPolicy(for: pool),
+                    policy: new.admissionPolicy(for: pool, tenants: tenants),
                     health: pool.healthSettings, now: loop.now),
                 except: nil)
         }
