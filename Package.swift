@@ -137,6 +137,9 @@ let package = Package(
             swiftSettings: strict),
         tests(
             "SluiceReactorTests", ["SluiceBytes", "SluiceReactor", "SluiceTime", "TLSTestSupport"]),
+        tests(
+            "SluiceExchangeTests",
+            ["SluiceBytes", "SluiceExchange", "SluiceTelemetry", "SluiceTime", "SluiceTraffic"]),
         tests("SluiceConfigTests", ["SluiceConfig", "SluiceExchange", "SluiceHTTP", "SluiceTime"]),
         tests(
             "SluiceBenchTests",

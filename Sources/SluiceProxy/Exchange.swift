@@ -53,6 +53,8 @@ struct Exchange: ~Copyable {
     var bodySent = 0
     var isRequestSent = false
     var arrival = Arrival()
+    /// The client asked what becomes of its request (`x-sluice-explain: 1`).
+    var isExplained = false
 
     /// The replica that made the response the request is about, or continues: no other can answer.
     var owner: ReplicaID?

@@ -1,11 +1,6 @@
 import SluiceExchange
 import SluiceTraffic
 
-extension GatewaySettings {
-    /// Who may enter a pool.
-    func admissionPolicy(for pool: PoolSettings) -> AdmissionPolicy { AdmissionPolicy() }
-}
-
 extension PoolSettings {
     /// The bounds that the pool's gate enforces.
     var admissionLimits: AdmissionLimits {
@@ -23,5 +18,23 @@ extension PoolSettings {
         health.wedgedAfter = wedgedAfter
         health.scrapeInterval = scrapeInterval
         return health
+    }
+
+}
+
+extension GatewaySettings {
+    /// Who may enter a pool.
+    ///
+    /// - Parameter tenants: the numbers that arrivals have.
+    func admissionPolicy(for pool: PoolSettings, tenants: TenantTable) -> AdmissionPolicy {
+        var policy = AdmissionPolicy()
+        policy.mode = pool.admission.mode
+        policy.classes = classes
+        policy.tenants = tenants.policies
+        policy.slotsMax = pool.admission.slotsMax
+        policy.gateways = pool.admission.gateways
+        policy.isExclusive = pool.admission.isExclusive
+        policy.noReplicaWait = pool.admission.noReplicaWait
+        return policy
     }
 }

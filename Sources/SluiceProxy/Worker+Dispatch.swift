@@ -36,10 +36,11 @@ extension Worker {
         }
     }
 
-    /// Refuses what admission does not let in.
-    private func refuse(_ e: UInt32, _ shed: Shed) {
+    /// Refuses what admission does not let in, whether the body has been read or not.
+    func refuse(_ e: UInt32, _ shed: Shed) {
         if shed.predictedWait >= .zero { exchanges[e].record.predictedWait = shed.predictedWait }
-        refuse(e, Refusal(shed))
+        let status = directory.value.overloadStatus(pool: exchanges[e].traffic)
+        refuse(e, Refusal(shed, overloadStatus: status))
     }
 
     /// Takes what the queues have for this worker.

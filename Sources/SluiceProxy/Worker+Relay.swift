@@ -123,6 +123,7 @@ extension Worker {
         if isDraining { downstreams[d].closesAfterAnswer = true }
         upstreams[u].beginAnswer(
             of: &exchanges[e], responseHead.value, isHTTP11: exchanges[e].clientIsHTTP11,
+            explanation: exchanges[e].isExplained ? explanation(e) : nil,
             closes: &downstreams[d].closesAfterAnswer, into: &downstreams[d].output, pool)
         if exchanges[e].record.route == .responses { beginOwnership(e, status: status) }
         headProgressed(e, status: status)
