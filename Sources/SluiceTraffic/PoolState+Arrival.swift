@@ -150,11 +150,12 @@ extension PoolState {
             return nil
         }
         let prompt =
-            request.promptTokens * promptTime + engineDelay
-            + min(Self.promptTimeBase, objective / 10)
+            request.promptTokens * promptTime + min(Self.promptTimeBase, objective / 10)
         guard prompt > Self.objectivePart * objective else {
             bound.objective = objective
-            bound.prompt = prompt
+            // What a full engine adds counts in a prediction, yet never makes a prompt too long for an
+            // idle one, nor ends a wait before its time.
+            bound.prompt = prompt + min(engineDelay, objective / 4)
             let latest = bound.received + .seconds(clamping: objective - prompt)
             bound.deadline = min(bound.deadline, max(latest, now))
             return nil

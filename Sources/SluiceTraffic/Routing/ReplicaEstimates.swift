@@ -10,6 +10,7 @@ struct ReplicaEstimates: Sendable {
     static let slotsGuess = 256
     /// The window of a replica that is new to an idle pool.
     static let windowStart = 32.0
+    private static let windowMax = 4_096.0
     /// Between two changes of the window.
     static let windowInterval = Nanoseconds.milliseconds(250)
     /// Waiting counts up to this are taken as none: a scrape between two steps shows them.
@@ -46,6 +47,9 @@ struct ReplicaEstimates: Sendable {
 
     /// Requests that the engine runs at once.
     private(set) var slots = Double(slotsGuess)
+    /// As scraped last.
+    private var scrapedWaiting = 0.0
+    private var scrapedRunning = 0.0
     /// Requests it may hold, by the delay it adds.
     private(set) var window = windowStart
     /// The window does not grow before.
@@ -131,11 +135,15 @@ struct ReplicaEstimates: Sendable {
     /// A scrape: with requests waiting, as many as run is all there is room for.
     mutating func observe(waiting: Double, running: Double, slotsMax: Int?) {
         let most = Double(slotsMax ?? Self.slotsGuess)
-        if waiting > Self.waitingIgnored {
+        // One or two that wait in two scrapes, while no more run than before, are no chance either.
+        let isFull = waiting >= 1 && scrapedWaiting >= 1 && running <= scrapedRunning
+        if waiting > Self.waitingIgnored || isFull {
             slots = min(max(running, 1), most)
-        } else {
+        } else if waiting < 1 {
             slots = min(most, max(slots, running) + 1)
         }
+        scrapedWaiting = waiting
+        scrapedRunning = running
     }
 
     /// The engine has refused a request by its own limit: it holds more than it can.
@@ -171,7 +179,8 @@ struct ReplicaEstimates: Sendable {
             } else if Double(inflight) >= 0.9 * window.rounded(.down), now >= holdUntil,
                 !isPerTokenTight
             {
-                window = min(window + 2, Double(ReplicaEstimates.slotsGuess) * 16)
+                // A step of two is one request in sixteen; of a small window it is half the engine.
+                window = min(window + min(2, max(window / 16, 0.25)), Self.windowMax)
             }
             delayCount = 0
         }
