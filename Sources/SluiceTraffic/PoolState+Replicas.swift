@@ -103,7 +103,7 @@ extension PoolState {
             entries[slot].load.take(scrape, inflight: Int(inflight), now: now)
             entries[slot].inflightAtScrape = 0
             entries[slot].estimates.observe(
-                waiting: scrape.waiting, running: scrape.running, slotsMax: policy.slotsMax)
+                scrape, inflight: Int(inflight), slotsMax: policy.slotsMax, now: now)
             refreshForeign(slot, now: now)
             refreshTimes(slot)
             refreshLimit(slot, now: now)

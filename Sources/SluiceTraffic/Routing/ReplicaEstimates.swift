@@ -11,6 +11,9 @@ struct ReplicaEstimates: Sendable {
     /// The window of a replica that is new to an idle pool.
     static let windowStart = 32.0
     private static let windowMax = 4_096.0
+    /// Between two tries of one slot more.
+    private static let slotRetryMin = Nanoseconds.seconds(1)
+    private static let slotRetryMax = Nanoseconds.seconds(60)
     /// Between two changes of the window.
     static let windowInterval = Nanoseconds.milliseconds(250)
     /// Waiting counts up to this are taken as none: a scrape between two steps shows them.
@@ -47,6 +50,11 @@ struct ReplicaEstimates: Sendable {
 
     /// Requests that the engine runs at once.
     private(set) var slots = Double(slotsGuess)
+    /// How many ran when the engine was last full; 0: not known.
+    private var fullLevel = 0.0
+    /// When one more may be tried, and how long after the next failure.
+    private var nextTry = Instant.unset
+    private var retryAfter = slotRetryMin
     /// As scraped last.
     private var scrapedWaiting = 0.0
     private var scrapedRunning = 0.0
@@ -133,13 +141,28 @@ struct ReplicaEstimates: Sendable {
     }
 
     /// A scrape: with requests waiting, as many as run is all there is room for.
-    mutating func observe(waiting: Double, running: Double, slotsMax: Int?) {
+    ///
+    /// One more is tried only where every slot is in use and nobody waits; where that has failed
+    /// before, twice as long after, for each try makes somebody wait inside an engine that is full.
+    /// An engine that is full by its KV cache has room again any moment.
+    ///
+    /// - Parameter inflight: requests of ours and of others there, at the scrape.
+    mutating func observe(_ scrape: LoadScrape, inflight: Int, slotsMax: Int?, now: Instant) {
+        let (waiting, running) = (scrape.waiting, scrape.running)
         let most = Double(slotsMax ?? Self.slotsGuess)
-        // One or two that wait in two scrapes, while no more run than before, are no chance either.
-        let isFull = waiting >= 1 && scrapedWaiting >= 1 && running <= scrapedRunning
-        if waiting > Self.waitingIgnored || isFull {
-            slots = min(max(running, 1), most)
-        } else if waiting < 1 {
+        let level = min(max(running, 1), most)
+        // One or two that wait may have come between two steps; twice, or at a level known, they have
+        // not.
+        let isRepeated = scrapedWaiting >= 1 && running <= scrapedRunning || level == fullLevel
+        if waiting > Self.waitingIgnored || waiting >= 1 && isRepeated {
+            let isFullOfCache = (scrape.kvUsage ?? 0) > 0.85
+            let isKnown = level == fullLevel && !isFullOfCache
+            retryAfter = isKnown ? min(retryAfter * 2, Self.slotRetryMax) : Self.slotRetryMin
+            nextTry = now + retryAfter
+            fullLevel = level
+            slots = level
+        } else if waiting < 1, Double(inflight) >= slots || running > slots, now >= nextTry {
+            if running > fullLevel { fullLevel = 0 }
             slots = min(most, max(slots, running) + 1)
         }
         scrapedWaiting = waiting
@@ -157,6 +180,8 @@ struct ReplicaEstimates: Sendable {
         slots = Double(slotsMax ?? Self.slotsGuess)
         window = Self.windowStart
         delayCount = 0
+        fullLevel = 0
+        nextTry = .unset
     }
 
     // MARK: The window
@@ -175,7 +200,8 @@ struct ReplicaEstimates: Sendable {
         if delayCount >= 2 {
             let delay = medianDelay()
             if delay > delayMax {
-                window = max(1, window * max(0.7, 1 - 0.1 * (delay - delayMax) / delayMax))
+                window = max(
+                    knownSlots, window * max(0.7, 1 - 0.1 * (delay - delayMax) / delayMax))
             } else if Double(inflight) >= 0.9 * window.rounded(.down), now >= holdUntil,
                 !isPerTokenTight
             {
@@ -188,6 +214,12 @@ struct ReplicaEstimates: Sendable {
             window = max(1, min(window, Double(inflight + 1)) * 0.93)
             holdUntil = now + .seconds(1)
         }
+    }
+
+    /// Slots that a failed try has confirmed: a delay within them is that of the try itself, and no
+    /// reason to leave slots empty. At least 1.
+    private var knownSlots: Double {
+        retryAfter > Self.slotRetryMin ? max(1, min(fullLevel, slots)) : 1
     }
 
     /// The middle of the samples, by insertion into place: at most 32.
