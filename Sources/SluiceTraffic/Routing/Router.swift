@@ -17,6 +17,8 @@ enum Router {
         var isPredictive = false
         /// Longest backlog of prompts a replica may have, seconds.
         var promptBacklogMax = Double.infinity
+        /// Whether a class's share of a window holds.
+        var sharesBind = true
     }
 
     /// Predictions closer than this are alike, seconds. Source: ADMISSION section 5.3.
@@ -83,7 +85,7 @@ enum Router {
     private static func hasRoom(
         _ lane: RouteLane, _ request: RouteRequest, _ rule: Rule
     ) -> Bool {
-        if request.maxShare < 1 {
+        if rule.sharesBind, request.maxShare < 1 {
             let share = max(1, (Double(lane.limit) * request.maxShare).rounded(.down))
             guard Double(lane.inflight) < share else { return false }
         }
