@@ -103,7 +103,8 @@ extension PoolState {
             entries[slot].load.take(scrape, inflight: Int(inflight), now: now)
             entries[slot].inflightAtScrape = 0
             entries[slot].estimates.observe(
-                scrape, inflight: Int(inflight), slotsMax: policy.slotsMax, now: now)
+                scrape, inflight: Int(inflight), slotsMax: policy.slotsMax,
+                decodes: estimates.streamShare >= 0.05, now: now)
             refreshForeign(slot, now: now)
             refreshTimes(slot)
             refreshLimit(slot, now: now)

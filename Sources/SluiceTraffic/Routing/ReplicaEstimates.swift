@@ -13,7 +13,7 @@ struct ReplicaEstimates: Sendable {
     private static let windowMax = 4_096.0
     /// Between two tries of one slot more.
     private static let slotRetryMin = Nanoseconds.seconds(1)
-    private static let slotRetryMax = Nanoseconds.seconds(60)
+    private static let slotRetryMax = Nanoseconds.seconds(600)
     /// Between two changes of the window.
     static let windowInterval = Nanoseconds.milliseconds(250)
     /// Waiting counts up to this are taken as none: a scrape between two steps shows them.
@@ -157,21 +157,29 @@ struct ReplicaEstimates: Sendable {
     /// before, twice as long after, for each try makes somebody wait inside an engine that is full.
     /// An engine that is full by its KV cache has room again any moment.
     ///
-    /// - Parameter inflight: requests of ours and of others there, at the scrape.
-    mutating func observe(_ scrape: LoadScrape, inflight: Int, slotsMax: Int?, now: Instant) {
+    /// - Parameters:
+    ///   - inflight: requests of ours there, at the scrape.
+    ///   - decodes: answers come in tokens. Where they do not, as few run as a step has tokens for, and
+    ///     their number says nothing of slots for long.
+    mutating func observe(
+        _ scrape: LoadScrape, inflight: Int, slotsMax: Int?, decodes: Bool, now: Instant
+    ) {
         let (waiting, running) = (scrape.waiting, scrape.running)
         let most = Double(slotsMax ?? Self.slotsGuess)
         let level = min(max(running, 1), most)
         // One or two that wait may have come between two steps; twice, or at a level known, they have
         // not.
-        let isRepeated = scrapedWaiting >= 1 && running <= scrapedRunning || level == fullLevel
-        if waiting > Self.waitingIgnored || waiting >= 1 && isRepeated {
-            let isFullOfCache = (scrape.kvUsage ?? 0) > 0.85
-            let isKnown = level == fullLevel && !isFullOfCache
+        let isFullOfCache = (scrape.kvUsage ?? 0) > 0.85
+        // A request that has just ended leaves its slot empty until the next step: one or two fewer
+        // running is the same level.
+        let isKnown =
+            decodes && !isFullOfCache && level <= fullLevel && level >= 0.9 * fullLevel - 1
+        let isRepeated = decodes && scrapedWaiting >= 1 && running <= scrapedRunning
+        if waiting > Self.waitingIgnored || waiting >= 1 && (isRepeated || isKnown) {
             retryAfter = isKnown ? min(retryAfter * 2, Self.slotRetryMax) : Self.slotRetryMin
             nextTry = now + retryAfter
-            fullLevel = level
-            slots = level
+            fullLevel = isKnown ? fullLevel : level
+            slots = fullLevel
         } else if waiting < 1, Double(inflight) >= slots || running > slots, now >= nextTry {
             if running > fullLevel { fullLevel = 0 }
             slots = min(most, max(slots, running) + 1)
