@@ -78,7 +78,8 @@ extension UpstreamConnection {
                     else { return .firstEventIsError }
                 } else {
                     if exchange.readsUsage {
-                        readers.usage.feed(input.bytes.extracting(range))
+                        readers.usage.feed(
+                            input.bytes.extracting(range), isLast: exchange.answerBody.isComplete)
                     }
                     payload.append(input.bytes, range)
                 }
