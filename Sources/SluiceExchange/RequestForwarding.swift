@@ -13,11 +13,13 @@ package enum RequestForwarding {
 
     /// Keeps what every attempt will send of a head: target, authorization, fields.
     ///
+    /// Changes nothing in the head: a borrow of one would be passed as a copy.
+    ///
     /// - Parameters:
     ///   - client: the peer's address, the last entry of `X-Forwarded-For`.
     ///   - trusts: whether the peer's own forwarding fields are believed.
     package static func keep(
-        _ head: borrowing RequestHead, _ bytes: Span<UInt8>, client: InlineText<46>, trusts: Bool,
+        _ head: inout RequestHead, _ bytes: Span<UInt8>, client: InlineText<46>, trusts: Bool,
         isTLS: Bool, in request: inout ByteBuffer, targetCount: inout Int,
         authorizationCount: inout Int, fieldsCount: inout Int
     ) {
@@ -28,7 +30,7 @@ package enum RequestForwarding {
         }
         authorizationCount = request.count - targetCount
         let start = request.count
-        HeadWriter.appendFields(of: head, bytes, dropping: dropped, into: &request)
+        HeadWriter.appendFields(of: &head, bytes, dropping: dropped, into: &request)
         request.append("x-forwarded-for: ")
         if trusts, let earlier = head.first(.xForwardedFor) {
             request.append(bytes, earlier.value)
@@ -104,7 +106,7 @@ package enum ResponseForwarding {
     ///
     /// - Returns: how the body that follows is framed.
     package static func appendHead(
-        of head: borrowing ResponseHead, _ bytes: Span<UInt8>, requestID: Span<UInt8>,
+        of head: inout ResponseHead, _ bytes: Span<UInt8>, requestID: Span<UInt8>,
         isHead: Bool, isHTTP11: Bool, closes: inout Bool, into output: inout ByteBuffer
     ) -> AnswerFraming {
         output.append("HTTP/1.1 ")
@@ -116,14 +118,14 @@ package enum ResponseForwarding {
         if head.isEventStream {
             dropping.formUnion(KnownFieldSet(.cacheControl, .xAccelBuffering))
         }
-        HeadWriter.appendFields(of: head, bytes, dropping: dropping, into: &output)
+        HeadWriter.appendFields(of: &head, bytes, dropping: dropping, into: &output)
         if head.isEventStream {
             output.append("cache-control: no-cache\r\nx-accel-buffering: no\r\n")
         }
         output.append("x-request-id: ")
         output.append(requestID)
         output.append("\r\nvia: 1.1 sluice\r\n")
-        let framing = frame(head, bytes, isHead: isHead, isHTTP11: isHTTP11, into: &output)
+        let framing = frame(&head, bytes, isHead: isHead, isHTTP11: isHTTP11, into: &output)
         if framing == .untilClose { closes = true }
         if closes {
             output.append("connection: close\r\n")
@@ -135,7 +137,7 @@ package enum ResponseForwarding {
     }
 
     private static func frame(
-        _ head: borrowing ResponseHead, _ bytes: Span<UInt8>, isHead: Bool, isHTTP11: Bool,
+        _ head: inout ResponseHead, _ bytes: Span<UInt8>, isHead: Bool, isHTTP11: Bool,
         into output: inout ByteBuffer
     ) -> AnswerFraming {
         switch head.framing {

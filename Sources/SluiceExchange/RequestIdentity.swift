@@ -21,17 +21,17 @@ package enum RequestIdentity {
         return true
     }
 
-    /// A new id: UUID version 7, so that ids sort by time.
+    /// Makes a new id of `id`: UUID version 7, so that ids sort by time.
     ///
     /// - Source: RFC 9562 §5.7.
-    package static func make(unixMilliseconds: UInt64, random a: UInt64, _ b: UInt64)
-        -> InlineText<128>
-    {
+    package static func make(
+        unixMilliseconds: UInt64, random a: UInt64, _ b: UInt64, into id: inout InlineText<128>
+    ) {
         let high = unixMilliseconds << 16 | 0x7000 | (a & 0x0FFF)
         let low = (b & 0x3FFF_FFFF_FFFF_FFFF) | 0x8000_0000_0000_0000
         // 8-4-4-4-12 digits.
         let (second, third) = (hexDigits(high), hexDigits(low >> 32))
-        var id = InlineText<128>()
+        id.removeAll()
         id.append(packed: hexDigits(high >> 32), count: 8)
         id.append(0x2D)
         id.append(packed: second, count: 4)
@@ -42,7 +42,6 @@ package enum RequestIdentity {
         id.append(0x2D)
         id.append(packed: third >> 32, count: 4)
         id.append(packed: hexDigits(low), count: 8)
-        return id
     }
 
     /// The low 32 bits in eight lower-case hexadecimal digits, the first in the lowest byte.

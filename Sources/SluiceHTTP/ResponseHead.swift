@@ -26,8 +26,10 @@ package struct ResponseHead: ~Copyable {
     package var fieldCount: Int { fields.count }
     /// The `index`-th line; `0 <= index < fieldCount`.
     package func field(_ index: Int) -> FieldLine { fields[index] }
-    /// The first line of a known field.
-    @inline(__always) package func first(_ field: KnownField) -> FieldLine? { fields.first(field) }
+    /// The first line of a known field; changes nothing, as a borrow would be passed as a copy.
+    @inline(__always) package mutating func first(_ field: KnownField) -> FieldLine? {
+        fields.first(field)
+    }
 }
 
 /// Why a response cannot be read; always the upstream's doing. The caller answers 502 or cuts.

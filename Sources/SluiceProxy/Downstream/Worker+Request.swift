@@ -12,11 +12,11 @@ extension Worker {
     /// Opens the exchange of the head in `requestHead`, which lies at the front of the input.
     func beginExchange(_ d: UInt32) {
         let framing = requestHead.value.framing
-        let match = downstreams[d].matchRoute(requestHead.value)
+        let match = downstreams[d].matchRoute(&requestHead.value)
         let e = openExchange(d, match.route, framing)
-        downstreams[d].describe(requestHead.value, in: &exchanges[e].record)
+        downstreams[d].describe(&requestHead.value, in: &exchanges[e].record)
         exchanges[e].callerLimit = downstreams[d].callerLimit(
-            requestHead.value, trusts: shared.trusts(downstreams[d].peer))
+            &requestHead.value, trusts: shared.trusts(downstreams[d].peer))
         downstreams[d].closesAfterAnswer = !requestHead.value.keepAlive || isDraining
 
         let method = requestHead.value.method
@@ -34,7 +34,7 @@ extension Worker {
         case .answer, .forward:
             break
         }
-        if let coding = downstreams[d].bodyCoding(requestHead.value) {
+        if let coding = downstreams[d].bodyCoding(&requestHead.value) {
             refuseUnread(e, .compressedBody(coding))
             return
         }
@@ -55,7 +55,7 @@ extension Worker {
 
         pool.provide(&exchanges[e].request)
         downstreams[d].keepForwarded(
-            requestHead.value, in: &exchanges[e], trusts: shared.trusts(downstreams[d].peer),
+            &requestHead.value, in: &exchanges[e], trusts: shared.trusts(downstreams[d].peer),
             isTLS: settings.tls != nil)
         let expectsContinue = requestHead.value.expectsContinue
         downstreams[d].consumeInput(headCount, pool)
@@ -83,9 +83,9 @@ extension Worker {
         exchanges[e].record.startedUnixNanoseconds = MonotonicClock.realtimeNanoseconds()
         exchanges[e].record.client = downstreams[d].client
         let milliseconds = exchanges[e].record.startedUnixNanoseconds / 1_000_000
-        exchanges[e].record.requestID = RequestIdentity.make(
+        RequestIdentity.make(
             unixMilliseconds: UInt64(clamping: milliseconds),
-            random: random.value.next(), random.value.next())
+            random: random.value.next(), random.value.next(), into: &exchanges[e].record.requestID)
         return e
     }
 
@@ -187,14 +187,15 @@ enum BodyProgress {
 }
 
 extension DownstreamConnection {
-    // All of these are `mutating` because a borrow of the connection would be passed as a copy of it.
+    // All of these are `mutating` and take the head `inout`, changing nothing in it, because a borrow
+    // of either would be passed as a copy of it.
 
-    mutating func matchRoute(_ head: borrowing RequestHead) -> RouteMatch {
+    mutating func matchRoute(_ head: inout RequestHead) -> RouteMatch {
         RouteTable.match(input.bytes, head.path)
     }
 
     /// Copies what the log and the metrics want of the head.
-    mutating func describe(_ head: borrowing RequestHead, in record: inout ExchangeRecord) {
+    mutating func describe(_ head: inout RequestHead, in record: inout ExchangeRecord) {
         let bytes = input.bytes
         record.method = RequestMethod(rawValue: head.method.rawValue) ?? .other
         record.path.append(bytes, head.path)
@@ -214,7 +215,7 @@ extension DownstreamConnection {
     }
 
     /// How the body is compressed; nil where it is not.
-    mutating func bodyCoding(_ head: borrowing RequestHead) -> String? {
+    mutating func bodyCoding(_ head: inout RequestHead) -> String? {
         guard let line = head.first(.contentEncoding) else { return nil }
         let bytes = input.bytes
         if line.value.isEmpty || bytes.equalsIgnoringCase("identity", in: line.value) { return nil }
@@ -226,7 +227,7 @@ extension DownstreamConnection {
     ///
     /// `x-request-timeout-ms` in milliseconds, `x-stainless-read-timeout` in seconds (the official
     /// client's), `x-envoy-expected-rq-timeout-ms` from trusted peers only.
-    mutating func callerLimit(_ head: borrowing RequestHead, trusts: Bool) -> Nanoseconds {
+    mutating func callerLimit(_ head: inout RequestHead, trusts: Bool) -> Nanoseconds {
         var limit = Nanoseconds.zero
         func take(_ field: KnownField, _ unit: Nanoseconds) {
             guard let line = head.first(field), line.value.count <= 9 else { return }
@@ -249,7 +250,7 @@ extension DownstreamConnection {
 
     /// Keeps what will be sent upstream of the head: target, authorization, fields.
     mutating func keepForwarded(
-        _ head: borrowing RequestHead, in exchange: inout Exchange, trusts: Bool, isTLS: Bool
+        _ head: inout RequestHead, in exchange: inout Exchange, trusts: Bool, isTLS: Bool
     ) {
         let bytes = input.bytes
         if exchange.record.route.isMultipart, let type = head.first(.contentType) {
@@ -257,7 +258,7 @@ extension DownstreamConnection {
                 .map { Pinned($0) }
         }
         RequestForwarding.keep(
-            head, bytes, client: client, trusts: trusts, isTLS: isTLS, in: &exchange.request,
+            &head, bytes, client: client, trusts: trusts, isTLS: isTLS, in: &exchange.request,
             targetCount: &exchange.targetCount, authorizationCount: &exchange.authorizationCount,
             fieldsCount: &exchange.fieldsCount)
     }
