@@ -56,12 +56,12 @@ extension Exchange {
         guard case .pool = verdict else { return verdict }
         arrival.bodyBytes = bodyCount
         arrival.promptTokensEstimate =
-            peek.promptBytes / 4 &+ peek.promptTokens &+ peek.mediaParts &* 1_000
+            peek.facts.promptBytes / 4 &+ peek.facts.promptTokens &+ peek.facts.mediaParts &* 1_000
         let tokensMax = peek.outputTokensMax()
         arrival.outputTokensMax = tokensMax ?? 0
         record.tokensMax = Int32(clamping: tokensMax ?? -1)
-        record.isStream = peek.isStream
-        isStored = peek.stores
+        record.isStream = peek.facts.isStream
+        isStored = peek.facts.stores
         return verdict
     }
 
@@ -72,7 +72,7 @@ extension Exchange {
             return Self.findPool(model: upload.bytes, isCut: false, directory, pools)
         }
         let model = peek.model
-        return Self.findPool(model: model.bytes, isCut: peek.isModelCut, directory, pools)
+        return Self.findPool(model: model.bytes, isCut: peek.facts.isModelCut, directory, pools)
     }
 
     private static func findPool(
@@ -100,7 +100,7 @@ extension Exchange {
         case .observe: readsUsage = true
         case .inject:
             readsUsage = true
-            guard record.route.knowsStreamOptions, peek.isStream else { return }
+            guard record.route.knowsStreamOptions, peek.facts.isStream else { return }
             if let edit = UsageInjection.edit(for: &peek) {
                 apply(edit)
                 stripsUsage = true

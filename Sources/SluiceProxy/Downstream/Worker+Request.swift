@@ -94,7 +94,8 @@ extension Worker {
         let e = downstreams[d].exchange
         let bodyMax = settings.limits.bodyBytesMax
         switch downstreams[d].moveBody(
-            into: &exchanges[e], &readers[e].peek, bytesMax: bodyMax, pool)
+            into: &exchanges[e], &readers[e].peek, like: &requestTemplate.value,
+            bytesMax: bodyMax, pool)
         {
         case .more:
             // A chunked body has not said how much it will be: it grows in steps, each reserved.
@@ -265,15 +266,17 @@ extension DownstreamConnection {
 
     /// Moves body bytes from the input to the exchange, past the peek.
     mutating func moveBody(
-        into exchange: inout Exchange, _ peek: inout RequestPeek, bytesMax: Int,
-        _ pool: BufferPool
+        into exchange: inout Exchange, _ peek: inout RequestPeek,
+        like template: inout RequestTemplate, bytesMax: Int, _ pool: BufferPool
     ) -> BodyProgress {
         var offset = 0
         while true {
             switch exchange.bodyDecoder.next(input.bytes, from: offset) {
             case .data(let range):
                 guard exchange.bodyCount + range.count <= bytesMax else { return .tooLarge }
-                peek.feed(input.bytes.extracting(range))
+                peek.feed(
+                    input.bytes.extracting(range), isLast: exchange.bodyDecoder.isComplete,
+                    like: &template)
                 exchange.multipart?.value.feed(input.bytes.extracting(range))
                 exchange.request.append(input.bytes, range)
                 offset = range.upperBound
