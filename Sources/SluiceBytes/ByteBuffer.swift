@@ -133,7 +133,7 @@
     }
 
     /// Appends the lowest `count` bytes of a word, the lowest first; `0 <= count <= 8`.
-    @inlinable package mutating func append(packed word: UInt64, count: Int) {
+    @inlinable @inline(__always) package mutating func append(packed word: UInt64, count: Int) {
         precondition(count >= 0 && count <= 8)
         reserve(8)
         // Safety: `reserve` left eight bytes of room; those past `count` stay unwritten room.

@@ -16,6 +16,14 @@
         return (tens | (pairs &- tens &* 10) << 8) | 0x3030_3030_3030_3030
     }
 
+    /// Four digits of a number below 10,000, as ``eightDigits(_:)``.
+    @inlinable package static func fourDigits(_ number: UInt64) -> UInt64 {
+        let high = (number &* 5_243) >> 19
+        let pairs = high | (number &- high &* 100) << 16
+        let tens = (pairs &* 103) >> 10 & 0x000F_000F
+        return (tens | (pairs &- tens &* 10) << 8) | 0x3030_3030
+    }
+
     /// Zeros that the digits of ``eightDigits(_:)`` begin with, 7 at most: a zero has one digit.
     @inlinable package static func leadingZeros(_ digits: UInt64) -> Int {
         // Bit 59 stands for the last digit, which is never left out.
@@ -32,6 +40,11 @@ extension ByteBuffer {
     }
 
     @inlinable mutating func appendDecimal(_ number: UInt64) {
+        if number < 10_000 {
+            let digits = DecimalText.fourDigits(number)
+            let zeros = ((digits ^ 0x3030_3030) | 1 << 27).trailingZeroBitCount >> 3
+            return append(packed: digits &>> UInt64(8 &* zeros), count: 4 &- zeros)
+        }
         guard number < DecimalText.wordBound else {
             // What is left first, which has none of the last eight digits.
             let rest = number / DecimalText.wordBound
@@ -46,6 +59,10 @@ extension ByteBuffer {
 
     /// Appends so many thousandths as a number with three digits after the point.
     @inlinable package mutating func appendThousandths(_ number: UInt64) {
+        if number < 10_000 {
+            let digits = DecimalText.fourDigits(number)
+            return append(packed: digits & 0xFF | 0x2E00 | (digits & ~0xFF) << 8, count: 5)
+        }
         guard number < DecimalText.wordBound else {
             let whole = number / 1_000
             appendDecimal(whole)
@@ -54,8 +71,15 @@ extension ByteBuffer {
         }
         let digits = DecimalText.eightDigits(number)
         // Five digits before the point, the last of which stays.
-        let zeros = min(DecimalText.leadingZeros(digits), 4)
-        append(packed: digits &>> UInt64(8 &* zeros), count: 5 &- zeros)
-        append(packed: digits >> 32 & ~0xFF | 0x2E, count: 4)
+        let zeros = DecimalText.leadingZeros(digits)
+        let whole = 5 &- zeros
+        let part = digits >> 32 & ~0xFF | 0x2E
+        if whole == 5 {
+            append(packed: digits, count: 5)
+            return append(packed: part, count: 4)
+        }
+        let shift = UInt64(8 &* whole)
+        let text = (digits &>> UInt64(8 &* zeros)) & ((1 &<< shift) &- 1)
+        append(packed: text | part &<< shift, count: whole &+ 4)
     }
 }

@@ -88,6 +88,59 @@ package enum RequestForwarding {
     }
 }
 
+/// What was last kept of a head, for the next request whose head is the same.
+///
+/// Belongs to one ``RequestHead`` value, whose editions it knows.
+package struct KeptHead: ~Copyable {
+    /// Bytes that are remembered at most.
+    static let bytesMax = 4_096
+
+    private var edition = -1
+    private var client = InlineText<46>()
+    private var trusts = false
+    private var isTLS = false
+    private var text = ByteBuffer()
+    private var targetCount = 0
+    private var authorizationCount = 0
+
+    /// Remembers nothing.
+    package init() {}
+
+    /// Does what ``RequestForwarding/keep(_:_:client:trusts:isTLS:in:targetCount:authorizationCount:fieldsCount:)``
+    /// does, by a copy where it was the last thing done. The request is empty so far.
+    package mutating func keep(
+        _ head: inout RequestHead, _ bytes: Span<UInt8>, client: InlineText<46>, trusts: Bool,
+        isTLS: Bool, in request: inout ByteBuffer, targetCount: inout Int,
+        authorizationCount: inout Int, fieldsCount: inout Int
+    ) {
+        let isSame =
+            edition == head.edition && self.trusts == trusts && self.isTLS == isTLS
+            && self.client.count == client.count
+            && self.client.bytes.hasBytes(client.bytes, from: 0, count: client.count, at: 0)
+        if isSame {
+            request.append(text.bytes)
+            targetCount = self.targetCount
+            authorizationCount = self.authorizationCount
+            fieldsCount = text.count - targetCount - authorizationCount
+            return
+        }
+        RequestForwarding.keep(
+            &head, bytes, client: client, trusts: trusts, isTLS: isTLS, in: &request,
+            targetCount: &targetCount, authorizationCount: &authorizationCount,
+            fieldsCount: &fieldsCount)
+        guard request.count <= Self.bytesMax else { return }
+        edition = head.edition
+        self.client.removeAll()
+        self.client.append(client.bytes)
+        self.trusts = trusts
+        self.isTLS = isTLS
+        text.removeAll()
+        text.append(request.bytes)
+        self.targetCount = targetCount
+        self.authorizationCount = authorizationCount
+    }
+}
+
 /// How an answer's body is framed for the client.
 package enum AnswerFraming: Sendable {
     case none

@@ -45,6 +45,7 @@ package struct RequestParser: Sendable {
             try checkMethod(bytes, limit)
         }
         head.memory.forget()
+        head.edition &+= 1
         var offset = progress.lineStart
         if offset == 0 {
             guard let lineEnd = try requestLineEnd(bytes, limit) else {

@@ -46,6 +46,8 @@ final class Worker {
     let timers: Pinned<TimerWheel>
     let requestHead: Pinned<RequestHead>
     let responseHead: Pinned<ResponseHead>
+    /// What of the last request's head is sent on.
+    let keptHead: Pinned<KeptHead>
     /// What the last body read in full looked like around its text.
     let requestTemplate: Pinned<RequestTemplate>
     /// Decoded bytes of the read that is being relayed, before they are framed.
@@ -103,6 +105,7 @@ final class Worker {
         timers = Pinned(TimerWheel(now: now))
         requestHead = Pinned(RequestHead())
         responseHead = Pinned(ResponseHead())
+        keptHead = Pinned(KeptHead())
         requestTemplate = Pinned(RequestTemplate())
         payload = Pinned(ByteBuffer(minimumCapacity: 2 * BufferPool.blockBytes))
         random = Pinned(Xoshiro(seed: UInt64.random(in: .min ... .max)))

@@ -53,7 +53,10 @@ package struct UsagePeek: ~Copyable, Sendable {
     ///   and is searched from its end.
     package mutating func feed(_ bytes: Span<UInt8>, isLast: Bool = false) {
         if isLast, state == .start, !isBegun {
-            if let object = UsageSearch.lastObject(in: bytes) {
+            switch UsageSearch.last(in: bytes) {
+            case .none: break
+            case .plain(let plain): take(plain)
+            case .object(let object):
                 beginUsage()
                 _ = takeUsage(bytes.extracting(object), 0)
             }
@@ -171,8 +174,7 @@ package struct UsagePeek: ~Copyable, Sendable {
     /// The member's own object, to its end or that of the piece.
     private mutating func takeUsage(_ bytes: Span<UInt8>, _ start: Int) -> Int {
         if scanner.depth == 0, let plain = PlainUsage(bytes, at: start) {
-            usage.prompt = plain.prompt
-            usage.completion = plain.completion
+            take(plain)
             state = .between
             return plain.end
         }
@@ -192,6 +194,11 @@ package struct UsagePeek: ~Copyable, Sendable {
                 return bytes.count
             }
         }
+    }
+
+    private mutating func take(_ plain: PlainUsage) {
+        usage.prompt = plain.prompt
+        usage.completion = plain.completion
     }
 
     @inline(__always) private mutating func take(_ token: JSONToken) {

@@ -10,11 +10,19 @@ import SluiceBytes
 enum UsageSearch {
     private static let name: StaticString = "usage"
 
-    /// Where the object of the last top-level `usage` lies that is one, or nil.
-    static func lastObject(in bytes: Span<UInt8>) -> Range<Int>? {
+    /// The object of the last top-level `usage` that is one.
+    enum Found {
+        case none
+        case object(Range<Int>)
+        /// Written as vLLM does, and read.
+        case plain(PlainUsage)
+    }
+
+    /// Looks for the last top-level `usage` that is an object.
+    static func last(in bytes: Span<UInt8>) -> Found {
         var end = bytes.count
         while end > 0, isWhite(bytes[end &- 1]) { end &-= 1 }
-        guard end > 0, bytes[end &- 1] == 0x7D, beginsAsObject(bytes) else { return nil }
+        guard end > 0, bytes[end &- 1] == 0x7D, beginsAsObject(bytes) else { return .none }
         end &-= 1
         var depth = 1
         // The last container passed that is the value of a top-level member.
@@ -24,23 +32,43 @@ enum UsageSearch {
             end = place
             let byte = bytes[place]
             if byte == 0x22 {
-                guard let opening = openingQuote(bytes, of: place) else { return nil }
+                guard let opening = openingQuote(bytes, of: place) else { return .none }
                 end = opening
                 if depth == 1, bytes.equals(name, in: opening &+ 1..<place),
                     isKey(bytes, endingAt: place, of: value)
                 {
-                    return value
+                    return .object(value)
                 }
             } else if byte == 0x7D || byte == 0x5D {
-                if depth == 1 { valueEnd = place &+ 1 }
+                if depth == 1 {
+                    if byte == 0x7D, let usage = plainMember(bytes, endingAt: place) {
+                        return .plain(usage)
+                    }
+                    valueEnd = place &+ 1
+                }
                 depth &+= 1
             } else {
                 depth &-= 1
-                if depth == 0 { return nil }
+                if depth == 0 { return .none }
                 if depth == 1 { value = place..<valueEnd }
             }
         }
-        return nil
+        return .none
+    }
+
+    /// The usage that the brace at `place` closes, outside of strings and at the top level, where it
+    /// and its key are written as vLLM does: then every byte of it is known, as if it had been walked.
+    @inline(__always) private static func plainMember(_ bytes: Span<UInt8>, endingAt place: Int)
+        -> PlainUsage?
+    {
+        let key: StaticString = "\"usage\":"
+        let count = key.utf8CodeUnitCount
+        let nearest = max(0, place &- PlainUsage.bytesMax)
+        guard let brace = bytes.lastIndex(of: 0x7B, from: nearest, to: place), brace > count,
+            bytes.hasBytes(key, at: brace &- count), bytes[brace &- count &- 1] != 0x5C,
+            let usage = PlainUsage(bytes, at: brace), usage.end == place &+ 1
+        else { return nil }
+        return usage
     }
 
     /// The quote that opens the string which the one at `closing` ends.
@@ -84,6 +112,9 @@ enum UsageSearch {
 /// The token counts of a usage object written the way vLLM writes it, read by comparing what stands
 /// between the numbers; whatever differs is left to the scanner.
 struct PlainUsage {
+    /// Bytes of it at most: three numbers of nine digits and the names.
+    static let bytesMax = 128
+
     private(set) var prompt: Int32 = 0
     private(set) var completion: Int32 = 0
     /// Just past the object.

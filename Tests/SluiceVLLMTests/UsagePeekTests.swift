@@ -184,17 +184,18 @@ import Testing
     {
         let names = [
             "usage", "usage", "prompt_tokens", "completion_tokens", "total_tokens", "x",
-            #"\"usage\":{"#, #"a\\"#, "usag", "prompt_tokens_details", "cached_tokens",
+            #"\"usage\":{"#, #"a\\"#, #"a\"usage"#, #"a\\\"usage"#, "usag", "prompt_tokens_details", "cached_tokens",
         ]
         var members: [String] = []
         for _ in 0..<Int.random(in: 0...4, using: &random) {
             let value =
-                switch Int.random(in: 0...(depth < 4 ? 6 : 3), using: &random) {
+                switch Int.random(in: 0...(depth < 4 ? 7 : 4), using: &random) {
                 case 0: "\(Int.random(in: 0...99, using: &random))"
                 case 1: "null"
                 case 2: "\"\(names[Int.random(in: 0..<names.count, using: &random)])\""
                 case 3: "-1.5e3"
-                case 4: "[\(randomObject(depth: depth + 1, &random)),[]]"
+                case 4: #"{"prompt_tokens":1,"total_tokens":2,"completion_tokens":3}"#
+                case 5: "[\(randomObject(depth: depth + 1, &random)),[]]"
                 default: randomObject(depth: depth + 1, &random)
                 }
             let name = names[Int.random(in: 0..<names.count, using: &random)]

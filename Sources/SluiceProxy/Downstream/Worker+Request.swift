@@ -55,7 +55,8 @@ extension Worker {
 
         pool.provide(&exchanges[e].request)
         downstreams[d].keepForwarded(
-            &requestHead.value, in: &exchanges[e], trusts: shared.trusts(downstreams[d].peer),
+            &requestHead.value, &keptHead.value, in: &exchanges[e],
+            trusts: shared.trusts(downstreams[d].peer),
             isTLS: settings.tls != nil)
         let expectsContinue = requestHead.value.expectsContinue
         downstreams[d].consumeInput(headCount, pool)
@@ -251,14 +252,15 @@ extension DownstreamConnection {
 
     /// Keeps what will be sent upstream of the head: target, authorization, fields.
     mutating func keepForwarded(
-        _ head: inout RequestHead, in exchange: inout Exchange, trusts: Bool, isTLS: Bool
+        _ head: inout RequestHead, _ kept: inout KeptHead, in exchange: inout Exchange,
+        trusts: Bool, isTLS: Bool
     ) {
         let bytes = input.bytes
         if exchange.record.route.isMultipart, let type = head.first(.contentType) {
             exchange.multipart = MultipartPeek(contentType: bytes.extracting(type.value))
                 .map { Pinned($0) }
         }
-        RequestForwarding.keep(
+        kept.keep(
             &head, bytes, client: client, trusts: trusts, isTLS: isTLS, in: &exchange.request,
             targetCount: &exchange.targetCount, authorizationCount: &exchange.authorizationCount,
             fieldsCount: &exchange.fieldsCount)
