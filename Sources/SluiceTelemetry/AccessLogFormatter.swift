@@ -68,14 +68,10 @@ package struct AccessLogFormatter: Sendable {
             if attempt > 0 { out.append(",\"") }
             append(record.requestID.bytes, isPlain: isPlainID, into: &out)
             // Base 32 characters; anything else is a caller's mistake and must not break JSON.
-            var suffix: UInt64 = 0x22_0000_0000_0000_2D
-            for place in 1...6 {
-                let shift = UInt64(8 &* place)
-                let byte = UInt8(
-                    truncatingIfNeeded: record.attemptSuffixes[attempt] &>> (shift &- 8))
-                suffix |= UInt64(isPlain(byte) ? byte : 0x3F) &<< shift
-            }
-            out.append(packed: suffix, count: 8)
+            let suffix = record.attemptSuffixes[attempt] & 0xFFFF_FFFF_FFFF
+            let isAlphanumeric = suffix.isLowerAlphanumeric(count: 6)
+            let text = isAlphanumeric ? suffix : 0x3F3F_3F3F_3F3F
+            out.append(packed: text << 8 | 0x22_0000_0000_0000_2D, count: 8)
         }
         out.append(0x5D)
     }

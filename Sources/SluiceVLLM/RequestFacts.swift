@@ -41,25 +41,23 @@ package struct RequestFacts: Sendable {
     /// Nothing said yet.
     init() {}
 
-    /// The facts of a body whose text that began at `start` is longer by `count` bytes: it is all
-    /// prompt, and what stands behind it has moved.
-    func with(_ count: Int, moreTextAt start: Int) -> RequestFacts {
+    /// The text that began at `start` is longer by `count` bytes: it is all prompt, and what stands
+    /// behind it has moved.
+    @inline(__always) mutating func lengthen(by count: Int, at start: Int) {
         func moved(_ range: Range<Int>) -> Range<Int> {
             range.lowerBound < start
                 ? range : range.lowerBound &+ count..<range.upperBound &+ count
         }
-        var facts = self
-        facts.promptBytes &+= count
-        facts.previousResponse = previousResponse.map(moved)
+        promptBytes &+= count
+        if let range = previousResponse { previousResponse = moved(range) }
         switch options {
         case .absent: break
-        case .null(let range): facts.options = .null(moved(range))
+        case .null(let range): options = .null(moved(range))
         case .object(let brace, let isEmpty):
             let place = brace < start ? brace : brace &+ count
-            facts.options = .object(afterBrace: place, isEmpty: isEmpty)
-        case .includeUsage(let value): facts.options = .includeUsage(value: moved(value))
+            options = .object(afterBrace: place, isEmpty: isEmpty)
+        case .includeUsage(let value): options = .includeUsage(value: moved(value))
         }
-        return facts
     }
 }
 
@@ -80,13 +78,16 @@ package struct RequestTemplate: ~Copyable, Sendable {
     /// Knows no body yet.
     package init() {}
 
-    /// What the body says, if it is the learned one with another text; nil for any other.
-    @inline(__always)
-    mutating func facts(of body: Span<UInt8>, model: inout InlineText<256>) -> RequestFacts? {
-        guard around.matches(body) else { return nil }
+    /// Says what the body says, if it is the learned one with another text; false for any other.
+    @inline(__always) mutating func tell(
+        of body: Span<UInt8>, _ facts: inout RequestFacts, model: inout InlineText<256>
+    ) -> Bool {
+        guard around.matches(body) else { return false }
         model.removeAll()
         model.append(self.model.bytes)
-        return facts.with(body.count &- bodyCount, moreTextAt: around.headCount)
+        facts = self.facts
+        facts.lengthen(by: body.count &- bodyCount, at: around.headCount)
+        return true
     }
 
     /// Remembers a body that was read without an error.

@@ -17,9 +17,14 @@ package struct RequestPeek: ~Copyable, Sendable {
     ///
     /// Changes nothing: a borrow of a value this large is passed as a copy of it.
     package mutating func outputTokensMax() -> Int? {
-        if route == .responses { return facts.maxOutputTokens }
-        return route == .chatCompletions
-            ? facts.maxCompletionTokens ?? facts.maxTokens : facts.maxTokens
+        switch route {
+        case .responses: return facts.maxOutputTokens
+        case .chatCompletions: return facts.maxCompletionTokens ?? facts.maxTokens
+        case .completions, .responsesByID, .embeddings, .messages, .rerank, .score,
+            .audioTranscriptions, .audioTranslations, .tokenize, .detokenize, .pooling, .classify,
+            .models, .health, .admin, .unknown:
+            return facts.maxTokens
+        }
     }
     package private(set) var error: PeekError?
 
@@ -70,8 +75,7 @@ package struct RequestPeek: ~Copyable, Sendable {
         _ bytes: Span<UInt8>, isLast: Bool, like template: inout RequestTemplate
     ) {
         guard isLast, consumed == 0, !route.isMultipart else { return feed(bytes) }
-        if let known = template.facts(of: bytes, model: &model) {
-            facts = known
+        if template.tell(of: bytes, &facts, model: &model) {
             consumed = bytes.count
             scanner.passOverText()
             return

@@ -128,3 +128,22 @@ import Testing
         check(0x61, { $0 == 0x22 }) { $0.lastIndex(of: 0x22, from: $1, to: $2) }
     }
 }
+
+@Suite struct WordTests {
+    @Test func `a word is lower-case letters and digits where each of its bytes is`() {
+        let good = Set("0123456789abcdefghijklmnopqrstuvwxyz".utf8)
+        for byte in UInt8.min...UInt8.max {
+            for place in 0..<8 {
+                let word =
+                    0x7A39_6130_7A39_6130 & ~(0xFF << (8 * place)) | UInt64(byte) << (8 * place)
+                for count in 0...8 {
+                    let wanted = place >= count || good.contains(byte)
+                    let found = word.isLowerAlphanumeric(count: count)
+                    if found != wanted {
+                        #expect(found == wanted, "\(byte) at \(place) of \(count)")
+                    }
+                }
+            }
+        }
+    }
+}

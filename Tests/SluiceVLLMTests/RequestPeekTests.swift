@@ -285,8 +285,9 @@ private func seen(_ peek: inout RequestPeek, _ body: [UInt8]) -> Seen {
     /// The model and the bytes of prompt that a template tells; nil where it does not know the body.
     private func says(_ template: inout RequestTemplate, _ body: [UInt8]) -> String? {
         var model = InlineText<256>()
-        let facts = template.facts(of: body.span, model: &model)
-        return facts.map { "\(model.text), \($0.promptBytes)" }
+        var facts = RequestFacts()
+        guard template.tell(of: body.span, &facts, model: &model) else { return nil }
+        return "\(model.text), \(facts.promptBytes)"
     }
 
     @Test func `is told by its last text alone, and learned anew where more differs`() {

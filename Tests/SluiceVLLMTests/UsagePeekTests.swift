@@ -184,7 +184,8 @@ import Testing
     {
         let names = [
             "usage", "usage", "prompt_tokens", "completion_tokens", "total_tokens", "x",
-            #"\"usage\":{"#, #"a\\"#, #"a\"usage"#, #"a\\\"usage"#, "usag", "prompt_tokens_details", "cached_tokens",
+            #"\"usage\":{"#, #"a\\"#, #"a\"usage"#, #"a\\\"usage"#, "usag", "prompt_tokens_details",
+            "cached_tokens",
         ]
         var members: [String] = []
         for _ in 0..<Int.random(in: 0...4, using: &random) {
