@@ -12,6 +12,8 @@ SANITIZERS ?= thread address
 SANITIZER_FILTER ?=
 # Tests of the plain run, and of nothing else: TEST_FILTER=REGEX.
 TEST_FILTER ?=
+# Scenarios of `make simulation`: `sluice simulate --list` names them.
+SCENARIOS ?= T0
 # Arguments of `make bench`, for example BENCH=--quick
 BENCH ?=
 # Arguments of `make soak`, for example SOAK='--minutes 60'
@@ -21,7 +23,7 @@ STRETCH ?= 5
 
 CFLAGS_BENCH := -O2 -Wall -Wextra -Werror
 
-.PHONY: help run demo build test lint format unit clients faults sanitizers summary bench \
+.PHONY: help run demo build test lint format unit clients simulation faults sanitizers summary bench \
 	bench-tools soak instructions test-vllm container-check clean setup-run setup-test setup-count setup-bench
 .NOTPARALLEL:
 
@@ -31,7 +33,7 @@ help: ## lists the targets
 run: setup-run build ## builds, then starts three simulated replicas, the gateway and a gentle load
 	@exec .build/release/sluice demo
 
-test: setup-test lint unit build clients sanitizers summary ## checks everything (what CI runs)
+test: setup-test lint unit build simulation clients sanitizers summary ## checks everything (what CI runs)
 
 build: setup-run ## the release binaries, .build/release/sluice and vllm-sim
 	@swift build -c release --product sluice
@@ -58,6 +60,9 @@ summary:
 
 bench: setup-bench build bench-tools ## compares with nginx and HAProxy, writes docs/benchmarks.md
 	@python3 bench/run.py $(BENCH)
+
+simulation: build ## the scenarios of the specification in the simulator (SCENARIOS='T3 T5')
+	@.build/release/sluice simulate $(foreach name,$(SCENARIOS),--scenario $(name))
 
 faults: setup-test build ## every fault of replicas, host and operators, with its figures
 	@scripts/client-tests.sh Tests/Faults

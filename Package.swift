@@ -77,9 +77,13 @@ let package = Package(
                 "SluiceBytes", "SluiceEndpoint", "SluiceExchange", "SluiceHTTP", "SluiceReactor",
                 "SluiceTelemetry", "SluiceTime", "SluiceTraffic", "SluiceVLLM", logging,
             ]),
+        module("SluiceSimulation", ["SluiceTime", "SluiceTraffic"]),
         module(
             "VLLMSimulator",
-            ["SluiceBytes", "SluiceEndpoint", "SluiceHTTP", "SluiceReactor", "SluiceTime"]),
+            [
+                "SluiceBytes", "SluiceEndpoint", "SluiceHTTP", "SluiceReactor", "SluiceSimulation",
+                "SluiceTime",
+            ]),
         module(
             "SluiceBench",
             [
@@ -90,9 +94,8 @@ let package = Package(
             name: "SluiceMain",
             dependencies: [
                 "SluiceBench", "SluiceBytes", "SluiceConfig", "SluiceEndpoint", "SluiceExchange",
-                "SluiceHTTP", "SluiceProxy", "SluiceReactor", "SluiceTelemetry", "SluiceTime",
-                "SluiceVLLM",
-                "VLLMSimulator", argumentParser, logging,
+                "SluiceHTTP", "SluiceProxy", "SluiceReactor", "SluiceSimulation", "SluiceTelemetry",
+                "SluiceTime", "SluiceVLLM", "VLLMSimulator", argumentParser, logging,
             ],
             swiftSettings: strict),
         .executableTarget(
@@ -115,9 +118,10 @@ let package = Package(
             "VLLMSimulatorTests",
             [
                 "EndpointTestSupport", "SluiceBytes", "SluiceEndpoint", "SluiceReactor",
-                "SluiceTime", "VLLMSimulator",
+                "SluiceSimulation", "SluiceTime", "VLLMSimulator",
             ],
             resources: [.copy("Fixtures")]),
+        tests("SluiceSimulationTests", ["SluiceSimulation", "SluiceTime"]),
         .target(
             name: "EndpointTestSupport",
             dependencies: ["SluiceBytes", "SluiceEndpoint", "SluiceReactor", "SluiceTime"],
@@ -133,6 +137,9 @@ let package = Package(
             swiftSettings: strict),
         tests(
             "SluiceReactorTests", ["SluiceBytes", "SluiceReactor", "SluiceTime", "TLSTestSupport"]),
+        tests(
+            "SluiceExchangeTests",
+            ["SluiceBytes", "SluiceExchange", "SluiceTelemetry", "SluiceTime", "SluiceTraffic"]),
         tests("SluiceConfigTests", ["SluiceConfig", "SluiceExchange", "SluiceHTTP", "SluiceTime"]),
         tests(
             "SluiceBenchTests",

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <openssl/err.h>
+#include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
@@ -14,6 +15,14 @@
 #include <stdint.h>
 #include <string.h>
 #include <time.h>
+
+// ---- Digests -----------------------------------------------------------------------------------
+
+/// SHA-256 of bytes; 1 on success. Source: EVP_Digest(3).
+static inline int sluice_sha256(const void *bytes, size_t size, unsigned char out[32]) {
+    unsigned written = 0;
+    return EVP_Digest(bytes, size, out, &written, EVP_sha256(), NULL) == 1 && written == 32;
+}
 
 // ---- Contexts ----------------------------------------------------------------------------------
 

@@ -17,6 +17,12 @@ extension Configuration {
         case .standardOutput: lines.append("log      stdout")
         case .file(let path): lines.append("log      \(path)")
         }
+        if settings.classes.contains(where: { $0.timeToFirstToken != nil }) {
+            let classes = settings.classes.map { one in
+                one.name + (one.timeToFirstToken.map { " (ttft \(DurationText.text($0)))" } ?? "")
+            }
+            lines.append("classes  \(classes.joined(separator: ", "))")
+        }
         for pool in settings.pools {
             let models = pool.models + pool.aliases
             lines.append(

@@ -59,6 +59,7 @@ package struct Configuration: Sendable {
         if let certificate = draft.tls.certificateFile, let key = draft.tls.keyFile {
             draft.settings.tls = .init(certificateFile: certificate, keyFile: key)
         }
+        draft.completeClasses(context)
         if isReadable {
             var relations = Relations(settings: draft.settings, tls: draft.tls, context: context)
             relations.check()
@@ -124,6 +125,6 @@ package struct Configuration: Sendable {
                 "pool \(pool.name): queue_bytes_max (\(ByteSizeText.text(pool.queueBytesMax))) is below limits.body_bytes_max (\(ByteSizeText.text(settings.limits.bodyBytesMax))): large bodies can never wait."
             )
         }
-        return warnings
+        return warnings + admissionWarnings(settings)
     }
 }

@@ -10,7 +10,8 @@ enum Environment {
     static var keys: [String] {
         SettingsKeys.top.filter { key in
             switch key.form {
-            case .address, .integer, .size, .duration, .number, .boolean, .choice, .text: true
+            case .address, .integer, .size, .duration, .number, .numbers, .boolean, .choice, .text:
+                true
             case .list, .section, .either: false
             }
         }.map(\.name)

@@ -13,14 +13,16 @@ struct Relations {
         checkListeners()
         checkLimits()
         checkPools()
+        checkClasses()
+        checkTenants()
     }
 
-    private mutating func report(_ path: String, _ problem: String, _ advice: String? = nil) {
+    mutating func report(_ path: String, _ problem: String, _ advice: String? = nil) {
         context.report(ValueProblem(problem, advice: advice), at: context.origin(path), path)
     }
 
     /// ` (line 7)`, ` (--listen)`: where the other side of a contradiction stands.
-    private func place(_ path: String) -> String {
+    func place(_ path: String) -> String {
         switch context.origins[path] {
         case .file(_, let line, _): " (line \(line))"
         case .environment(let name), .flag(let name): " (\(name))"
@@ -188,7 +190,7 @@ struct Relations {
         }
     }
 
-    private mutating func checkUnique(
+    mutating func checkUnique(
         _ value: String, _ path: String, _ seen: inout [String: String], _ problem: String,
         _ advice: String? = nil
     ) {

@@ -2,7 +2,9 @@ extension GatewaySettings {
     /// These settings with everything of `new` that a running gateway can take over.
     ///
     /// Pools are matched by name; one that is new or gone waits for a restart, as does every key
-    /// outside of pools but the files of `tls`, where there is TLS already.
+    /// outside of pools but the files of `tls`, where there is TLS already, and the values of
+    /// classes and tenants. Which classes there are, and in which order, waits for a restart:
+    /// requests and metrics hold their numbers.
     package func adopting(_ new: GatewaySettings) -> GatewaySettings {
         var adopted = self
         if tls != nil, let files = new.tls { adopted.tls = files }
@@ -11,6 +13,11 @@ extension GatewaySettings {
             guard let pool = new.pools.first(where: { $0.name == name }) else { continue }
             adopted.pools[index].adopt(pool)
         }
+        if new.classes.map(\.name) == classes.map(\.name) { adopted.classes = new.classes }
+        let known = Set(classes.map(\.name))
+        if known.contains(new.defaultClass) { adopted.defaultClass = new.defaultClass }
+        let named = new.tenants.flatMap { [$0.defaultClass, $0.classMax].compactMap { $0 } }
+        if known.isSuperset(of: named) { adopted.tenants = new.tenants }
         return adopted
     }
 }

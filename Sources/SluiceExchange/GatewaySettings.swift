@@ -1,4 +1,5 @@
 import SluiceTime
+import SluiceTraffic
 
 /// Everything an operator may set, validated as a whole; the shell is built from it and knows no file.
 package struct GatewaySettings: Sendable, Equatable {
@@ -23,6 +24,13 @@ package struct GatewaySettings: Sendable, Equatable {
     package var pools: [PoolSettings] = []
     /// Client-visible time-to-first-token objectives, each a histogram bound.
     package var timeToFirstTokenObjectives: [Nanoseconds] = []
+    /// Priority classes, the most urgent first: 1 … ``AdmissionPolicy/classesMax``. Without an
+    /// objective in any of them admission is off.
+    package var classes = [ClassPolicy(name: "standard")]
+    /// Class of requests that name none, by name.
+    package var defaultClass = "standard"
+    /// Whose requests are told apart: at most ``AdmissionPolicy/tenantsMax`` less one.
+    package var tenants: [TenantSettings] = []
 
     package init() {}
 
@@ -116,6 +124,7 @@ package struct PoolSettings: Sendable, Equatable {
     package var queueWaitMax = Nanoseconds.seconds(30)
     /// Without progress and with a flat heartbeat for so long, a replica is wedged: 1 … 600 s.
     package var wedgedAfter = Nanoseconds.seconds(15)
+    package var admission = PoolAdmissionSettings()
 
     package init(name: String) { self.name = name }
 }

@@ -6,9 +6,15 @@ import SluiceVLLM
 /// Every refusal that is not an upstream's failure, worded once.
 extension Refusal {
     /// What the gate said.
-    package init(shed reason: ShedReason, retryAfter: Nanoseconds?) {
+    ///
+    /// - Parameter overloadStatus: what the pool answers where capacity is contended: 429 or 503.
+    package init(_ shed: Shed, overloadStatus: Int = 429) {
         let (why, message): (Reason, String) =
-            switch reason {
+            switch shed.reason {
+            case .overload:
+                (.overload, "The model servers are too busy to answer in time; retry later.")
+            case .infeasible:
+                (.infeasible, "The prompt is too long to be answered within the objective.")
             case .full: (.full, "Too many requests are waiting; retry later.")
             case .expired:
                 (.expired, "The request waited too long for a model server; retry later.")
@@ -16,13 +22,21 @@ extension Refusal {
             case .noReplica: (.noReplica, "No model server can take requests now; retry later.")
             case .draining: (.draining, "This gateway is shutting down; retry.")
             }
-        self.init(reason.status, why, message)
-        if let retryAfter {
-            let seconds = (retryAfter.count + 999_999_999) / 1_000_000_000
-            retryAfterSeconds = Int(min(max(seconds, 1), 60))
+        let status = shed.reason.status == 429 ? overloadStatus : shed.reason.status
+        self.init(status, why, message)
+        if shed.predictedWait >= .zero { predictedWait = shed.predictedWait }
+        switch shed.reason {
+        case .deadline, .infeasible: shouldRetry = false
+        case .overload, .full, .expired, .noReplica, .draining:
+            // A client that is told nothing comes back in half a second, and so do all others.
+            let wait = shed.retryAfter ?? Self.retryAfterMin
+            retryAfter = min(max(wait, Self.retryAfterMin), Self.retryAfterMax)
         }
-        if reason == .deadline { shouldRetry = false }
     }
+
+    /// Bounds of what clients are told to wait; beyond two minutes the official one gives up.
+    private static var retryAfterMin: Nanoseconds { .seconds(1) }
+    private static var retryAfterMax: Nanoseconds { .seconds(60) }
 
     /// A body beyond the limit; it is not read.
     package static func bodyTooLarge(bytesMax: Int) -> Refusal {
@@ -33,7 +47,7 @@ extension Refusal {
     package static var gatewayMemory: Refusal {
         var refusal = Refusal(
             503, .gatewayMemory, "The gateway holds as much as it may; retry later.")
-        refusal.retryAfterSeconds = 1
+        refusal.retryAfter = .seconds(1)
         return refusal
     }
 
@@ -75,6 +89,18 @@ extension Refusal {
         if let key = error.key { param = key.name.description }
     }
 
+    /// A class that is not configured: a guess in its place could be a surprise either way.
+    ///
+    /// - Parameter name: as the client wrote it, of 64 bytes at most.
+    package static func unknownClass(_ name: String, known: [String]) -> Refusal {
+        var refusal = Refusal(
+            400, .unknownClass,
+            "`\(name)` is no class of this gateway. Known classes: \(known.joined(separator: ", "))."
+        )
+        refusal.param = "x-sluice-class"
+        return refusal
+    }
+
     package static var missingModel: Refusal {
         var refusal = Refusal(
             400, .missingModel, "The request names no model, and there are several.")
@@ -96,7 +122,7 @@ extension Refusal {
     package static var modelsNotKnownYet: Refusal {
         var refusal = Refusal(
             503, .noReplica, "Not every model server has told its models yet; retry later.")
-        refusal.retryAfterSeconds = 2
+        refusal.retryAfter = .seconds(2)
         return refusal
     }
 
@@ -131,7 +157,7 @@ extension Refusal {
         var refusal = Refusal(
             503, .noReplica,
             "The model server that made this response cannot be reached now; retry later.")
-        refusal.retryAfterSeconds = 5
+        refusal.retryAfter = .seconds(5)
         return refusal
     }
 }

@@ -1,5 +1,6 @@
 import SluiceBytes
 import SluiceTelemetry
+import SluiceTime
 
 /// An answer of our own that is not the upstream's: a status, a reason, and what may be done.
 package struct Refusal: Sendable, Equatable {
@@ -13,8 +14,10 @@ package struct Refusal: Sendable, Equatable {
     package let type: StaticStringBox
     /// The body's `error.param`; empty is null.
     package var param = ""
-    /// Seconds until a retry makes sense; nil where unknown.
-    package var retryAfterSeconds: Int?
+    /// When a retry makes sense: 1 … 60 s, jittered already; nil where unknown or of no use.
+    package var retryAfter: Nanoseconds?
+    /// The wait that admission predicted; nil where it predicted none.
+    package var predictedWait: Nanoseconds?
     /// The header `x-should-retry`, which the official client obeys; nil leaves it to the status.
     package var shouldRetry: Bool?
     /// Whether the rest of the request is unread or unreadable: the connection ends after the answer.
@@ -58,8 +61,10 @@ package struct Refusal: Sendable, Equatable {
     ///   - requestID: echoed as `x-request-id`; empty before one is known.
     ///   - isHead: the request was HEAD: no body.
     ///   - closes: answer with `connection: close`.
+    ///   - explanation: for a client that asked for one.
     package func append(
-        requestID: Span<UInt8>, isHead: Bool, closes: Bool, to output: inout ByteBuffer
+        requestID: Span<UInt8>, isHead: Bool, closes: Bool, explanation: Explanation? = nil,
+        to output: inout ByteBuffer
     ) {
         var body = ByteBuffer(minimumCapacity: 256)
         body.append("{\"error\":{\"message\":\"")
@@ -90,11 +95,17 @@ package struct Refusal: Sendable, Equatable {
             output.append("\r\nx-request-id: ")
             output.append(requestID)
         }
-        if let seconds = retryAfterSeconds {
+        // Rounded up both, so that nobody is back before it makes sense. The official client takes
+        // the milliseconds where it finds them.
+        if let retryAfter {
             output.append("\r\nretry-after: ")
-            output.appendDecimal(seconds)
+            output.appendDecimal(retryAfter.roundedUp(to: .seconds(1)))
             output.append("\r\nretry-after-ms: ")
-            output.appendDecimal(seconds * 1_000)
+            output.appendDecimal(retryAfter.roundedUp(to: .milliseconds(1)))
+        }
+        if let predictedWait {
+            output.append("\r\nx-sluice-predicted-wait-ms: ")
+            output.appendDecimal(predictedWait.roundedUp(to: .milliseconds(1)))
         }
         if let shouldRetry {
             output.append(shouldRetry ? "\r\nx-should-retry: true" : "\r\nx-should-retry: false")
@@ -104,7 +115,9 @@ package struct Refusal: Sendable, Equatable {
             output.append(allow.value)
         }
         if closes { output.append("\r\nconnection: close") }
-        output.append("\r\n\r\n")
+        output.append("\r\n")
+        explanation?.append(to: &output)
+        output.append("\r\n")
         if !isHead { output.append(body.bytes) }
     }
 
@@ -120,6 +133,14 @@ package struct Refusal: Sendable, Equatable {
                 buffer.append(byte)
             }
         }
+    }
+}
+
+extension Nanoseconds {
+    /// How many of `unit` the span is, not below zero.
+    fileprivate func roundedUp(to unit: Nanoseconds) -> Int {
+        let (whole, rest) = max(0, count).quotientAndRemainder(dividingBy: unit.count)
+        return Int(whole) + (rest > 0 ? 1 : 0)
     }
 }
 

@@ -9,6 +9,7 @@ package enum RequestForwarding {
     private static let dropped = KnownFieldSet(
         .host, .contentLength, .expect, .acceptEncoding, .authorization, .xRequestID, .forwarded,
         .xForwardedFor, .xForwardedProto, .xForwardedHost, .xForwardedPort, .xRealIP, .via, .sluice,
+        .xSluiceClass, .xSluiceExplain, .gatewayObjective, .gatewayFairnessID,
         .endpointLoadMetricsFormat)
 
     /// Keeps what every attempt will send of a head: target, authorization, fields.
@@ -153,14 +154,17 @@ package enum AnswerFraming: Sendable {
 /// What of a replica's head goes to the client.
 package enum ResponseForwarding {
     private static let dropped = KnownFieldSet(
-        .contentLength, .xRequestID, .via, .sluice, .endpointLoadMetrics)
+        .contentLength, .xRequestID, .via, .sluice, .xSluiceClass, .xSluiceExplain,
+        .endpointLoadMetrics)
 
     /// Writes the client's head of a replica's answer.
     ///
+    /// - Parameter explanation: for a client that asked for one.
     /// - Returns: how the body that follows is framed.
     package static func appendHead(
         of head: inout ResponseHead, _ bytes: Span<UInt8>, requestID: Span<UInt8>,
-        isHead: Bool, isHTTP11: Bool, closes: inout Bool, into output: inout ByteBuffer
+        isHead: Bool, isHTTP11: Bool, explanation: Explanation?, closes: inout Bool,
+        into output: inout ByteBuffer
     ) -> AnswerFraming {
         output.append("HTTP/1.1 ")
         output.appendDecimal(head.status)
@@ -178,6 +182,7 @@ package enum ResponseForwarding {
         output.append("x-request-id: ")
         output.append(requestID)
         output.append("\r\nvia: 1.1 sluice\r\n")
+        explanation?.append(to: &output)
         let framing = frame(&head, bytes, isHead: isHead, isHTTP11: isHTTP11, into: &output)
         if framing == .untilClose { closes = true }
         if closes {

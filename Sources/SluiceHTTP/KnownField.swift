@@ -13,12 +13,15 @@ package enum KnownField: UInt8, CaseIterable, Sendable {
     case endpointLoadMetrics, endpointLoadMetricsFormat, dataParallelRank
     case xStainlessRetryCount, xStainlessReadTimeout, xRequestTimeoutMs, xEnvoyExpectedTimeoutMs
     case traceparent, tracestate
-    /// Any field whose name begins with `x-sluice-`.
+    case xSluiceClass, xSluiceExplain
+    /// Class and tenant, as gateways of the Kubernetes inference extension name them.
+    case gatewayObjective, gatewayFairnessID
+    /// Any other field whose name begins with `x-sluice-`.
     case sluice
 
     /// Classifies a field name, ignoring ASCII case.
     ///
-    /// By length, then by first letter: at most two names are compared, mostly one or none.
+    /// By length, then by first letter: at most three names are compared, mostly one or none.
     @inline(__always)
     package static func classify(_ bytes: Span<UInt8>, _ name: Range<Int>) -> KnownField {
         guard !name.isEmpty else { return .other }
@@ -108,6 +111,8 @@ package enum KnownField: UInt8, CaseIterable, Sendable {
                 if bytes.equalsName("content-length", in: name) { return .contentLength }
             case 0x68:
                 if bytes.equalsName("http2-settings", in: name) { return .http2Settings }
+            case 0x78:
+                if bytes.equalsName("x-sluice-class", in: name) { return .xSluiceClass }
             default: return other(bytes, name, first)
             }
         case 15:
@@ -127,6 +132,7 @@ package enum KnownField: UInt8, CaseIterable, Sendable {
             case 0x78:
                 if bytes.equalsName("x-forwarded-host", in: name) { return .xForwardedHost }
                 if bytes.equalsName("x-forwarded-port", in: name) { return .xForwardedPort }
+                if bytes.equalsName("x-sluice-explain", in: name) { return .xSluiceExplain }
             default: return other(bytes, name, first)
             }
         case 17:
@@ -186,6 +192,22 @@ package enum KnownField: UInt8, CaseIterable, Sendable {
             case 0x65:
                 if bytes.equalsName("endpoint-load-metrics-format", in: name) {
                     return .endpointLoadMetricsFormat
+                }
+            default: return other(bytes, name, first)
+            }
+        case 29:
+            switch first {
+            case 0x78:
+                if bytes.equalsName("x-gateway-inference-objective", in: name) {
+                    return .gatewayObjective
+                }
+            default: return other(bytes, name, first)
+            }
+        case 31:
+            switch first {
+            case 0x78:
+                if bytes.equalsName("x-gateway-inference-fairness-id", in: name) {
+                    return .gatewayFairnessID
                 }
             default: return other(bytes, name, first)
             }

@@ -12,15 +12,16 @@ struct ServeCommand: ParsableCommand {
         abstract: "Forward clients to vLLM servers until SIGTERM.",
         discussion: """
             Flags win over the environment (SLUICE_LISTEN, SLUICE_STATUS, SLUICE_ADMIN, \
-            SLUICE_WORKERS, SLUICE_ACCESS_LOG, SLUICE_ADMIN_ROUTES), that over the file, that over \
-            the defaults. One line is printed when the listeners are open. SIGTERM drains and \
+            SLUICE_WORKERS, SLUICE_ACCESS_LOG, SLUICE_ADMIN_ROUTES, SLUICE_TTFT_SLO, \
+            SLUICE_DEFAULT_CLASS), that over the file, that over the defaults. One line is printed when the listeners are open. SIGTERM drains and \
             leaves with 0; a second signal cuts what is left and leaves with 128 and its number. \
-            SIGHUP reads the file again: replicas, models and bounds of pools, keys and \
-            certificates change at once; other changed keys are named in the log and need a \
+            SIGHUP reads the file again: replicas, models and bounds of pools, objectives and shares \
+            of classes, tenants, keys and certificates change at once; other changed keys are named in the log and need a \
             restart; a file with an error changes nothing.
 
             EXAMPLES
               sluice serve --replica http://127.0.0.1:8000
+              sluice serve --replica-dns http://vllm:8000 --ttft-slo 500ms
               sluice serve --listen 127.0.0.1:8080 --admin 127.0.0.1:9801 \\
                 --replica http://127.0.0.1:8101 --replica http://127.0.0.1:8102 --workers 2
               sluice serve --replica-dns http://vllm.models.svc.cluster.local:8000 \\

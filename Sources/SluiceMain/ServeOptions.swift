@@ -70,6 +70,12 @@ struct ServeOptions: ParsableArguments {
             valueName: "where"))
     var accessLog: String?
 
+    @Option(
+        help: ArgumentHelp(
+            "Objective for the time to the first token, such as 500ms: requests that would miss it are refused. (default: none)",
+            valueName: "span"))
+    var ttftSlo: String?
+
     /// The flags as the configuration takes them.
     var flags: ServeFlags {
         var flags = replicas.flags
@@ -80,6 +86,7 @@ struct ServeOptions: ParsableArguments {
         flags.tlsCertificate = tlsCert
         flags.tlsKey = tlsKey
         flags.accessLog = accessLog
+        flags.firstTokenObjective = ttftSlo
         return flags
     }
 }

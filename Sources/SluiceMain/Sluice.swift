@@ -1,7 +1,7 @@
 import ArgumentParser
 import SluiceProxy
 
-/// The program: `sluice serve|check|doctor|demo|bench`.
+/// The program: `sluice serve|check|doctor|demo|bench|simulate`.
 @main struct Sluice: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "sluice",
@@ -18,6 +18,8 @@ import SluiceProxy
                 sluice doctor --replica http://10.0.0.1:8000
               Measure any OpenAI endpoint:
                 sluice bench http://127.0.0.1:8080
+              Simulate a fleet under overload:
+                sluice simulate --scenario T3
 
             EXIT STATUS
               0  done, or drained after SIGTERM
@@ -29,6 +31,6 @@ import SluiceProxy
         version: BuildInfo.version,
         subcommands: [
             ServeCommand.self, CheckCommand.self, DoctorCommand.self, DemoCommand.self,
-            BenchCommand.self,
+            BenchCommand.self, SimulateCommand.self,
         ])
 }

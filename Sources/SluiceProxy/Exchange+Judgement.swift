@@ -55,8 +55,10 @@ extension Exchange {
         let verdict = findPool(&peek, directory: directory, pools: pools)
         guard case .pool = verdict else { return verdict }
         arrival.bodyBytes = bodyCount
-        arrival.promptTokensEstimate =
-            peek.facts.promptBytes / 4 &+ peek.facts.promptTokens &+ peek.facts.mediaParts &* 1_000
+        arrival.promptBytes = peek.facts.promptBytes
+        arrival.promptTokens = peek.facts.promptTokens &+ peek.facts.mediaParts &* 1_000
+        arrival.sequences = peek.facts.sequences
+        arrival.isStream = peek.facts.isStream
         let tokensMax = peek.outputTokensMax()
         arrival.outputTokensMax = tokensMax ?? 0
         record.tokensMax = Int32(clamping: tokensMax ?? -1)

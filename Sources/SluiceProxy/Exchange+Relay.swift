@@ -26,11 +26,13 @@ extension UpstreamConnection {
     /// Puts the client's head into its buffer and readies the exchange for the body.
     mutating func beginAnswer(
         of exchange: inout Exchange, _ head: inout ResponseHead, isHTTP11: Bool,
-        closes: inout Bool, into output: inout ByteBuffer, _ pool: BufferPool
+        explanation: Explanation?, closes: inout Bool, into output: inout ByteBuffer,
+        _ pool: BufferPool
     ) {
         exchange.answerFraming = ResponseForwarding.appendHead(
             of: &head, input.bytes, requestID: exchange.record.requestID.bytes,
-            isHead: exchange.method == .head, isHTTP11: isHTTP11, closes: &closes, into: &output)
+            isHead: exchange.method == .head, isHTTP11: isHTTP11, explanation: explanation,
+            closes: &closes, into: &output)
         exchange.record.status = UInt16(head.status)
         exchange.answerBody = BodyDecoder(framing: head.framing)
         exchange.upstreamKeepsAlive = head.keepAlive
@@ -140,7 +142,9 @@ extension Exchange {
         _ pool: BufferPool
     ) -> Bool {
         switch kind {
-        case .content: newContentEvents &+= 1
+        case .content:
+            newContentEvents &+= 1
+            sawOutput = true
         case .terminal: sawTerminalEvent = true
         case .error:
             sawErrorEvent = true
@@ -151,7 +155,8 @@ extension Exchange {
                 pool.release(&partialEvent)
                 return true
             }
-        case .comment, .prelude, .other: break
+        case .prelude: sawOutput = true
+        case .comment, .other: break
         }
         if kind != .comment { sawEvent = true }
         if !partialEvent.isEmpty { payload.append(partialEvent.bytes) }

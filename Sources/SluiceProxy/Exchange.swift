@@ -53,6 +53,8 @@ struct Exchange: ~Copyable {
     var bodySent = 0
     var isRequestSent = false
     var arrival = Arrival()
+    /// The client asked what becomes of its request (`x-sluice-explain: 1`).
+    var isExplained = false
 
     /// The replica that made the response the request is about, or continues: no other can answer.
     var owner: ReplicaID?
@@ -88,6 +90,9 @@ struct Exchange: ~Copyable {
     /// The classifier has a part of an event.
     var isEventBegun = false
     var sawEvent = false
+    /// The engine has begun to answer in this attempt, and the pool has been told so.
+    var sawOutput = false
+    var isOutputTold = false
     var sawTerminalEvent = false
     var sawErrorEvent = false
     var hasContent = false
@@ -195,6 +200,8 @@ struct Exchange: ~Copyable {
         isEventBegun = false
         isEventStream = false
         sawEvent = false
+        sawOutput = false
+        isOutputTold = false
     }
 
     // MARK: The answer
@@ -214,7 +221,7 @@ struct Exchange: ~Copyable {
     var answerVerdict: PermitEnd {
         switch record.upstreamStatus {
         // Its own queue limit: a busy replica is not a sick one.
-        case 503: .ignored
+        case 503, 429: .refused
         case 500...: .serverError
         default: sawErrorEvent ? .serverError : .success
         }
@@ -233,5 +240,14 @@ struct Exchange: ~Copyable {
         if usage.prompt >= 0 { record.promptTokens = usage.prompt }
         if usage.completion >= 0 { record.generationTokens = usage.completion }
         if usage.cached >= 0 { record.cachedTokens = usage.cached }
+    }
+
+    /// What the request has taken of its replica, as far as known.
+    var service: Service {
+        var tokens = Int(record.generationTokens)
+        if tokens < 0, isEventStream { tokens = Int(record.contentEvents) }
+        return Service(
+            promptTokens: Int(record.promptTokens), cachedTokens: Int(record.cachedTokens),
+            outputTokens: tokens)
     }
 }

@@ -86,7 +86,7 @@ package final class Gateway {
             signals = takesSignals ? try SignalSource() : nil
             shared = try GatewayShared(
                 settings: settings, workers: workerCount,
-                directory: ReplicaDirectory(pools: settings.pools.count), serverTLS: serverTLS,
+                directory: ReplicaDirectory(settings), serverTLS: serverTLS,
                 logger: logger)
         } catch {
             throw .system(error)

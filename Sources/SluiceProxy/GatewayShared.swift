@@ -51,12 +51,14 @@ final class GatewayShared: Sendable {
         self.logger = logger
         outboxes = settings.accessLog == .off ? [] : (0..<workers).map { _ in AccessLogOutbox() }
         self.directory = Guarded(directory)
+        let tenants = TenantTable(settings.tenants)
         pools = settings.pools.map { pool in
             ReplicaPool(
                 name: pool.name, workers: workers, limits: pool.admissionLimits,
+                policy: settings.admissionPolicy(for: pool, tenants: tenants),
                 health: pool.healthSettings, seed: .random(in: .min ... .max))
         }
-        scales = BucketScales(firstTokenObjectives: settings.timeToFirstTokenObjectives)
+        scales = BucketScales(firstTokenObjectives: settings.firstTokenBounds)
         bufferPools = (0..<workers).map { _ in BufferPool() }
         var mailboxes: [Mailbox<WorkerMessage>] = []
         var shards: [MetricShard] = []

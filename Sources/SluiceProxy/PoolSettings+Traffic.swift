@@ -19,4 +19,22 @@ extension PoolSettings {
         health.scrapeInterval = scrapeInterval
         return health
     }
+
+}
+
+extension GatewaySettings {
+    /// Who may enter a pool.
+    ///
+    /// - Parameter tenants: the numbers that arrivals have.
+    func admissionPolicy(for pool: PoolSettings, tenants: TenantTable) -> AdmissionPolicy {
+        var policy = AdmissionPolicy()
+        policy.mode = pool.admission.mode
+        policy.classes = classes
+        policy.tenants = tenants.policies
+        policy.slotsMax = pool.admission.slotsMax
+        policy.gateways = pool.admission.gateways
+        policy.isExclusive = pool.admission.isExclusive
+        policy.noReplicaWait = pool.admission.noReplicaWait
+        return policy
+    }
 }

@@ -59,18 +59,33 @@ struct ReplicaDirectory: Sendable {
     private(set) var models: [ModelEntry] = []
     private var hashes: [UInt64] = []
     var names = NameTables()
+    /// By pool: the status of refusals where capacity is contended.
+    var overloadStatuses: [Int] = []
+    /// Classes and tenants.
+    var callers: Callers
     /// Every configured replica has told its models at least once: only then is a model "unknown".
     var isComplete = false
     /// The answer to `GET /v1/models`, made when the directory was.
     var modelsPage: [UInt8] = []
 
-    init(pools: Int) { endpoints = Array(repeating: [], count: pools) }
+    /// No replicas and no models yet.
+    init(_ settings: GatewaySettings) {
+        endpoints = Array(repeating: [], count: settings.pools.count)
+        callers = Callers(settings, TenantTable(settings.tenants), generation: 1)
+        overloadStatuses = settings.pools.map(\.admission.overloadStatus)
+        names.classes = settings.classes.map(\.name)
+    }
 
     func endpoint(_ key: ReplicaKey) -> ReplicaEndpoint? {
         guard key.slot < endpoints[key.pool].count, let found = endpoints[key.pool][key.slot],
             found.generation == key.generation
         else { return nil }
         return found
+    }
+
+    /// The status of the pool's refusals where capacity is contended.
+    func overloadStatus(pool: Int) -> Int {
+        pool < overloadStatuses.count ? overloadStatuses[pool] : 429
     }
 
     /// The replica's name for people.

@@ -28,10 +28,19 @@ extension Worker {
     func carryOut(_ e: UInt32, _ verdict: consuming AdmissionVerdict) {
         switch consume verdict {
         case .dispatch(let permit): dispatch(e, permit)
-        case .wait(let ticket): exchanges[e].ticket = ticket
-        case .shed(let reason, let retryAfter):
-            refuse(e, Refusal(shed: reason, retryAfter: retryAfter))
+        case .wait(let ticket, let predicted, let wakes):
+            turnWakes.formUnion(wakes)
+            exchanges[e].ticket = ticket
+            exchanges[e].record.predictedWait = predicted
+        case .shed(let shed): refuse(e, shed)
         }
+    }
+
+    /// Refuses what admission does not let in, whether the body has been read or not.
+    func refuse(_ e: UInt32, _ shed: Shed) {
+        if shed.predictedWait >= .zero { exchanges[e].record.predictedWait = shed.predictedWait }
+        let status = directory.value.overloadStatus(pool: exchanges[e].traffic)
+        refuse(e, Refusal(shed, overloadStatus: status))
     }
 
     /// Takes what the queues have for this worker.
@@ -47,11 +56,11 @@ extension Worker {
                     } else {
                         turnWakes.formUnion(permit.release(.ignored, now: now))
                     }
-                case .expired(let bits, let reason, let retryAfter):
+                case .shed(let bits, let shed):
                     let token = Token(bits: bits)
                     if exchanges.holds(token) {
                         exchanges[token.slot].ticket = nil
-                        refuse(token.slot, Refusal(shed: reason, retryAfter: retryAfter))
+                        refuse(token.slot, shed)
                     }
                 }
             }
@@ -129,8 +138,9 @@ extension Worker {
     /// An attempt has failed and its connection is gone: again, or an answer, or a cut.
     func attemptFailed(_ e: UInt32, _ failure: UpstreamFailure, bytesAcknowledged: Int? = nil) {
         // What a failed connect says of the replica was told when it was seen.
-        let isCounted = failure == .engineRefused || failure.isBeforeRequest
-        releasePermit(e, isCounted ? .ignored : .failed)
+        let end: PermitEnd =
+            failure == .engineRefused ? .refused : failure.isBeforeRequest ? .ignored : .failed
+        releasePermit(e, end)
         if exchanges[e].isAnswerBegun {
             cut(e, failure.outcomeAfterAnswerBegan, failure.reason)
             return
@@ -223,6 +233,6 @@ extension Worker {
     func releasePermit(_ e: UInt32, _ end: PermitEnd) {
         endProgress(e)
         guard let permit = exchanges[e].permit.take() else { return }
-        turnWakes.formUnion(permit.release(end, now: now))
+        turnWakes.formUnion(permit.release(end, exchanges[e].service, now: now))
     }
 }

@@ -8,10 +8,16 @@ import SluiceTraffic
 /// How exchanges end: each exactly once, here.
 extension Worker {
     /// Answers with a status of our own; the replica, if any, is let go.
+    ///
+    /// What of the request has not been read is discarded within bounds and never parsed: the
+    /// connection ends, lingering, with the answer.
     func refuse(_ e: UInt32, _ refusal: Refusal) {
         let d = exchanges[e].downstream
         abandonUpstream(e, .ignored)
-        if !exchanges[e].record.received.isSet { exchanges[e].record.received = now }
+        if !exchanges[e].record.received.isSet {
+            exchanges[e].record.received = now
+            if exchanges[e].hasBody { downstreams[d].closesAfterAnswer = true }
+        }
         exchanges[e].isHeadHeld = false
         downstreams[d].output.removeAll()
         pool.provide(&downstreams[d].output)
@@ -20,8 +26,22 @@ extension Worker {
         refusal.append(
             requestID: id.bytes,
             isHead: exchanges[e].record.method == .head,
-            closes: downstreams[d].closesAfterAnswer, to: &downstreams[d].output)
+            closes: downstreams[d].closesAfterAnswer,
+            explanation: exchanges[e].isExplained ? explanation(e) : nil,
+            to: &downstreams[d].output)
         answerWith(e, d, status: refusal.status, refusal.outcome, refusal.reason)
+    }
+
+    /// What became of the exchange so far.
+    func explanation(_ e: UInt32) -> Explanation {
+        let record = exchanges[e].record
+        let names = directory.value.names
+        let until = record.admitted.isSet ? record.admitted : now
+        return Explanation(
+            replica: names.replica(record.replicaIndex)?.name,
+            queue: record.received.isSet ? max(.zero, until - record.received) : .zero,
+            className: names.className(record.classIndex),
+            tenant: record.tenantIndex < 0 ? nil : names.tenantName(record.tenantIndex))
     }
 
     /// Answers with a page of our own.

@@ -51,16 +51,26 @@ extension Worker {
 
     /// Content events are on their way to the client.
     func countContent(_ exchange: inout Exchange, _ events: Int) {
-        noteProgress(&exchange)
+        noteProgress(&exchange, events)
         exchange.record.contentEvents &+= UInt32(truncatingIfNeeded: events)
         exchange.pendingContentEvents &+= events
         for _ in 0..<events { shard.contentEvent(model: exchange.record.modelIndex) }
     }
 
-    /// Events of whatever kind have come from the replica.
-    func noteProgress(_ exchange: inout Exchange) {
-        let replica = exchange.lastReplica
-        progress.with(exchange.traffic) { $0.eventArrived(from: replica, now: now) }
+    /// Events of whatever kind have come from the replica, so many of them content.
+    func noteProgress(_ exchange: inout Exchange, _ events: Int) {
+        let (replica, stream) = (exchange.lastReplica, exchange.downstream)
+        progress.with(exchange.traffic) {
+            $0.eventArrived(from: replica, stream: stream, content: events, now: now)
+        }
+    }
+
+    /// The engine has begun to answer: its prompt is no longer in the replica's backlog.
+    func outputBegan(_ e: UInt32) {
+        exchanges[e].isOutputTold = true
+        let sent = exchanges[e].record.sent
+        guard let wakes = exchanges[e].permit?.outputBegan(sent: sent, now: now) else { return }
+        turnWakes.formUnion(wakes)
     }
 
     /// Content events have been taken by the client's socket.

@@ -51,12 +51,14 @@ extension Worker {
         let kind = exchanges[e].progress
         guard kind != .none else { return }
         exchanges[e].progress = .none
-        let replica = exchanges[e].lastReplica
+        let (replica, stream) = (exchanges[e].lastReplica, exchanges[e].downstream)
         progress.with(exchanges[e].traffic) { progress in
             switch kind {
             case .none: break
             case .wait: progress.waitEnded(at: replica)
-            case .stream: progress.streamEnded(at: replica)
+            case .stream:
+                progress.streamEnded(at: replica)
+                progress.endProbe(at: replica, stream: stream)
             }
         }
     }

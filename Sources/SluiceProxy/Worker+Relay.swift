@@ -123,6 +123,7 @@ extension Worker {
         if isDraining { downstreams[d].closesAfterAnswer = true }
         upstreams[u].beginAnswer(
             of: &exchanges[e], &responseHead.value, isHTTP11: exchanges[e].clientIsHTTP11,
+            explanation: exchanges[e].isExplained ? explanation(e) : nil,
             closes: &downstreams[d].closesAfterAnswer, into: &downstreams[d].output, pool)
         if exchanges[e].record.route == .responses { beginOwnership(e, status: status) }
         headProgressed(e, status: status)
@@ -136,10 +137,11 @@ extension Worker {
 
     /// Notes what the classifier saw in this read: tokens, the first content, the pool's progress.
     private func observeEvents(_ e: UInt32) {
+        if exchanges[e].sawOutput, !exchanges[e].isOutputTold { outputBegan(e) }
         let events = exchanges[e].newContentEvents
         let hadContent = exchanges[e].hasContent
         guard events > 0 else {
-            noteProgress(&exchanges[e])
+            noteProgress(&exchanges[e], 0)
             return
         }
         exchanges[e].newContentEvents = 0
@@ -217,6 +219,9 @@ extension Worker {
             downstreams[d].output.count <= settings.limits.relayHighWaterBytes / 2
         {
             exchanges[e].isPaused = false
+            progress.with(exchanges[e].traffic) { [replica = exchanges[e].lastReplica] in
+                $0.endProbe(at: replica, stream: d)
+            }
             exchanges[e].upstreamDeadline = now + settings.timeouts.streamIdle
             armExchange(e)
             let u = exchanges[e].upstream
@@ -260,6 +265,7 @@ extension Worker {
             upstreams[u].transport.closeNotify()
             close(upstream: u)
         }
+        exchanges[e].takeUsage(&readers[e])
         releasePermit(e, lostItsEnd ? .failed : exchanges[e].answerVerdict)
         if lostItsEnd {
             sendPayload(e, d)

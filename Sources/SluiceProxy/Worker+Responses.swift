@@ -60,7 +60,10 @@ extension Worker {
             return
         }
         let traffic = shared.pools[exchanges[e].traffic]
-        guard let verdict = traffic.arrive(at: owner, now: now, random: &random.value) else {
+        guard
+            let verdict = traffic.arrive(
+                exchanges[e].arrival, at: owner, now: now, random: &random.value)
+        else {
             refuse(e, .responseGone)
             return
         }

@@ -42,7 +42,7 @@ package struct NameTables: Sendable {
     package var classes: [String] = ["default"]
     /// Values of the label `pool`, at most 256.
     package var pools: [String] = []
-    /// Values of the label `tenant`, at most 200.
+    /// Tenants: all names in the log, the first ``tenantLabelsMax`` as values of the label `tenant`.
     package var tenants: [String] = []
     /// Replicas by index; nil for one that is gone for good and whose series are no longer shown.
     package var replicas: [ReplicaName?] = []
@@ -52,6 +52,9 @@ package struct NameTables: Sendable {
     package var responseErrors: [String] = []
     /// Labels of the reasons for which a replica is picked.
     package var routingReasons: [String] = []
+
+    /// Values of the label `tenant` at most, besides `other` (METRICS.md).
+    package static let tenantLabelsMax = 200
 
     /// Tables that know only the class `default`.
     package init() {}
@@ -67,6 +70,11 @@ package struct NameTables: Sendable {
     /// The name of a tenant, empty for an index outside the table.
     package func tenantName(_ index: Int16) -> String {
         tenants.indices.contains(Int(index)) ? tenants[Int(index)] : ""
+    }
+    /// The label of a tenant: its name, or `other` beyond ``tenantLabelsMax``.
+    package func tenantLabel(_ index: UInt16) -> String {
+        let index = Int(index)
+        return index < Self.tenantLabelsMax && index < tenants.count ? tenants[index] : "other"
     }
     /// The name of a replica, nil for an index outside the table or a replica long gone.
     package func replica(_ index: Int32) -> ReplicaName? {

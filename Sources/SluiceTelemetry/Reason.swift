@@ -18,7 +18,8 @@ package enum Reason: UInt8, CaseIterable, Sendable {
     case upstreamStatus, errorEvent, poison
 
     // The client's request.
-    case badRequest, badFraming, badBody, missingModel, unknownModel, unknownRoute, routeDenied
+    case badRequest, badFraming, badBody, missingModel, unknownModel, unknownClass
+    case unknownRoute, routeDenied
     case methodNotAllowed, lengthRequired, bodyTooLarge, targetTooLong, headTooLarge
     case unsupportedMediaType, expectationFailed, misdirected, notImplemented
     case versionNotSupported, unauthorized, forbidden, requestTimeout
@@ -63,6 +64,7 @@ package enum Reason: UInt8, CaseIterable, Sendable {
         case .badBody: "bad_body"
         case .missingModel: "missing_model"
         case .unknownModel: "unknown_model"
+        case .unknownClass: "unknown_class"
         case .unknownRoute: "unknown_route"
         case .routeDenied: "route_denied"
         case .methodNotAllowed: "method_not_allowed"

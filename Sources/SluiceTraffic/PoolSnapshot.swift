@@ -20,6 +20,16 @@ package struct ReplicaSnapshotRow: Sendable {
     package var limit: Int
     /// Our own requests there.
     package var inflight: Int
+    /// Of them, those whose first output is still to come.
+    package var pending: Int
+    /// Requests it may hold by the delay it adds: what admission has learned; see ``limit``.
+    package var window: Double
+    /// Requests its engine is believed to run at once.
+    package var slots: Double
+    /// Time of one engine step, seconds.
+    package var stepTime: Double
+    /// Time per prompt token that has to be computed, seconds.
+    package var promptTime: Double
     /// Other clients' requests, faded when the scrape is stale.
     package var others: Double
     /// As scraped last.

@@ -34,6 +34,7 @@ extension PoolState {
             slots[descriptor.key] = slot
             entries[slot].descriptor = descriptor
             lanes[slot].inverseWeight = 1 / descriptor.usableWeight
+            lanes[slot].nameHash = Self.hash(descriptor.name)
             result.ids.append(id(slot))
         }
         for slot in entries.indices where entries[slot].isUsed && !kept.contains(slot) {
@@ -41,7 +42,7 @@ extension PoolState {
             observe(slot, .remove, now: now)
             retireIfDrained(slot)
         }
-        refresh()
+        refresh(now: now)
         return result
     }
 
@@ -50,6 +51,7 @@ extension PoolState {
         let health = ReplicaHealth(now: now, joins: joins, settings: settings)
         var entry = Entry(health: health, joined: now)
         entry.isUsed = true
+        entry.estimates = ReplicaEstimates(slotsMax: policy.slotsMax)
         if let free = entries.firstIndex(where: { !$0.isUsed }) {
             entries[free] = entry
             let generation = lanes[free].generation
@@ -60,7 +62,13 @@ extension PoolState {
         guard entries.count < ReplicaPool.replicasMax else { return nil }
         entries.append(entry)
         lanes.append(RouteLane())
+        costs.append(0)
         return entries.count - 1
+    }
+
+    /// FNV-1a: every gateway sends the requests of a key to the same replica.
+    private static func hash(_ name: String) -> UInt64 {
+        name.utf8.reduce(0xCBF2_9CE4_8422_2325) { ($0 ^ UInt64($1)) &* 0x0000_0100_0000_01B3 }
     }
 
     /// Frees the slot of a removed replica once nothing is in flight there.
@@ -68,6 +76,7 @@ extension PoolState {
         guard entries[slot].health.isDraining, lanes[slot].inflight == 0 else { return }
         entries[slot].isUsed = false
         entries[slot].descriptor = ReplicaDescriptor(name: "", key: "")
+        prefixes.forget(all: id(slot))
         lanes[slot].limit = 0
         lanes[slot].generation &+= 1
     }
@@ -93,7 +102,11 @@ extension PoolState {
             let inflight = max(entries[slot].inflightAtScrape, lanes[slot].inflight)
             entries[slot].load.take(scrape, inflight: Int(inflight), now: now)
             entries[slot].inflightAtScrape = 0
+            entries[slot].estimates.observe(
+                waiting: scrape.waiting, running: scrape.running, slotsMax: policy.slotsMax)
             refreshForeign(slot, now: now)
+            refreshTimes(slot)
+            refreshLimit(slot, now: now)
         } else {
             entries[slot].badScrapes &+= 1
         }
@@ -131,7 +144,7 @@ extension PoolState {
 
     /// Passes a signal to the replica's health and renews the lanes when that changed anything.
     mutating func observe(_ slot: Int, _ signal: HealthSignal, now: Instant) {
-        if apply(slot, signal, now: now) { refresh() }
+        if apply(slot, signal, now: now) { refresh(now: now) }
     }
 
     /// - Returns: whether the lanes are out of date.
@@ -159,7 +172,7 @@ extension PoolState {
     }
 
     /// Recounts the pool and opens or closes each lane: after a state, a window or the list changed.
-    mutating func refresh() {
+    mutating func refresh(now: Instant) {
         var reachable = 0
         var takenOut = 0
         up = 0
@@ -176,21 +189,8 @@ extension PoolState {
             let entry = entries[slot]
             let state = entry.health.state
             if entry.isUsed, isHopeful(state) { hopeful += 1 }
-            let isOpen =
-                entry.isUsed
-                && (isPanicking ? state.acceptsConnections : state.acceptsNewWork)
-            let limit = isOpen ? min(limits.replicaInflightMax, entry.health.window) : 0
-            lanes[slot].limit = Int32(clamping: limit)
+            refreshLimit(slot, now: now)
         }
-    }
-
-    /// Renews what the router adds to the ledger.
-    private mutating func refreshForeign(_ slot: Int, now: Instant) {
-        let load = entries[slot].load
-        let interval = settings.scrapeInterval
-        lanes[slot].foreign =
-            load.others(now: now, interval: interval)
-            + load.queueDepth(now: now, interval: interval)
     }
 
     // MARK: Time
@@ -208,7 +208,8 @@ extension PoolState {
                 report, timePerToken: entries[slot].load.timePerToken)
             if apply(slot, signal, now: now) { isOutOfDate = true }
         }
-        if isOutOfDate { refresh() }
+        if isOutOfDate { refresh(now: now) }
+        refreshEstimates(now: now, progress: progress)
         let expired = expireWaits(now: now)
         var result = pump(now: now)
         result.wakes.formUnion(expired)
@@ -224,7 +225,7 @@ extension PoolState {
         snapshot.isDraining = isDraining
         snapshot.queueLength = queue.count
         snapshot.queueBytes = queue.bytes
-        snapshot.queueOldest = queue.headAge(now: now)
+        snapshot.queueOldest = queue.oldest(now: now)
         snapshot.inflight = inflight
         snapshot.dispatched = dispatched
         snapshot.finished = finished
@@ -245,7 +246,9 @@ extension PoolState {
             id: id(slot), name: entry.descriptor.name, key: entry.descriptor.key,
             weight: entry.descriptor.usableWeight, state: entry.health.state,
             why: entry.health.why, since: entry.health.since, limit: Int(lanes[slot].limit),
-            inflight: Int(lanes[slot].inflight),
+            inflight: Int(lanes[slot].inflight), pending: Int(lanes[slot].pending),
+            window: entry.estimates.window, slots: entry.estimates.slots,
+            stepTime: entry.estimates.stepTime, promptTime: entry.estimates.promptTime,
             others: entry.load.others(now: now, interval: settings.scrapeInterval),
             waiting: entry.load.waiting, running: entry.load.running,
             kvUsage: entry.load.kvUsage, timePerToken: entry.load.timePerToken, signalAge: age,

@@ -1,7 +1,7 @@
 import SluiceTime
 
 // A value: everything here is reached through ReplicaPool's lock, or by one test. `now` and dice
-// come in, verdicts go out. The parts are in PoolState+Admission.swift and PoolState+Replicas.swift.
+// come in, verdicts go out. The parts are in PoolState+Arrival.swift, +Queue, +Release, +Replicas and +Estimates.
 
 /// The truth of one pool: replicas, ledger, queue and what was decided so far.
 ///
@@ -28,6 +28,7 @@ struct PoolState: Sendable {
         var succeeded: UInt64 = 0
         var failed: UInt64 = 0
         var serverErrors = ServerErrorShare()
+        var estimates = ReplicaEstimates(slotsMax: nil)
     }
 
     /// Transitions kept for the control thread; beyond, further ones are dropped and counted.
@@ -39,6 +40,8 @@ struct PoolState: Sendable {
 
     /// Bounds in force.
     var limits: AdmissionLimits
+    /// Who may enter, in force.
+    var policy: AdmissionPolicy
     /// Health rules in force.
     var settings: HealthSettings
     /// By slot; grows to the most replicas ever listed.
@@ -46,7 +49,27 @@ struct PoolState: Sendable {
     /// By slot, same length as `entries`: ledger and open or closed.
     var lanes: [RouteLane] = []
     /// Who waits, and the workers' boxes.
-    var queue = WaitQueue()
+    var queue: WaitQueue
+    /// Who is at which replica, one entry per permit.
+    var flights = FlightTable()
+    /// What is believed to be in the replicas' prefix caches.
+    var prefixes = PrefixBeliefs()
+    /// Scratch of the router, one per lane.
+    var costs: [Double] = []
+    /// What is believed of the requests.
+    var estimates: PoolEstimates
+    /// Tokens served by class; halved together, so that only what is recent counts.
+    var served: [Double]
+    /// The middle of the replicas' times per prompt token, seconds; as of the last tick.
+    var promptTime = 1e-4
+    /// The middle of what the replicas add to it, seconds; as of the last tick.
+    var engineDelay = 0.0
+    /// Of each slot: probe streams' gaps, as far as they have been taken in.
+    var stepTotals: [StepTotals] = []
+    /// Workers whose requests had to make room: woken with the next pump.
+    var evictionWakes = WakeSet()
+    /// Since when there has been a pool: engines may be full of what came before.
+    var started = Instant.unset
     /// What may be retried.
     var budget = RetryBudget()
     /// What is refused as a query of death.
@@ -74,9 +97,15 @@ struct PoolState: Sendable {
     var random: SplitMix64
 
     /// An empty pool.
-    init(limits: AdmissionLimits, settings: HealthSettings, seed: UInt64) {
+    init(
+        limits: AdmissionLimits, policy: AdmissionPolicy, settings: HealthSettings, seed: UInt64
+    ) {
         self.limits = limits
+        self.policy = policy
         self.settings = settings
+        queue = WaitQueue(policy)
+        estimates = PoolEstimates(classes: policy.classes.count)
+        served = [Double](repeating: 0, count: policy.classes.count)
         random = SplitMix64(state: seed)
     }
 

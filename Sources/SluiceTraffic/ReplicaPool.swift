@@ -25,6 +25,7 @@ package final class ReplicaPool: Sendable {
     /// One per worker; index is the worker.
     package let progress: [ReplicaProgress]
     private let leakPolicy: LeakPolicy
+    private let classCount: Int
     private let state: Guarded<PoolState>
 
     /// - Parameters:
@@ -32,14 +33,16 @@ package final class ReplicaPool: Sendable {
     ///   - seed: for ties among requests that leave the queue.
     package init(
         name: String, workers: Int, limits: AdmissionLimits = AdmissionLimits(),
-        health: HealthSettings = HealthSettings(), seed: UInt64,
+        policy: AdmissionPolicy = AdmissionPolicy(), health: HealthSettings = HealthSettings(),
+        seed: UInt64,
         leakPolicy: LeakPolicy = .stop
     ) {
         precondition(workers >= 1 && workers <= Self.workersMax, "a pool has 1 to 64 workers")
         self.name = name
         self.leakPolicy = leakPolicy
+        classCount = policy.classes.count
         progress = (0..<workers).map { _ in ReplicaProgress() }
-        state = Guarded(PoolState(limits: limits, settings: health, seed: seed))
+        state = Guarded(PoolState(limits: limits, policy: policy, settings: health, seed: seed))
     }
 
     // MARK: A request's way
@@ -69,11 +72,12 @@ package final class ReplicaPool: Sendable {
     ///
     /// - Returns: nil when the replica is gone: removed, and at the end of what it had.
     package func arrive(
-        at replica: ReplicaID, now: Instant, random: inout some RandomNumberGenerator
+        _ arrival: Arrival, at replica: ReplicaID, now: Instant,
+        random: inout some RandomNumberGenerator
     ) -> AdmissionVerdict? {
         let dice = random.next()
         guard
-            let decision = state.withLock({ $0.arrive(at: replica, now: now, dice: dice) })
+            let decision = state.withLock({ $0.arrive(arrival, at: replica, now: now, dice: dice) })
         else { return nil }
         return verdict(decision)
     }
@@ -81,8 +85,10 @@ package final class ReplicaPool: Sendable {
     private func verdict(_ decision: ArrivalDecision) -> AdmissionVerdict {
         switch decision {
         case .dispatch(let reservation): return .dispatch(Permit(pool: self, reservation))
-        case .wait(let ticket): return .wait(ticket)
-        case .shed(let reason, let retryAfter): return .shed(reason, retryAfter: retryAfter)
+        case .wait(let ticket, let predicted, let wakes):
+            let wait = predicted < 0 ? Nanoseconds(-1) : .seconds(clamping: predicted)
+            return .wait(ticket, predicted: wait, wakes: wakes)
+        case .shed(let shed): return .shed(shed)
         }
     }
 
@@ -103,29 +109,30 @@ package final class ReplicaPool: Sendable {
 
     /// The next message for a worker, or nil.
     package func takeGrant(worker: Int, now: Instant) -> Grant? {
-        let (node, retryAfter) = state.withLock { state in
-            let node = state.queue.take(worker: worker)
-            return (node, state.retryAfter(now: now, dice: state.random.next()))
-        }
-        guard let node else { return nil }
+        guard let node = state.withLock({ $0.queue.take(worker: worker) }) else { return nil }
         switch node.stage {
         case .granted(let reservation):
             return .dispatch(token: node.token, permit: Permit(pool: self, reservation))
-        case .expired(let reason):
-            return .expired(token: node.token, reason: reason, retryAfter: retryAfter)
+        case .refused(let shed): return .shed(token: node.token, shed)
         case .free, .waiting: preconditionFailure("a box holds grants and expiries only")
         }
     }
 
-    /// ``Permit/release(_:now:)``.
-    func release(_ replica: ReplicaID, _ end: PermitEnd, now: Instant) -> WakeSet {
-        let result = state.withLock { $0.release(replica, end, now: now) }
+    /// ``Permit/release(_:_:now:)``.
+    func release(_ flight: Int32, _ end: PermitEnd, _ service: Service, now: Instant) -> WakeSet {
+        let result = state.withLock { $0.release(flight, end, service, now: now) }
+        return finish(result, now: now)
+    }
+
+    /// ``Permit/outputBegan(sent:now:)``.
+    func outputBegan(_ flight: Int32, sent: Instant, now: Instant) -> WakeSet {
+        let result = state.withLock { $0.outputBegan(flight, sent: sent, now: now) }
         return finish(result, now: now)
     }
 
     /// A permit's `deinit` ran while it was open.
-    func takeBackLeaked(_ replica: ReplicaID) {
-        state.withLock { $0.takeBackLeaked(replica) }
+    func takeBackLeaked(_ flight: Int32) {
+        state.withLock { $0.takeBackLeaked(flight) }
         switch leakPolicy {
         case .stop: assertionFailure("a permit was lost instead of released")
         case .count: break
@@ -213,12 +220,15 @@ package final class ReplicaPool: Sendable {
 
     /// Puts new bounds into force; what waits keeps its deadline.
     package func reconfigure(
-        limits: AdmissionLimits, health: HealthSettings, now: Instant
+        limits: AdmissionLimits, policy: AdmissionPolicy, health: HealthSettings, now: Instant
     ) -> WakeSet {
+        precondition(policy.classes.count == self.classCount, "classes change with a restart only")
         let result = state.withLock { state in
             state.limits = limits
+            state.policy = policy
+            state.queue.setTenants(policy.tenants)
             state.settings = health
-            state.refresh()
+            state.refresh(now: now)
             return state.pump(now: now)
         }
         return finish(result, now: now)

@@ -1,4 +1,5 @@
 import SluiceBytes
+import SluiceSimulation
 import SluiceTime
 
 // The seam. Everything below this type is pure; the socket server above it owns one value per
@@ -21,7 +22,7 @@ package struct SimulatedReplica {
         /// The engine's parameters.
         package var engine = EngineParameters()
         /// Lengths of answers whose client gives none.
-        package var lengths = OutputLengths()
+        package var lengths = Study.outputs
         /// Where all randomness starts.
         package var seed: UInt64 = 1
         /// `--api-key`; compared with the bearer of `/v1` requests.

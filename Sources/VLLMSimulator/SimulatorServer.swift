@@ -1,6 +1,7 @@
 import SluiceBytes
 import SluiceEndpoint
 import SluiceReactor
+import SluiceSimulation
 import SluiceTime
 
 // Everything here belongs to the thread that runs the loop.

@@ -166,6 +166,7 @@ def exposed(programs, tmp_path):
         path.write_text(json.dumps({  # JSON is YAML
             "listen": "127.0.0.1:0", "admin": "127.0.0.1:0", "access_log": "off",
             "timeouts": {"first_content": "1s"},
+            "tenants": [{"name": "other", "key_sha256": ["0" * 64]}],
             "pools": [
                 {"name": "simulated", "replicas": [simulator.url]},
                 {"name": "scripted", "replicas": [scripted]},

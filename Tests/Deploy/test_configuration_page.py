@@ -31,7 +31,7 @@ def rows():
     """The rows of the tables of keys: path → (range, default)."""
     found = {}
     for line in PAGE.splitlines():
-        match = re.match(r"\| `([a-z_.\[\]]+)` \| (.+?) \| (.+?) \| .+ \|$", line)
+        match = re.match(r"\| `([a-z0-9_.\[\]]+)` \| (.+?) \| (.+?) \| .+ \|$", line)
         if match:
             assert match[1] not in found, f"{match[1]} is there twice"
             found[match[1]] = (match[2], match[3])

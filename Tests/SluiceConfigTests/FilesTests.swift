@@ -13,8 +13,12 @@ import Testing
         ).map { line in
             for marker in markers where line.hasPrefix(marker) {
                 let rest = line.dropFirst(marker.count)
-                let indent = rest.prefix { $0 == " " }.count
-                let key = rest.dropFirst(indent).prefix { $0.isLowercase || $0 == "_" }
+                var indent = rest.prefix { $0 == " " }.count
+                // The first key of an item of a list.
+                if rest.dropFirst(indent).hasPrefix("- ") { indent += 2 }
+                let key = rest.dropFirst(indent).prefix {
+                    $0.isLowercase || $0 == "_" || $0.isNumber
+                }
                 let isKey = rest.dropFirst(indent + key.count).first == ":"
                 if !key.isEmpty, isKey, indent != 1 { return String(rest) }
             }

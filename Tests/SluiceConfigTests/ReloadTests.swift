@@ -68,4 +68,45 @@ import Testing
         #expect(adopted.pools.map(\.name) == ["a", "b"])
         #expect(adopted.pools[0].replicas.map(\.url) == ["http://h:9"])
     }
+
+    private static let classes = "classes: [{name: a, ttft_slo: 1s}, {name: standard}]\n"
+
+    @Test func `values of classes and tenants are taken over`() throws {
+        let old = try read(Self.classes + Self.base)
+        let new = try read(
+            """
+            classes: [{name: a, ttft_slo: 2s, min_share: 0.1}, {name: standard, max_share: 0.5}]
+            default_class: a
+            tenants: [{name: t, weight: 3, class_max: standard}]
+            \(Self.base.replacing("name: a,", with: "name: a, admission: {mode: shadow},"))
+            """)
+        #expect(old.adopting(new) == new)
+        let back = new.adopting(old)
+        #expect(back == old)
+    }
+
+    @Test(arguments: [
+        "classes: [{name: standard}, {name: a, ttft_slo: 1s}]",
+        "classes: [{name: a, ttft_slo: 1s}, {name: standard}, {name: b}]",
+        "classes: [{name: standard}]", "ttft_slo: 2s",
+    ])
+    func `a class more, less or elsewhere needs a restart`(line: String) throws {
+        let old = try read(Self.classes + Self.base)
+        let new = try read("\(line)\ntenants: [{name: t, weight: 3}]\n\(Self.base)")
+        let adopted = old.adopting(new)
+        #expect(adopted.classes == old.classes)
+        #expect(adopted.tenants == new.tenants)
+        let keys = Configuration.changedKeys(from: adopted, to: new)
+        #expect(keys.allSatisfy { $0.hasPrefix("classes") } && !keys.isEmpty, "\(keys)")
+    }
+
+    @Test func `tenants of a class that waits for a restart wait with it`() throws {
+        let old = try read(Self.base)
+        let new = try read(
+            "classes: [{name: a}, {name: standard}]\ntenants: [{name: t, class_max: a}]\n"
+                + Self.base)
+        #expect(old.adopting(new).tenants == [])
+        let keys = Configuration.changedKeys(from: old.adopting(new), to: new)
+        #expect(keys == ["classes", "tenants"])
+    }
 }

@@ -37,7 +37,7 @@ import Testing
         #expect(
             facts.lines.map(\.known) == [
                 .host, .other, .other, .contentType, .authorization, .xRequestID,
-                .xStainlessRetryCount, .sluice, .contentLength, .connection,
+                .xStainlessRetryCount, .xSluiceClass, .contentLength, .connection,
             ])
         #expect(
             facts.lines[1]

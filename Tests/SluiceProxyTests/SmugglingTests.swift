@@ -250,7 +250,7 @@ extension GatewayTests {
         @Test func `spoofed forwarding fields are replaced unless the peer is trusted`() throws {
             let fields =
                 "x-forwarded-for: 6.6.6.6\r\nx-forwarded-proto: https\r\n"
-                + "forwarded: for=6.6.6.6\r\nx-real-ip: 6.6.6.6\r\nx-sluice-class: gold\r\n"
+                + "forwarded: for=6.6.6.6\r\nx-real-ip: 6.6.6.6\r\nx-sluice-class: standard\r\n"
             for (trusted, expected) in [
                 ([], ["127.0.0.1"]), (["127.0.0.0/8"], ["6.6.6.6, 127.0.0.1"]),
             ] {

@@ -143,6 +143,27 @@ import Testing
         #expect(snapshot.histogram(.response, ["llama", "default"]) == nil)
     }
 
+    @Test func `tenants beyond two hundred share a label`() {
+        let shard = MetricShard()
+        var names = Self.names()
+        names.tenants = (0..<300).map { "t\($0)" }
+        for tenant: Int16 in [0, 199, 200, 299, 1_023, -1] {
+            var record = Self.stream()
+            record.tenantIndex = tenant
+            record.promptTokens = 1
+            shard.received(&record)
+            shard.finished(&record)
+        }
+        var snapshot = MetricSnapshot()
+        snapshot.add([shard], names: names)
+        let outcome = Self.stream().outcome.label.description
+        for (tenant, count) in [("t0", 1.0), ("t199", 1), ("other", 3)] {
+            #expect(snapshot.value(.tenantRequests, [tenant, outcome]) == count)
+            #expect(snapshot.value(.tenantTokens, [tenant, "prompt"]) == count)
+        }
+        #expect(snapshot.value(.tenantRequests, ["t200", outcome]) == nil)
+    }
+
     @Test func `those who left before a first token are in the wait, not in the TTFT`() {
         let shard = MetricShard()
         var record = Self.stream()

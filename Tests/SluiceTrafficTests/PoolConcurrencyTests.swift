@@ -43,7 +43,7 @@ import Testing
                 Arrival(), worker: worker, token: UInt64(step), now: now, random: &random)
             switch consume verdict {
             case .dispatch(let permit): held.append(Held(permit))
-            case .wait(let ticket):
+            case .wait(let ticket, _, _):
                 if step % 3 == 0 { _ = pool.cancel(ticket, now: now) }
             case .shed: break
             }
@@ -57,7 +57,7 @@ import Testing
     private static func finish(_ grant: consuming Grant, _ now: Instant) {
         switch consume grant {
         case .dispatch(_, let permit): _ = permit.release(.success, now: now)
-        case .expired: break
+        case .shed: break
         }
     }
 }

@@ -45,8 +45,8 @@ final class PoolHarness {
             arrival, worker: worker, token: token, retrying: retrying, now: now, random: &random)
         switch consume verdict {
         case .dispatch(let permit): return .held(Held(permit))
-        case .wait(let ticket): return .waits(ticket, token: token)
-        case .shed(let reason, let retryAfter): return .shed(reason, retryAfter: retryAfter)
+        case .wait(let ticket, _, _): return .waits(ticket, token: token)
+        case .shed(let shed): return .shed(shed.reason, retryAfter: shed.retryAfter)
         }
     }
 
@@ -63,7 +63,7 @@ final class PoolHarness {
         pool.takeGrants(worker: worker, now: now) { grant in
             switch consume grant {
             case .dispatch(let token, let permit): granted.append((token, Held(permit)))
-            case .expired(let token, let reason, _): expired.append((token, reason))
+            case .shed(let token, let shed): expired.append((token, shed.reason))
             }
         }
         return (granted, expired)

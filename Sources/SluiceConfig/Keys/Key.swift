@@ -48,12 +48,29 @@ extension Key {
         _ name: String, _ target: WritableKeyPath<Root, Nanoseconds>,
         _ range: ClosedRange<Nanoseconds>, _ summary: String
     ) -> Key {
-        scalar(name, target, .duration(range), summary) { text, _ throws(ValueProblem) in
+        scalar(name, target, .duration(range, word: nil), summary) {
+            text, _ throws(ValueProblem) in
             let value = try DurationText.parse(text)
             try checkRange(value, range, text)
             return value
         } show: {
             .text(DurationText.text($0))
+        }
+    }
+
+    /// A span that may be absent: `none` is nil.
+    static func optionalDuration(
+        _ name: String, _ target: WritableKeyPath<Root, Nanoseconds?>,
+        _ range: ClosedRange<Nanoseconds>, _ summary: String
+    ) -> Key {
+        scalar(name, target, .duration(range, word: "none"), summary) {
+            text, _ throws(ValueProblem) -> Nanoseconds? in
+            if text == "none" { return nil }
+            let value = try DurationText.parse(text)
+            try checkRange(value, range, text)
+            return value
+        } show: {
+            .text($0.map { DurationText.text($0) } ?? "none")
         }
     }
 
@@ -115,7 +132,8 @@ extension Key {
         _ summary: String
     ) -> Key {
         scalar(name, target, .number(range), summary) { text, _ throws(ValueProblem) in
-            guard text.utf8.allSatisfy({ (48...57).contains($0) || $0 == 46 }),
+            // What else Double reads (inf, nan, 1e9, 0x1p3) is no way to write a share or a weight.
+            guard text.utf8.allSatisfy({ (48...57).contains($0) || $0 == 46 || $0 == 45 }),
                 let value = Double(text)
             else { throw ValueProblem("\(quoted(text)) is not a number") }
             try checkRange(value, range, text)
@@ -181,6 +199,27 @@ extension Key {
                 root[keyPath: target] = values
             },
             show: { .list($0[keyPath: target].map(show)) })
+    }
+
+    /// A list of mappings of further keys; each begins as `fresh`.
+    static func sections<Item>(
+        _ name: String, _ target: WritableKeyPath<Root, [Item]>, _ keys: [Key<Item>], max: Int,
+        fresh: Item, _ summary: String
+    ) -> Key {
+        Key(
+            name: name,
+            form: .list(.section(keys.map { $0.description(fresh: fresh) }), max: max),
+            summary: summary, statesDefault: false,
+            assign: { node, path, root, context in
+                guard let nodes = readList(node, path, max, &context) else { return }
+                root[keyPath: target] = nodes.enumerated().map { index, node in
+                    var item = fresh
+                    context.origins["\(path)[\(index)]"] = node.origin
+                    readMapping(node, "\(path)[\(index)]", keys, into: &item, &context)
+                    return item
+                }
+            },
+            show: { .list($0[keyPath: target].map { showMapping($0, keys) }) })
     }
 
     /// A mapping of further keys.
@@ -249,8 +288,8 @@ func readScalar<Value>(
             case (nil, _): problem.advice = advice
             case (let given?, .integer), (let given?, .size), (let given?, .duration):
                 problem.advice = "\(given)\n\(advice)"
-            case (_, .address), (_, .number), (_, .boolean), (_, .choice), (_, .text), (_, .list),
-                (_, .section), (_, .either):
+            case (_, .address), (_, .number), (_, .numbers), (_, .boolean), (_, .choice),
+                (_, .text), (_, .list), (_, .section), (_, .either):
                 break
             }
             context.report(problem, at: node.origin, path)

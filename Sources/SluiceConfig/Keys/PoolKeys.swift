@@ -6,25 +6,10 @@ import SluiceTime
 enum PoolKeys {
     /// `pools`: a list of mappings.
     static var list: Key<GatewayDraft> {
-        let form = ValueForm.list(
-            .section(pool.map { $0.description(fresh: PoolSettings(name: "")) }),
-            max: SettingsKeys.poolsMax)
-        return Key(
-            name: "pools", form: form,
-            summary: "One pool per model: the replicas that serve it and how they are treated.",
-            statesDefault: false,
-            assign: { node, path, root, context in
-                guard let nodes = readList(node, path, SettingsKeys.poolsMax, &context) else {
-                    return
-                }
-                root.settings.pools = nodes.enumerated().map { index, node in
-                    var settings = PoolSettings(name: "")
-                    context.origins["\(path)[\(index)]"] = node.origin
-                    readMapping(node, "\(path)[\(index)]", pool, into: &settings, &context)
-                    return settings
-                }
-            },
-            show: { .list($0.settings.pools.map { showMapping($0, pool) }) })
+        .sections(
+            "pools", \.settings.pools, pool, max: SettingsKeys.poolsMax,
+            fresh: PoolSettings(name: ""),
+            "One pool per model: the replicas that serve it and how they are treated.")
     }
 
     static var pool: [Key<PoolSettings>] {
@@ -92,6 +77,9 @@ enum PoolKeys {
                 "wedged_after", \.wedgedAfter, .seconds(1) ... .seconds(600),
                 "A replica with work, without progress and with a flat heartbeat for so long is taken out."
             ),
+            .section(
+                "admission", \.admission, AdmissionKeys.pool, fresh: PoolAdmissionSettings(),
+                "How the pool admits where classes have objectives."),
         ]
     }
 
@@ -161,7 +149,7 @@ enum PoolKeys {
     }
 
     private static let urlPattern = "^https?://[^/?#@]+/?$"
-    private static let nameForm = ValueForm.text(
+    static let nameForm = ValueForm.text(
         "1 … 64 letters, digits and . _ : - [ ]", pattern: #"^[A-Za-z0-9._:\[\]-]{1,64}$"#)
     private static let modelForm = ValueForm.text(
         "1 … 256 printable characters without spaces", pattern: "^[!-~]{1,256}$")
@@ -191,7 +179,7 @@ enum PoolKeys {
         text.hasSuffix("/") ? String(text.dropLast()) : text
     }
 
-    private static func readName(_ text: String, _ origin: Origin) throws(ValueProblem) -> String {
+    static func readName(_ text: String, _ origin: Origin) throws(ValueProblem) -> String {
         let isAllowed = text.utf8.allSatisfy { byte in
             (48...57).contains(byte) || (65...90).contains(byte) || (97...122).contains(byte)
                 || "._:-[]".utf8.contains(byte)

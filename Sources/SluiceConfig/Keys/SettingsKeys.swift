@@ -51,7 +51,7 @@ enum SettingsKeys {
                 "trusted_proxies", \.settings.trustedProxies,
                 .text(AddressBlockText.form, pattern: "^[0-9a-fA-F:.]+(/[0-9]{1,3})?$"),
                 max: blocksMax,
-                "Peers whose X-Forwarded-* and x-envoy-expected-rq-timeout-ms are believed: CIDR blocks.",
+                "Peers whose X-Forwarded-*, x-envoy-expected-rq-timeout-ms and x-gateway-inference-* are believed: CIDR blocks.",
                 parse: { text, _ throws(ValueProblem) in
                     try AddressBlockText.check(text)
                     return text
@@ -62,13 +62,17 @@ enum SettingsKeys {
             ),
             .list(
                 "ttft_objectives", \.settings.timeToFirstTokenObjectives,
-                .duration(objectiveRange), max: objectivesMax,
+                .duration(objectiveRange, word: nil), max: objectivesMax,
                 "Objectives for the time to the first token; each becomes a bucket bound of its histograms.",
                 parse: { text, _ throws(ValueProblem) in
                     let value = try DurationText.parse(text)
                     try checkRange(value, objectiveRange, text)
                     return value
                 }, show: { .text(DurationText.text($0)) }),
+            AdmissionKeys.firstTokenObjective,
+            AdmissionKeys.classes,
+            AdmissionKeys.defaultClass,
+            AdmissionKeys.tenants,
             .section(
                 "limits", \.settings.limits, limits, fresh: GatewaySettings.Limits(),
                 "Bounds on what is held for clients."),
@@ -79,7 +83,7 @@ enum SettingsKeys {
         ]
     }
 
-    private static var objectiveRange: ClosedRange<Nanoseconds> {
+    static var objectiveRange: ClosedRange<Nanoseconds> {
         .milliseconds(1) ... .seconds(3_600)
     }
 
@@ -210,6 +214,8 @@ enum SettingsKeys {
 struct GatewayDraft: Equatable {
     var settings = GatewaySettings()
     var tls = TLSDraft()
+    /// The short form of one class.
+    var firstTokenObjective: Nanoseconds?
 
     init() {}
 

@@ -6,8 +6,10 @@ indirect enum ValueForm: Sendable {
     case address(word: String?)
     case integer(ClosedRange<Int>, word: String?)
     case size(ClosedRange<Int>, word: String?)
-    case duration(ClosedRange<Nanoseconds>)
+    case duration(ClosedRange<Nanoseconds>, word: String?)
     case number(ClosedRange<Double>)
+    /// One of a few whole numbers.
+    case numbers([Int])
     case boolean
     case choice([String])
     /// Free text of a kind described in words; `pattern` is a JSON schema (ECMA) expression.
@@ -25,11 +27,13 @@ indirect enum ValueForm: Sendable {
         case .size(let range, let word):
             "\(ByteSizeText.text(range.lowerBound)) … \(ByteSizeText.text(range.upperBound))"
                 + orWord(word)
-        case .duration(let range):
+        case .duration(let range, let word):
             "\(DurationText.text(range.lowerBound)) … \(DurationText.text(range.upperBound))"
+                + orWord(word)
         case .number(let range):
             [range.lowerBound, range.upperBound].map { RenderedValue.number($0).json() }.joined(
                 separator: " … ")
+        case .numbers(let numbers): numbers.map { "\($0)" }.joined(separator: " or ")
         case .boolean: "true or false"
         case .choice(let choices): choices.joined(separator: ", ")
         case .text(let what, _): what
@@ -75,16 +79,19 @@ indirect enum ValueForm: Sendable {
                 ("minimum", .integer(range.lowerBound)), ("maximum", .integer(range.upperBound)),
                 ("pattern", .text(pattern)),
             ]
-        case .duration:
+        case .duration(_, let word):
+            var pattern = DurationText.pattern
+            if let word { pattern = "^(\(word)|" + pattern.dropFirst().dropLast() + ")$" }
             return [
                 ("type", .list([.text("string"), .text("integer")])), ("maximum", .integer(0)),
-                ("pattern", .text(DurationText.pattern)),
+                ("pattern", .text(pattern)),
             ]
         case .number(let range):
             return [
                 ("type", .text("number")), ("minimum", .number(range.lowerBound)),
                 ("maximum", .number(range.upperBound)),
             ]
+        case .numbers(let numbers): return [("enum", .list(numbers.map { .integer($0) }))]
         case .boolean:
             return [
                 (
@@ -113,7 +120,7 @@ indirect enum ValueForm: Sendable {
         case .section(let keys): keys
         case .list(let element, _): element.keys
         case .either(let first, let second): first.keys + second.keys
-        case .address, .integer, .size, .duration, .number, .boolean, .choice, .text: []
+        case .address, .integer, .size, .duration, .number, .numbers, .boolean, .choice, .text: []
         }
     }
 }

@@ -43,7 +43,9 @@ enum MetricsPage {
             max(.zero, oldest.map { control.loop.now - $0 } ?? .zero).seconds)
         snapshot.add(.poolPanic, [name], pool.isPanicking ? 1 : 0)
         snapshot.add(.retryBudgetRemaining, [name], Double(pool.retryBudgetRemaining))
-        snapshot.add(.queueLength, [name, "default"], Double(pool.queueLength))
+        let names = control.registry.nameTables
+        let waiting = names.className(control.shared.currentDirectory().callers.defaultClass)
+        snapshot.add(.queueLength, [name, waiting], Double(pool.queueLength))
         snapshot.add(.queueLimit, [name], Double(settings.queueLengthMax))
         snapshot.add(.leakedPermits, count: pool.leakedPermits)
         for row in pool.replicas where !isShadowed(row, in: pool) {

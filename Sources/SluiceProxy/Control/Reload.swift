@@ -99,7 +99,7 @@ extension ControlLoop {
             throw ReloadFailure("\(GatewayError.tls(error))")
         }
         do throws(GatewayError) {
-            try registry.adopt(new.settings.pools)
+            try registry.adopt(new.settings)
         } catch {
             throw ReloadFailure("\(error)")
         }

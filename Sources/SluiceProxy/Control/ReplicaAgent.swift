@@ -220,6 +220,7 @@ final class ReplicaAgent {
                     .scrape(
                         LoadScrape(
                             waiting: waiting, running: running, kvUsage: metrics.kvUsage,
+                            cacheTokens: metrics.kvTokensMax,
                             heartbeat: metrics.iterationTokensCount,
                             isSleeping: metrics.isSleeping,
                             timePerToken: metrics.interTokenLatency.flatMap { totals in

@@ -27,6 +27,9 @@ final class ReplicaRegistry {
     /// Replicas that are not wanted any more and finish what they have.
     private var leaving: [(pool: Int, id: ReplicaID)] = []
     private var seenModels = SeenModels()
+    /// Numbers of the tenants; they stay from one configuration to the next.
+    private(set) var tenants: TenantTable
+    private var callers: Callers
     /// Names whose first look-up has not come to an end.
     private var unanswered = Set<String>()
     private let lookup: NameLookup
@@ -46,7 +49,11 @@ final class ReplicaRegistry {
         pools = shared.settings.pools
         contexts = ClientContexts()
         credentials = try Self.read(pools, &contexts)
+        tenants = TenantTable(shared.settings.tenants)
+        callers = Callers(shared.settings, tenants, generation: 1)
         names.pools = pools.map(\.name)
+        names.classes = shared.settings.classes.map(\.name)
+        nameTenants(shared.settings)
         names.routingReasons = RoutingReason.allCases.map { $0.label.description }
         names.nameParseErrors()
         internModels()
@@ -60,6 +67,12 @@ final class ReplicaRegistry {
             credentials.append(try PoolCredentials(pool, contexts: &contexts))
         }
         return credentials
+    }
+
+    /// Names of tenants for log and metrics, once there are any but the anonymous one.
+    private func nameTenants(_ settings: GatewaySettings) {
+        guard !settings.tenants.isEmpty || !names.tenants.isEmpty else { return }
+        names.tenants = tenants.policies.map(\.name)
     }
 
     private func internModels() {
@@ -79,17 +92,22 @@ final class ReplicaRegistry {
     /// Puts other settings of the same pools into force: replicas come, go and change live.
     ///
     /// - Throws: ``GatewayError`` when a file cannot be used; nothing has changed then.
-    func adopt(_ new: [PoolSettings]) throws(GatewayError) {
-        precondition(new.map(\.name) == pools.map(\.name), "pools are named at start")
+    func adopt(_ new: GatewaySettings) throws(GatewayError) {
+        precondition(new.pools.map(\.name) == pools.map(\.name), "pools are named at start")
         var contexts = ClientContexts(reusing: contexts)
-        credentials = try Self.read(new, &contexts)
+        credentials = try Self.read(new.pools, &contexts)
         self.contexts = contexts
-        pools = new
+        pools = new.pools
+        tenants.adopt(new.tenants)
+        callers = Callers(new, tenants, generation: callers.generation &+ 1)
+        nameTenants(new)
         internModels()
         for (pool, traffic) in zip(pools, shared.pools) {
             shared.wake(
                 traffic.reconfigure(
-                    limits: pool.admissionLimits, health: pool.healthSettings, now: loop.now),
+                    limits: pool.admissionLimits,
+                    policy: new.admissionPolicy(for: pool, tenants: tenants),
+                    health: pool.healthSettings, now: loop.now),
                 except: nil)
         }
         update()
@@ -352,6 +370,8 @@ final class ReplicaRegistry {
             !agents.isEmpty && agents.allSatisfy(\.hasToldModels)
             && agents.contains { $0.models != nil }
         directory.modelsPage = modelsPage(lists)
+        directory.callers = callers
+        directory.overloadStatuses = pools.map(\.admission.overloadStatus)
         let inUse = directory.endpoints.joined().compactMap { $0?.recordIndex }
         replicaNames.note(inUse: Set(inUse), now: loop.now)
         names.replicas = replicaNames.names

@@ -66,6 +66,8 @@ struct DownstreamConnection: ~Copyable {
     /// TLS: the handshake is not finished.
     var isHandshaking = false
     var lingeredBytes = 0
+    /// Whose key the last request had; empty where no tenants are told apart.
+    var lastKey = LastKey()
 
     init(transport: consuming Transport, peer: SocketAddress, limits: HeadLimits) {
         self.transport = transport

@@ -15,8 +15,8 @@ extension Worker {
         let match = downstreams[d].matchRoute(&requestHead.value)
         let e = openExchange(d, match.route, framing)
         downstreams[d].describe(&requestHead.value, in: &exchanges[e].record)
-        exchanges[e].callerLimit = downstreams[d].callerLimit(
-            &requestHead.value, trusts: shared.trusts(downstreams[d].peer))
+        let trusts = shared.trusts(downstreams[d].peer)
+        exchanges[e].callerLimit = downstreams[d].callerLimit(&requestHead.value, trusts: trusts)
         downstreams[d].closesAfterAnswer = !requestHead.value.keepAlive || isDraining
 
         let method = requestHead.value.method
@@ -26,28 +26,25 @@ extension Worker {
         let verdict = match.verdict(
             for: method, allowsAdmin: settings.allowsAdminRoutes, &exchanges[e].record)
         switch verdict {
-        case .refuse(var refusal):
-            downstreams[d].consumeInput(headCount, pool)
-            refusal.closes = framing != .none
-            refuse(e, refusal)
-            return
-        case .answer, .forward:
-            break
+        case .refuse(let refusal): return refuse(e, refusal, head: headCount)
+        case .answer: break
+        case .forward:
+            if let refusal = identify(e, d, trusts: trusts) {
+                return refuse(e, refusal, head: headCount)
+            }
         }
         if let coding = downstreams[d].bodyCoding(&requestHead.value) {
-            refuseUnread(e, .compressedBody(coding))
-            return
+            return refuse(e, .compressedBody(coding), head: headCount)
         }
         switch framing {
         case .none: break
         case .length(let count):
             if count > settings.limits.bodyBytesMax {
-                refuseUnread(e, .bodyTooLarge(bytesMax: settings.limits.bodyBytesMax))
-                return
+                let refusal = Refusal.bodyTooLarge(bytesMax: settings.limits.bodyBytesMax)
+                return refuse(e, refusal, head: headCount)
             }
             guard reserve(e, bytes: count) else {
-                refuseUnread(e, .gatewayMemory)
-                return
+                return refuse(e, .gatewayMemory, head: headCount)
             }
         case .chunked: break
         case .untilClose: preconditionFailure("a request is never framed by its end")
@@ -55,8 +52,7 @@ extension Worker {
 
         pool.provide(&exchanges[e].request)
         downstreams[d].keepForwarded(
-            &requestHead.value, &keptHead.value, in: &exchanges[e],
-            trusts: shared.trusts(downstreams[d].peer),
+            &requestHead.value, &keptHead.value, in: &exchanges[e], trusts: trusts,
             isTLS: settings.tls != nil)
         let expectsContinue = requestHead.value.expectsContinue
         downstreams[d].consumeInput(headCount, pool)
@@ -73,12 +69,37 @@ extension Worker {
         }
     }
 
+    /// Refuses on the head alone, which is used up by that: it must not be read as another request.
+    private func refuse(_ e: UInt32, _ refusal: Refusal, head headCount: Int) {
+        downstreams[exchanges[e].downstream].consumeInput(headCount, pool)
+        refuse(e, refusal)
+    }
+
+    /// Finds out whose request it is and how urgent; the refusal where it names no known class.
+    private func identify(_ e: UInt32, _ d: UInt32, trusts: Bool) -> Refusal? {
+        let callers = directory.value.callers
+        exchanges[e].isExplained = downstreams[d].asksForExplanation(&requestHead.value)
+        switch downstreams[d].caller(&requestHead.value, callers, trusts: trusts) {
+        case .known(let priorityClass, let tenant):
+            exchanges[e].arrival.classIndex = Int(priorityClass)
+            exchanges[e].arrival.tenantIndex = Int(tenant)
+            exchanges[e].record.classIndex = priorityClass
+            if callers.tellsTenants {
+                exchanges[e].record.tenantIndex = Int16(truncatingIfNeeded: tenant)
+            }
+            return nil
+        case .unknownClass(let name):
+            return .unknownClass(name, known: callers.classNames)
+        }
+    }
+
     /// Puts an exchange into the table and fills in what every record has.
     func openExchange(_ d: UInt32, _ route: Route, _ framing: BodyFraming) -> UInt32 {
         let e = exchanges.insert(Exchange(downstream: d, route: route, framing: framing))
         readers.reach(e)
         readers[e].begin(route)
         downstreams[d].exchange = e
+        exchanges[e].record.classIndex = directory.value.callers.defaultClass
         exchanges[e].record.started =
             downstreams[d].headStarted.isSet ? downstreams[d].headStarted : now
         exchanges[e].record.startedUnixNanoseconds = MonotonicClock.realtimeNanoseconds()
@@ -103,15 +124,13 @@ extension Worker {
             if exchanges[e].request.count > BufferPool.blockBytes,
                 !reserve(e, bytes: exchanges[e].request.count + 65_536 & ~65_535)
             {
-                refuseUnread(e, .gatewayMemory)
+                refuse(e, .gatewayMemory)
             }
         case .whole: requestComplete(e)
-        case .tooLarge: refuseUnread(e, .bodyTooLarge(bytesMax: bodyMax))
+        case .tooLarge: refuse(e, .bodyTooLarge(bytesMax: bodyMax))
         case .malformed(let error):
             shard.parseError(.downstream, error: error.requestIndex)
-            var refusal = Refusal(error.status, .badFraming, error.reason.description)
-            refusal.closes = true
-            refuse(e, refusal)
+            refuse(e, Refusal(error.status, .badFraming, error.reason.description))
         }
     }
 
@@ -122,12 +141,6 @@ extension Worker {
         guard shared.bodies.reserve(more) else { return false }
         exchanges[e].reservedBytes += more
         return true
-    }
-
-    private func refuseUnread(_ e: UInt32, _ refusal: Refusal) {
-        var refusal = refusal
-        refusal.closes = true
-        refuse(e, refusal)
     }
 
     // MARK: The whole request
@@ -178,6 +191,7 @@ extension Worker {
             refuse(e, .poison)
             return
         }
+        exchanges[e].arrival.received = exchanges[e].record.received
         askToEnter(e, retrying: nil)
     }
 }

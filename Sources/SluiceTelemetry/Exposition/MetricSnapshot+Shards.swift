@@ -267,9 +267,7 @@ private struct SeriesExpansion {
     private func className(_ index: UInt16) -> String {
         names.className(UInt8(truncatingIfNeeded: index))
     }
-    private func tenant(_ index: UInt16) -> String {
-        names.tenants.indices.contains(Int(index)) ? names.tenants[Int(index)] : "other"
-    }
+    private func tenant(_ index: UInt16) -> String { names.tenantLabel(index) }
     private func source(_ index: UInt16) -> String { index == 1 ? "usage" : "events" }
     private func name(_ index: UInt16, in table: [String]) -> String {
         table.indices.contains(Int(index)) ? table[Int(index)] : "other"

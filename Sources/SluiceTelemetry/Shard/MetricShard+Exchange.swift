@@ -58,10 +58,8 @@ extension MetricShard {
         labels.code = 0
         labels.reason = .none
         count(key, orReduced: labels.key)
-        if record.tenantIndex >= 0 {
-            count(
-                SeriesKey(
-                    .tenantRequests, UInt16(record.tenantIndex), UInt16(record.outcome.rawValue)))
+        if let tenant = Self.tenantLabel(record.tenantIndex) {
+            count(SeriesKey(.tenantRequests, tenant, UInt16(record.outcome.rawValue)))
         }
         if record.clientRetryCount > 0 {
             count(
@@ -147,8 +145,14 @@ extension MetricShard {
     }
 
     private func countTenant(_ tenant: Int16, _ kind: UInt16, _ tokens: UInt64) {
-        guard tenant >= 0 else { return }
-        count(SeriesKey(.tenantTokens, UInt16(tenant), kind), tokens)
+        guard let tenant = Self.tenantLabel(tenant) else { return }
+        count(SeriesKey(.tenantTokens, tenant, kind), tokens)
+    }
+
+    /// The index that series of a tenant are counted by: one for all beyond the bound of labels.
+    @inline(__always)
+    private static func tenantLabel(_ tenant: Int16) -> UInt16? {
+        tenant < 0 ? nil : UInt16(min(Int(tenant), NameTables.tenantLabelsMax))
     }
 }
 

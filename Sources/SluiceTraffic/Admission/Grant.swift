@@ -4,6 +4,6 @@ import SluiceTime
 package enum Grant: ~Copyable {
     /// Send it now.
     case dispatch(token: UInt64, permit: Permit)
-    /// It waited too long: ``ShedReason/expired`` or ``ShedReason/deadline``.
-    case expired(token: UInt64, reason: ShedReason, retryAfter: Nanoseconds?)
+    /// It waited too long, or had to make room.
+    case shed(token: UInt64, Shed)
 }

@@ -7,8 +7,10 @@ package enum PermitEnd: UInt8, Sendable {
     /// A well-formed 5xx, or an error event: counts as ``failed`` only where the replica answers so
     /// far more often than the others of its pool, for else the requests are what is wrong.
     case serverError
-    /// Says nothing about the replica: the client left, its queue was full, we cut it.
+    /// Says nothing about the replica: the client left, we cut it.
     case ignored
+    /// The engine refused it by its own limit: it holds too much, and is not ill.
+    case refused
     /// The replica failed it: lost connection, malformed or no answer.
     case failed
 }
@@ -26,6 +28,8 @@ package struct Permit: ~Copyable {
     package let dispatched: Instant
     /// Why this replica.
     package let reason: RoutingReason
+    /// Its place in the pool's ledger.
+    private let flight: Int32
     private var isOpen = true
 
     /// The only maker of permits is the pool.
@@ -34,18 +38,32 @@ package struct Permit: ~Copyable {
         replica = reservation.replica
         dispatched = reservation.dispatched
         reason = reservation.reason
+        flight = reservation.flight
+    }
+
+    /// The engine has begun to answer: its first event with output came, whatever its content.
+    ///
+    /// Once per dispatch of an event stream; the prompt is no longer in the replica's backlog then.
+    ///
+    /// - Parameter sent: when the last byte of the request was written.
+    /// - Returns: workers to wake: a prompt that did not fit before may fit now.
+    package borrowing func outputBegan(sent: Instant, now: Instant) -> WakeSet {
+        pool.outputBegan(flight, sent: sent, now: now)
     }
 
     /// Gives the slot back.
     ///
+    /// - Parameter service: what the request took, as far as known.
     /// - Returns: workers to wake, since the slot may have gone to a waiting request.
-    package consuming func release(_ end: PermitEnd, now: Instant) -> WakeSet {
+    package consuming func release(
+        _ end: PermitEnd, _ service: Service = .unknown, now: Instant
+    ) -> WakeSet {
         isOpen = false
-        return pool.release(replica, end, now: now)
+        return pool.release(flight, end, service, now: now)
     }
 
     deinit {
-        if isOpen { pool.takeBackLeaked(replica) }
+        if isOpen { pool.takeBackLeaked(flight) }
     }
 }
 
@@ -57,4 +75,6 @@ struct Reservation: Sendable {
     var dispatched: Instant
     /// Why there.
     var reason: RoutingReason
+    /// Its place in the ledger.
+    var flight: Int32
 }

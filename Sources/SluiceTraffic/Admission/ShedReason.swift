@@ -1,5 +1,9 @@
-/// Why a request was refused; equal to metric label and `x-sluice-reason`.
+/// Why a request was refused; equal to metric label and `x-sluice-reason`. Source: METRICS, outcomes.
 package enum ShedReason: UInt8, CaseIterable, Sendable {
+    /// The predicted wait is beyond the objective.
+    case overload
+    /// The prompt alone takes longer than the objective: a retry cannot help.
+    case infeasible
     /// The wait queue is at its bound.
     case full
     /// Waited as long as our own bound allows.
@@ -14,6 +18,8 @@ package enum ShedReason: UInt8, CaseIterable, Sendable {
     /// The metric label and header value.
     package var label: StaticString {
         switch self {
+        case .overload: "overload"
+        case .infeasible: "infeasible"
         case .full: "full"
         case .expired: "expired"
         case .deadline: "deadline"
@@ -25,7 +31,7 @@ package enum ShedReason: UInt8, CaseIterable, Sendable {
     /// The status it is answered with: 429 where capacity is contended, 503 where none is.
     package var status: Int {
         switch self {
-        case .full, .expired: 429
+        case .overload, .infeasible, .full, .expired: 429
         case .deadline: 504
         case .noReplica, .draining: 503
         }

@@ -1,13 +1,13 @@
 import SluiceTime
 
-/// A request that waits, or whose grant or expiry waits for its worker to fetch it.
+/// A request that waits, or whose grant or refusal waits for its worker to fetch it.
 struct WaitNode: Sendable {
     /// Where it is on its way.
     enum Stage: Sendable {
         case free
         case waiting
         case granted(Reservation)
-        case expired(ShedReason)
+        case refused(Shed)
     }
 
     /// The list it is in follows from it.
@@ -21,6 +21,8 @@ struct WaitNode: Sendable {
     var worker: UInt8 = 0
     /// The worker's name for the exchange.
     var token: UInt64 = 0
+    /// What the router goes by.
+    var request = RouteRequest()
     /// Counted against the byte bound while it waits.
     var bodyBytes = 0
     /// When it was queued.
@@ -29,9 +31,9 @@ struct WaitNode: Sendable {
     var deadline = Instant.never
     /// Whether the deadline is the caller's own rather than ours.
     var deadlineIsCallers = false
-    /// Replicas it must not go to; not empty for retries only.
-    var excluding = ReplicaIDs()
-    /// Goes before first attempts.
+    /// The wait that was predicted, before its correction by experience, seconds; negative: none.
+    var predicted = -1.0
+    /// It has waited its turn before: it goes first and is not charged again.
     var isRetry = false
 }
 

@@ -1,9 +1,10 @@
 import SluiceTime
 
-/// The bounded queue of one pool and each worker's box of grants, as lists over one table.
+/// The bounded queue of one pool and each worker's box of messages, as lists over one table.
 ///
-/// A node passes from the queue to its worker's box without being copied, so that cancelling is
-/// O(1) wherever it is. Nothing is allocated once the table has reached its high mark.
+/// A line per class and tenant; first come, first served within a line. A node passes from its line
+/// to its worker's box without being copied, so that cancelling is O(1) wherever it is. Nothing is
+/// allocated once the table has reached its high mark.
 struct WaitQueue: Sendable {
     /// Workers at most: the bits of a ``WakeSet``.
     static let workersMax = 64
@@ -11,23 +12,77 @@ struct WaitQueue: Sendable {
     /// All nodes, in whatever list.
     private(set) var nodes: [WaitNode] = []
     private var firstFree: Int32 = -1
-    /// The queue, then the box of each worker: list w + 1 is worker w's.
-    private var lists = [WaitList](repeating: WaitList(), count: workersMax + 1)
+    /// The box of each worker, then the lines by class and tenant.
+    private var lists: [WaitList]
+    private var tenantCount: Int
+    /// By class.
+    private(set) var turns: [TenantTurns]
+    /// Requests that wait.
+    private(set) var count = 0
     /// Bytes of waiting bodies.
     private(set) var bytes = 0
-    /// No deadline of the queue is earlier; lets ``ReplicaPool/tick(now:)`` skip the walk.
+    /// No deadline of the queue is earlier; lets a tick skip the walk.
     private(set) var deadlineFloor = Instant.never
+    /// When somebody began to wait who was alone; unset when nobody waits.
+    private(set) var since = Instant.unset
 
-    /// Who waits, in order.
-    var waiting: WaitList { lists[0] }
+    /// - Parameter policy: its classes and tenants.
+    init(_ policy: AdmissionPolicy = AdmissionPolicy()) {
+        let weights = policy.tenants.map(\.weight)
+        tenantCount = weights.count
+        turns = policy.classes.map { _ in TenantTurns(weights: weights) }
+        lists = [WaitList](
+            repeating: WaitList(), count: Self.workersMax + weights.count * policy.classes.count)
+    }
+
+    /// Puts new weights into force, and more tenants; classes stay as many as they were.
+    mutating func setTenants(_ tenants: [TenantPolicy]) {
+        let weights = tenants.map(\.weight)
+        for index in turns.indices { turns[index].setWeights(weights) }
+        guard tenants.count > tenantCount else { return }
+        var wider = Array(lists[..<Self.workersMax])
+        for index in turns.indices {
+            for tenant in tenants.indices {
+                wider.append(tenant < tenantCount ? lists[line(index, tenant)] : WaitList())
+            }
+        }
+        lists = wider
+        tenantCount = tenants.count
+    }
+
     /// Whether nobody waits.
-    var isEmpty: Bool { waiting.count == 0 }
-    /// Requests that wait.
-    var count: Int { waiting.count }
+    var isEmpty: Bool { count == 0 }
+    /// Tenants it has lines for.
+    var tenants: Int { tenantCount }
 
-    /// Age of the longest waiting; zero when nobody waits.
-    func headAge(now: Instant) -> Nanoseconds {
-        waiting.first < 0 ? .zero : max(.zero, now - nodes[Int(waiting.first)].since)
+    /// The most urgent class of which somebody waits.
+    var mostUrgent: Int? { turns.firstIndex { $0.backlog > 0 } }
+
+    /// Requests of classes more urgent than `bound` that wait.
+    func backlog(below bound: Int) -> Int {
+        var total = 0
+        for index in 0..<min(bound, turns.count) { total += turns[index].backlog }
+        return total
+    }
+
+    /// The first in a line; −1 when it is empty.
+    func first(_ classIndex: Int, _ tenant: Int) -> Int32 {
+        lists[line(classIndex, tenant)].first
+    }
+
+    /// Age of the longest waiting of a class; zero when nobody waits.
+    func oldest(_ classIndex: Int, now: Instant) -> Nanoseconds {
+        var oldest = Nanoseconds.zero
+        for index in 0..<turns[classIndex].count {
+            let head = first(classIndex, turns[classIndex].tenant(index))
+            if head >= 0 { oldest = max(oldest, now - nodes[Int(head)].since) }
+        }
+        return oldest
+    }
+
+    /// Age of the longest waiting of all; zero when nobody waits.
+    func oldest(now: Instant) -> Nanoseconds {
+        turns.indices.map { oldest($0, now: now) }.max() ?? .zero
     }
 
     /// Whether the ticket's request waits, or its message does.
@@ -37,12 +92,12 @@ struct WaitQueue: Sendable {
         guard node.generation == ticket.generation else { return false }
         switch node.stage {
         case .free: return false
-        case .waiting, .granted, .expired: return true
+        case .waiting, .granted, .refused: return true
         }
     }
 
-    /// Puts a request at the end, a retry at the head: it has waited before.
-    mutating func enqueue(_ node: WaitNode) -> QueueTicket {
+    /// Puts a request at the end of its line, a retry at the head: it has waited before.
+    mutating func enqueue(_ node: WaitNode, now: Instant) -> QueueTicket {
         let index: Int32
         if firstFree >= 0 {
             index = firstFree
@@ -55,28 +110,33 @@ struct WaitQueue: Sendable {
         nodes[Int(index)] = node
         nodes[Int(index)].generation = generation
         nodes[Int(index)].stage = .waiting
-        if node.isRetry { pushFront(index) } else { link(index, to: 0) }
+        if node.isRetry {
+            linkFirst(index, to: line(of: node))
+        } else {
+            link(index, to: line(of: node))
+        }
+        turns[Int(node.request.classIndex)].add(Int(node.request.tenant))
         bytes += node.bodyBytes
+        if count == 0 { since = now }
+        count += 1
         deadlineFloor = min(deadlineFloor, node.deadline)
         return QueueTicket(slot: UInt32(index), generation: generation)
     }
 
     /// Moves a waiting node to its worker's box; the worker to wake if the box was empty.
     mutating func deliver(_ index: Int32, as stage: WaitNode.Stage) -> Int? {
-        unlink(index, from: 0)
-        bytes -= nodes[Int(index)].bodyBytes
-        if waiting.count == 0 { deadlineFloor = .never }
+        leaveLine(index)
         nodes[Int(index)].stage = stage
         let worker = Int(nodes[Int(index)].worker)
-        link(index, to: worker + 1)
-        return boxCount(worker: worker) == 1 ? worker : nil
+        link(index, to: worker)
+        return lists[worker].count == 1 ? worker : nil
     }
 
     /// Takes the oldest message out of a worker's box.
     mutating func take(worker: Int) -> WaitNode? {
-        let index = lists[worker + 1].first
+        let index = lists[worker].first
         guard index >= 0 else { return nil }
-        unlink(index, from: worker + 1)
+        unlink(index, from: worker)
         let node = nodes[Int(index)]
         free(index)
         return node
@@ -88,23 +148,65 @@ struct WaitQueue: Sendable {
         let node = nodes[Int(index)]
         switch node.stage {
         case .free: preconditionFailure("the caller checks holds(_:)")
-        case .waiting:
-            unlink(index, from: 0)
-            bytes -= node.bodyBytes
-            if waiting.count == 0 { deadlineFloor = .never }
-        case .granted, .expired: unlink(index, from: Int(node.worker) + 1)
+        case .waiting: leaveLine(index)
+        case .granted, .refused: unlink(index, from: Int(node.worker))
         }
         free(index)
         return node
+    }
+
+    /// The newest waiting request of the least urgent class, if that is less urgent than
+    /// `classIndex`; of the tenant with most.
+    func newest(lessUrgentThan classIndex: Int) -> Int32? {
+        guard let least = turns.lastIndex(where: { $0.backlog > 0 }), least > classIndex,
+            let tenant = turns[least].longest()
+        else { return nil }
+        return lists[line(least, tenant)].last
+    }
+
+    /// Calls `body` with each waiting node's index; it may deliver or remove that one.
+    mutating func forEachWaiting(_ body: (inout WaitQueue, Int32) -> Void) {
+        for line in Self.workersMax..<lists.count {
+            var cursor = lists[line].first
+            while cursor >= 0 {
+                let following = nodes[Int(cursor)].next
+                body(&self, cursor)
+                cursor = following
+            }
+        }
+    }
+
+    /// Charges a tenant of a class with the tokens of a dispatch, or settles such a charge.
+    mutating func charge(_ classIndex: Int, _ tenant: Int, _ tokens: Double) {
+        turns[classIndex].charge(tenant, tokens)
     }
 
     /// Sets the floor after a full walk.
     mutating func setDeadlineFloor(_ floor: Instant) { deadlineFloor = floor }
 
     /// Messages in a worker's box.
-    func boxCount(worker: Int) -> Int { lists[worker + 1].count }
+    func boxCount(worker: Int) -> Int { lists[worker].count }
 
     // MARK: Links
+
+    private func line(_ classIndex: Int, _ tenant: Int) -> Int {
+        Self.workersMax + classIndex * tenantCount + tenant
+    }
+
+    private func line(of node: WaitNode) -> Int {
+        line(Int(node.request.classIndex), Int(node.request.tenant))
+    }
+
+    private mutating func leaveLine(_ index: Int32) {
+        let node = nodes[Int(index)]
+        unlink(index, from: line(of: node))
+        turns[Int(node.request.classIndex)].remove(Int(node.request.tenant))
+        bytes -= node.bodyBytes
+        count -= 1
+        guard count == 0 else { return }
+        deadlineFloor = .never
+        since = .unset
+    }
 
     private mutating func free(_ index: Int32) {
         nodes[Int(index)].stage = .free
@@ -123,13 +225,13 @@ struct WaitQueue: Sendable {
         lists[list].count += 1
     }
 
-    private mutating func pushFront(_ index: Int32) {
-        let first = lists[0].first
+    private mutating func linkFirst(_ index: Int32, to list: Int) {
+        let first = lists[list].first
         nodes[Int(index)].previous = -1
         nodes[Int(index)].next = first
-        if first >= 0 { nodes[Int(first)].previous = index } else { lists[0].last = index }
-        lists[0].first = index
-        lists[0].count += 1
+        if first >= 0 { nodes[Int(first)].previous = index } else { lists[list].last = index }
+        lists[list].first = index
+        lists[list].count += 1
     }
 
     private mutating func unlink(_ index: Int32, from list: Int) {

@@ -8,6 +8,8 @@ package struct LoadScrape: Sendable {
     package var running: Double
     /// KV cache use, 0 … 1.
     package var kvUsage: Double?
+    /// Tokens that fit the KV cache (`vllm:cache_config_info`).
+    package var cacheTokens: Double?
     /// `vllm:iteration_tokens_total_count`.
     package var heartbeat: Double?
     /// Whether the engine sleeps.
@@ -16,12 +18,14 @@ package struct LoadScrape: Sendable {
     package var timePerToken: Nanoseconds?
 
     package init(
-        waiting: Double, running: Double, kvUsage: Double? = nil, heartbeat: Double? = nil,
+        waiting: Double, running: Double, kvUsage: Double? = nil, cacheTokens: Double? = nil,
+        heartbeat: Double? = nil,
         isSleeping: Bool? = nil, timePerToken: Nanoseconds? = nil
     ) {
         self.waiting = waiting
         self.running = running
         self.kvUsage = kvUsage
+        self.cacheTokens = cacheTokens
         self.heartbeat = heartbeat
         self.isSleeping = isSleeping
         self.timePerToken = timePerToken

@@ -20,6 +20,8 @@ package struct ReplicaLoad: Sendable {
     package private(set) var running = 0.0
     /// KV cache use, 0 … 1.
     package private(set) var kvUsage: Double?
+    /// Tokens that fit the KV cache; nil where not known.
+    package private(set) var cacheTokens: Double?
     /// Time per output token; zero where unknown.
     package private(set) var timePerToken = Nanoseconds.zero
     /// When the last usable scrape was read; unset before the first.
@@ -37,6 +39,7 @@ package struct ReplicaLoad: Sendable {
         waiting = scrape.waiting
         running = scrape.running
         if let usage = scrape.kvUsage, usage.isFinite { kvUsage = min(max(usage, 0), 1) }
+        if let tokens = scrape.cacheTokens, tokens.isFinite, tokens >= 1 { cacheTokens = tokens }
         if let time = scrape.timePerToken, time > .zero { timePerToken = time }
         scrapedAt = now
         samples[nextSample] = max(0, scrape.waiting + scrape.running - Double(inflight))

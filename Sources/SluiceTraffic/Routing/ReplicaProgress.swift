@@ -13,6 +13,14 @@ package final class ReplicaProgress: Sendable {
     private let unanswered = InlineArray<1_024, Atomic<Int64>> { _ in Atomic(0) }
     private let unansweredSince = InlineArray<1_024, Atomic<Int64>> { _ in Atomic(0) }
 
+    private let stepNanoseconds = InlineArray<1_024, Atomic<Int64>> { _ in Atomic(0) }
+    private let steps = InlineArray<1_024, Atomic<Int64>> { _ in Atomic(0) }
+    private let stepEvents = InlineArray<1_024, Atomic<Int64>> { _ in Atomic(0) }
+
+    private static let noProbe: Int64 = -1
+    private let probes = InlineArray<1_024, Atomic<Int64>> { _ in Atomic(-1) }
+    private let probedAt = InlineArray<1_024, Atomic<Int64>> { _ in Atomic(0) }
+
     private let connections = InlineArray<1_024, Atomic<Int>> { _ in Atomic(0) }
     private let idle = InlineArray<1_024, Atomic<Int>> { _ in Atomic(0) }
     private let oldestSince = Atomic<Int64>(0)
@@ -57,9 +65,48 @@ package final class ReplicaProgress: Sendable {
         Self.ended(in: streams, Int(replica.slot))
     }
 
-    /// An event came on some stream of the replica.
-    package func eventArrived(from replica: ReplicaID, now: Instant) {
-        lastEvents[Int(replica.slot)].store(now.nanoseconds, ordering: .relaxed)
+    /// Events came with one read of some stream of the replica.
+    ///
+    /// The first stream to bring content becomes the replica's probe: the gaps between its reads are
+    /// the engine's steps, until it ends. Never prelude to first content: that is no step.
+    ///
+    /// - Parameters:
+    ///   - stream: this worker's number for the stream.
+    ///   - content: how many of the events are content; 0 … .
+    package func eventArrived(
+        from replica: ReplicaID, stream: UInt32 = .max, content: Int = 0, now: Instant
+    ) {
+        let slot = Int(replica.slot)
+        lastEvents[slot].store(now.nanoseconds, ordering: .relaxed)
+        guard content > 0 else { return }
+        let probe = probes[slot].load(ordering: .relaxed)
+        if probe == Int64(stream) {
+            let before = Instant(nanoseconds: probedAt[slot].load(ordering: .relaxed))
+            stepped(at: replica, gap: now - before, events: content)
+        } else if probe == Self.noProbe {
+            probes[slot].store(Int64(stream), ordering: .relaxed)
+        } else {
+            return
+        }
+        probedAt[slot].store(now.nanoseconds, ordering: .relaxed)
+    }
+
+    /// One engine step of a replica: the gap between two reads of its probe.
+    ///
+    /// - Parameter events: content events that the second read brought; at least 1.
+    package func stepped(at replica: ReplicaID, gap: Nanoseconds, events: Int) {
+        let slot = Int(replica.slot)
+        Self.add(gap.count, to: stepNanoseconds, slot)
+        Self.add(1, to: steps, slot)
+        Self.add(Int64(events), to: stepEvents, slot)
+    }
+
+    /// The stream ends, or has not been read for a while: its next gap is no step. Another becomes
+    /// the probe.
+    package func endProbe(at replica: ReplicaID, stream: UInt32) {
+        let slot = Int(replica.slot)
+        guard probes[slot].load(ordering: .relaxed) == Int64(stream) else { return }
+        probes[slot].store(Self.noProbe, ordering: .relaxed)
     }
 
     /// A request was sent whose answer comes when it is whole.
@@ -73,6 +120,18 @@ package final class ReplicaProgress: Sendable {
     /// The head of a good answer (2xx) came that only a working replica gives.
     package func answerArrived(from replica: ReplicaID, now: Instant) {
         lastAnswers[Int(replica.slot)].store(now.nanoseconds, ordering: .relaxed)
+    }
+
+    private static func add(_ amount: Int64, to totals: borrowing Figures, _ slot: Int) {
+        totals[slot].store(
+            totals[slot].load(ordering: .relaxed) &+ amount, ordering: .relaxed)
+    }
+
+    /// Adds this worker's part to the totals of a slot; they only ever grow.
+    func add(to totals: inout StepTotals, slot: Int) {
+        totals.nanoseconds &+= stepNanoseconds[slot].load(ordering: .relaxed)
+        totals.steps &+= steps[slot].load(ordering: .relaxed)
+        totals.events &+= stepEvents[slot].load(ordering: .relaxed)
     }
 
     private typealias Figures = InlineArray<1_024, Atomic<Int64>>

@@ -1,15 +1,29 @@
 /// What the router reads of one replica, packed so that a pick walks few cache lines.
-struct RouteLane {
+struct RouteLane: Sendable {
     /// Our own requests there: the ledger, exact.
     var inflight: Int32 = 0
     /// The replica takes another while `inflight` is below; 0 is closed.
     var limit: Int32 = 0
     /// Of the slot's present tenant.
     var generation: UInt32 = 0
-    /// Others' requests plus the engine's queue, as scraped; renewed by scrape and tick.
+    /// Of our requests there, those without a first output.
+    var pending: Int32 = 0
+    /// Prompt tokens of those that have to be computed.
+    var pendingTokens = 0.0
+    /// Tokens of KV cache set aside for all of ours.
+    var reserved = 0.0
+    /// Tokens that may be set aside; 0: not known, not bounded.
+    var reserveMax = 0.0
+    /// Others' requests, plus the engine's queue where admission is off; renewed by scrape and tick.
     var foreign = 0.0
+    /// Hash of the replica's name: the same in every gateway.
+    var nameHash: UInt64 = 0
     /// One division per update instead of one per pick.
     var inverseWeight = 1.0
+    /// As ``ReplicaEstimates`` has them.
+    var promptTime = 1e-4
+    var stepTime = 0.025
+    var slots = Double(ReplicaEstimates.slotsGuess)
 
     /// Load per unit of weight.
     var score: Double { (Double(inflight) + foreign) * inverseWeight }

@@ -1,38 +1,192 @@
-/// Picks among open replicas: least fused load, ties at random.
+/// Picks among open replicas.
+///
+/// Two rules: the least fused load, where requests go at once; the least predicted time to the first
+/// token, where they wait for a slot. Ties go to the least loaded, then at random.
 enum Router {
-    /// The lane to reserve, or nil when none is open; `choices` is how many were.
+    /// The lane to reserve; `choices` is how many were open.
     struct Pick {
         var slot: Int
         var choices: Int
+        /// Predicted time to the first token, seconds; 0 by least load.
+        var predicted = 0.0
+        /// Prompt tokens that are believed to be in the replica's cache.
+        var cached = 0.0
+        /// Chosen for what others of its key left in the replica's cache.
+        var isHome = false
     }
 
-    /// One pass, reservoir of one among equals: each of k tied lanes is taken with probability 1/k.
+    /// How the predicted times are read.
+    struct Rule {
+        /// By predicted time rather than by load.
+        var isPredictive = false
+        /// Longest backlog of prompts a replica may have, seconds.
+        var promptBacklogMax = Double.infinity
+        /// How much later than elsewhere a first token may come at the request's home, seconds.
+        var detourMax = 0.0
+    }
+
+    /// Predictions closer than this are alike, seconds. Source: ADMISSION section 5.3.
+    static let tie = 0.005
+
+    /// One pass; among equals reservoir of one: each of k is taken with probability 1/k.
+    ///
+    /// - Parameters:
+    ///   - cached: where the prompt's beginning is believed to be.
+    ///   - costs: scratch, as long as `lanes`.
     static func pick(
-        _ lanes: [RouteLane], excluding: ReplicaIDs, dice: UInt64
+        _ lanes: [RouteLane], _ request: RouteRequest, _ rule: Rule, cached: CachedPrefix,
+        costs: inout [Double], dice: UInt64
     ) -> Pick? {
         var random = SplitMix64(state: dice)
         var best = 0.0
-        var slot = -1
+        var bestLoad = 0.0
+        var pick: Pick?
         var ties: UInt64 = 0
         var choices = 0
+        let hasAffinity = rule.isPredictive && request.hasAffinity
         for index in lanes.indices {
+            if hasAffinity { costs[index] = .infinity }
             let lane = lanes[index]
             guard lane.inflight < lane.limit else { continue }
-            if !excluding.isEmpty {
+            if !request.excluding.isEmpty {
                 let id = ReplicaID(slot: UInt32(index), generation: lane.generation)
-                if excluding.contains(id) { continue }
+                if request.excluding.contains(id) { continue }
+            }
+            let load = lane.score
+            var candidate = Pick(slot: index, choices: 0)
+            var cost = load
+            if rule.isPredictive {
+                candidate.cached =
+                    cached.count == 0 ? 0 : cached.tokens(at: index, generation: lane.generation)
+                let tokens = max(1, request.promptTokens - candidate.cached)
+                guard hasRoom(lane, request, tokens, rule) else { continue }
+                candidate.predicted = predictedTime(lane, request, tokens)
+                cost = (candidate.predicted + crowding(lane, request)) * lane.inverseWeight
+                if hasAffinity { costs[index] = cost }
             }
             choices += 1
-            let score = lane.score
-            if slot < 0 || score < best {
-                best = score
-                slot = index
-                ties = 1
-            } else if score == best {
+            var isBetter = pick == nil || cost < best
+            if pick != nil, rule.isPredictive, abs(cost - best) <= tie {
+                isBetter = load < bestLoad
+            }
+            if pick != nil, !isBetter, load == bestLoad,
+                rule.isPredictive ? abs(cost - best) <= tie : cost == best
+            {
                 ties += 1
-                if random.next(upperBound: ties) == 0 { slot = index }
+                guard random.next(upperBound: ties) == 0 else { continue }
+                pick = candidate
+                best = min(best, cost)
+                continue
+            }
+            guard isBetter else { continue }
+            pick = candidate
+            best = cost
+            bestLoad = load
+            ties = 1
+        }
+        if hasAffinity, let home = home(lanes, request, costs, best, rule) {
+            let held = cached.tokens(at: home, generation: lanes[home].generation)
+            let tokens = max(1, request.promptTokens - held)
+            pick = Pick(
+                slot: home, choices: choices,
+                predicted: predictedTime(lanes[home], request, tokens), cached: held, isHome: true)
+        }
+        pick?.choices = choices
+        return pick
+    }
+
+    // MARK: Prefixes
+
+    /// The first in the order of the request's key that is open, not crowded and not much slower:
+    /// rendezvous hashing with bounded load.
+    ///
+    /// Source: Thaler and Ravishankar, 1998; Mirrokni, Thorup and Zadimoghaddam, "Consistent Hashing
+    /// with Bounded Loads", 2018.
+    private static func home(
+        _ lanes: [RouteLane], _ request: RouteRequest, _ costs: [Double], _ best: Double,
+        _ rule: Rule
+    ) -> Int? {
+        var total = 1.0
+        var up = 0.0
+        for lane in lanes where lane.limit > 0 {
+            total += Double(lane.inflight) + lane.foreign
+            up += 1
+        }
+        let loadMax = (1.25 * total / max(up, 1)).rounded(.up)
+        var chosen: Int?
+        var highest: UInt64 = 0
+        for index in lanes.indices where costs[index] <= best + rule.detourMax {
+            let lane = lanes[index]
+            guard Double(lane.inflight) + lane.foreign + 1 <= loadMax else { continue }
+            let rank = rank(lane, request.affinityKey)
+            if chosen == nil || rank > highest {
+                chosen = index
+                highest = rank
             }
         }
-        return slot < 0 ? nil : Pick(slot: slot, choices: choices)
+        return chosen
+    }
+
+    /// The replica that comes first for a key among all that take requests at all; nil where none
+    /// does.
+    static func home(_ lanes: [RouteLane], key: UInt64) -> Int? {
+        var chosen: Int?
+        var highest: UInt64 = 0
+        for index in lanes.indices where lanes[index].limit > 0 {
+            let rank = rank(lanes[index], key)
+            if chosen == nil || rank > highest {
+                chosen = index
+                highest = rank
+            }
+        }
+        return chosen
+    }
+
+    private static func rank(_ lane: RouteLane, _ key: UInt64) -> UInt64 {
+        var mixer = SplitMix64(state: key ^ lane.nameHash)
+        return mixer.next()
+    }
+
+    // MARK: Room and time
+
+    /// Whether the replica would take the request now, its whole prompt to be computed.
+    static func takes(_ lane: RouteLane, _ request: RouteRequest, _ rule: Rule) -> Bool {
+        lane.inflight < lane.limit && hasRoom(lane, request, request.promptTokens, rule)
+    }
+
+    /// Whether the replica may take this request besides having a slot: its class's share of the
+    /// window, its backlog of prompts, its KV cache.
+    private static func hasRoom(
+        _ lane: RouteLane, _ request: RouteRequest, _ tokens: Double, _ rule: Rule
+    ) -> Bool {
+        if request.maxShare < 1 {
+            let share = max(1, (Double(lane.limit) * request.maxShare).rounded(.down))
+            guard Double(lane.inflight) < share else { return false }
+        }
+        if lane.pending > 0 {
+            let backlog = (lane.pendingTokens + tokens) * lane.promptTime
+            guard backlog <= rule.promptBacklogMax else { return false }
+        }
+        return lane.inflight <= 2 || lane.reserveMax == 0
+            || lane.reserved + request.reserve <= lane.reserveMax
+    }
+
+    /// Predicted time to the first token, seconds: the prompts before it and its own, a step, and the
+    /// wait for a slot. Source: ADMISSION section 5.3.
+    private static func predictedTime(
+        _ lane: RouteLane, _ request: RouteRequest, _ tokens: Double
+    ) -> Double {
+        let load = Double(lane.inflight) + lane.foreign
+        let prompts = (lane.pendingTokens + tokens) * lane.promptTime
+        let excess = load + 1 - lane.slots
+        guard excess > 0 else { return prompts + lane.stepTime }
+        let wait = excess * request.meanOutputTokens * lane.stepTime / max(4, lane.slots)
+        return prompts + lane.stepTime + wait
+    }
+
+    /// What one more costs those who are there.
+    private static func crowding(_ lane: RouteLane, _ request: RouteRequest) -> Double {
+        let load = Double(lane.inflight) + lane.foreign
+        return 0.02 * request.meanOutputTokens * lane.stepTime * (1 + load / lane.slots)
     }
 }

@@ -4,6 +4,10 @@ package enum RoutingReason: UInt8, CaseIterable, Sendable {
     case leastLoaded, onlyChoice, panic, retry
     /// It made the response that the request is about.
     case owner
+    /// The first token is predicted soonest there.
+    case leastWait
+    /// What others like it left in the replica's prefix cache.
+    case affinity
 
     /// The metric label.
     package var label: StaticString {
@@ -13,6 +17,8 @@ package enum RoutingReason: UInt8, CaseIterable, Sendable {
         case .panic: "panic"
         case .retry: "retry"
         case .owner: "owner"
+        case .leastWait: "least_wait"
+        case .affinity: "affinity"
         }
     }
 }

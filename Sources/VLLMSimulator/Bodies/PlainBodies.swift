@@ -1,4 +1,5 @@
 import SluiceBytes
+import SluiceSimulation
 
 // The bodies of plain answers: chat, completion and embeddings.
 

@@ -1,4 +1,5 @@
 import SluiceBytes
+import SluiceSimulation
 
 /// The bodies that do not belong to one generation: models, version, load, ORCA.
 package enum SimulatedBodies {

@@ -1,4 +1,5 @@
 import SluiceBytes
+import SluiceSimulation
 
 /// The answer to one request, token by token: what the engine emits goes in, bytes come out.
 ///

@@ -1,4 +1,5 @@
 import SluiceBytes
+import SluiceSimulation
 
 /// Words out of nothing: token `k` of a seed is always the same, so text need not be kept.
 ///

@@ -1,4 +1,5 @@
 import SluiceBytes
+import SluiceSimulation
 
 // The page `/metrics`, in the order of vLLM 0.23 (fixtures/vllm/metrics-*.txt). Names, labels and
 // help texts are vLLM's own, spelling included.

@@ -1,3 +1,4 @@
+import SluiceSimulation
 import SluiceTime
 
 /// Everything the simulated server counts for `/metrics`; `append` writes the page.

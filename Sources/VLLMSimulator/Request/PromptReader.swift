@@ -1,3 +1,5 @@
+import SluiceSimulation
+
 /// Guesses how many tokens a prompt has and hashes it at its boundaries.
 struct PromptReader {
     /// Boundaries hashed; a longer conversation shares no more than these.

@@ -1,5 +1,6 @@
 import Foundation
 import SluiceBytes
+import SluiceSimulation
 
 /// What a client asked one of the engine's routes for.
 package struct SimulatedRequest: Equatable, Sendable {
@@ -82,7 +83,7 @@ package struct SimulatedRequest: Equatable, Sendable {
     ///
     /// - Parameter generator: draws the length where the client gave none.
     package func engineRequest(
-        lengths: OutputLengths, modelLengthMax: Int, generator: inout SeededGenerator
+        lengths: LognormalLengths, modelLengthMax: Int, generator: inout SeededGenerator
     ) -> EngineRequest {
         let room = max(1, modelLengthMax - promptTokens)
         var output = 0

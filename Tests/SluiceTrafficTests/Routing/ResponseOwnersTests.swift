@@ -82,7 +82,9 @@ import Testing
 extension PoolHarness {
     /// A slot at this replica; nil where it is refused or the replica is gone.
     fileprivate func arrive(at replica: ReplicaID) -> Held? {
-        guard let verdict = pool.arrive(at: replica, now: now, random: &random) else { return nil }
+        guard let verdict = pool.arrive(Arrival(), at: replica, now: now, random: &random) else {
+            return nil
+        }
         if case .dispatch(let permit) = consume verdict { return Held(permit) }
         return nil
     }

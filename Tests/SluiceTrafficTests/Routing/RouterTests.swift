@@ -13,19 +13,34 @@ import Testing
         }
     }
 
+    private func pick(
+        _ lanes: [RouteLane], _ request: RouteRequest, _ rule: Router.Rule = Router.Rule(),
+        cached: CachedPrefix = CachedPrefix(), dice: UInt64 = 1
+    ) -> Router.Pick? {
+        var costs = [Double](repeating: 0, count: lanes.count)
+        return Router.pick(lanes, request, rule, cached: cached, costs: &costs, dice: dice)
+    }
+
+    private let predictive = Router.Rule(
+        isPredictive: true, promptBacklogMax: 1, detourMax: 0.5)
+
     @Test func `the least loaded open replica wins`() {
         var lanes = lanes([5, 3, 4])
-        #expect(Router.pick(lanes, excluding: ReplicaIDs(), dice: 1)?.slot == 1)
+        #expect(
+            pick(lanes, RouteRequest(), dice: 1)?.slot == 1)
         lanes[1].limit = 3
-        #expect(Router.pick(lanes, excluding: ReplicaIDs(), dice: 1)?.slot == 2)
+        #expect(
+            pick(lanes, RouteRequest(), dice: 1)?.slot == 2)
     }
 
     @Test func `others' load counts like ours, and weight divides both`() {
         var lanes = lanes([1, 4])
         lanes[0].foreign = 6
-        #expect(Router.pick(lanes, excluding: ReplicaIDs(), dice: 1)?.slot == 1)
+        #expect(
+            pick(lanes, RouteRequest(), dice: 1)?.slot == 1)
         lanes[0].inverseWeight = 0.5
-        #expect(Router.pick(lanes, excluding: ReplicaIDs(), dice: 1)?.slot == 0)
+        #expect(
+            pick(lanes, RouteRequest(), dice: 1)?.slot == 0)
     }
 
     @Test func `ties fall evenly over all equals`() {
@@ -33,7 +48,7 @@ import Testing
         var counts = [0, 0, 0, 0]
         var random = SplitMix64(state: 5)
         for _ in 0..<9_000 {
-            if let pick = Router.pick(lanes, excluding: ReplicaIDs(), dice: random.next()) {
+            if let pick = pick(lanes, RouteRequest(), dice: random.next()) {
                 counts[pick.slot] += 1
             }
         }
@@ -44,12 +59,15 @@ import Testing
     @Test func `excluded replicas are passed over, an earlier tenant of the slot is not meant`() {
         var lanes = lanes([0, 5])
         var tried = ReplicaIDs(ReplicaID(slot: 0, generation: 0))
-        #expect(Router.pick(lanes, excluding: tried, dice: 1)?.slot == 1)
+        #expect(
+            pick(lanes, RouteRequest(excluding: tried), dice: 1)?.slot == 1)
         lanes[0].generation = 1
-        #expect(Router.pick(lanes, excluding: tried, dice: 1)?.slot == 0)
+        #expect(
+            pick(lanes, RouteRequest(excluding: tried), dice: 1)?.slot == 0)
         tried.insert(ReplicaID(slot: 0, generation: 1))
         tried.insert(ReplicaID(slot: 1, generation: 0))
-        #expect(Router.pick(lanes, excluding: tried, dice: 1) == nil)
+        #expect(
+            pick(lanes, RouteRequest(excluding: tried), dice: 1) == nil)
     }
 
     @Test func `a burst between two scrapes spreads over all replicas`() {
@@ -112,5 +130,88 @@ import Testing
         #expect(served[0] > 0)
         #expect((5_500...7_500).contains(served[1]))
         for one in running { one.held.release(now: harness.now) }
+    }
+
+    @Test func `with predictions, prompts that wait weigh more than requests that run`() {
+        var lanes = lanes([10, 4])
+        lanes[1].pending = 2
+        lanes[1].pendingTokens = 8_000
+        #expect(pick(lanes, RouteRequest(promptTokens: 500), predictive)?.slot == 0)
+        lanes[1].pendingTokens = 0
+        #expect(pick(lanes, RouteRequest(promptTokens: 500), predictive)?.slot == 1)
+    }
+
+    @Test func `a slow engine, a full engine and a long backlog of prompts are avoided`() {
+        var lanes = lanes([4, 4])
+        lanes[0].stepTime = 0.2
+        #expect(pick(lanes, RouteRequest(), predictive)?.slot == 1)
+        lanes[0].stepTime = lanes[1].stepTime
+        lanes[1].slots = 4
+        #expect(pick(lanes, RouteRequest(), predictive)?.slot == 0)
+        lanes[0].pending = 1
+        lanes[0].pendingTokens = 10_000
+        #expect(pick(lanes, RouteRequest(promptTokens: 1), predictive)?.slot == 1)
+        lanes[1].limit = 0
+        #expect(pick(lanes, RouteRequest(promptTokens: 1), predictive) == nil)
+        // One prompt alone is let in, however long.
+        lanes[0].pending = 0
+        lanes[0].pendingTokens = 0
+        #expect(pick(lanes, RouteRequest(promptTokens: 100_000), predictive)?.slot == 0)
+    }
+
+    @Test func `a class fills its share of a window, and KV cache is set aside`() {
+        var lanes = lanes([8], limit: 10)
+        #expect(pick(lanes, RouteRequest(maxShare: 0.8), predictive) == nil)
+        #expect(pick(lanes, RouteRequest(maxShare: 1), predictive) != nil)
+        lanes[0].reserveMax = 10_000
+        lanes[0].reserved = 9_500
+        #expect(pick(lanes, RouteRequest(reserve: 501), predictive) == nil)
+        #expect(pick(lanes, RouteRequest(reserve: 500), predictive) != nil)
+        lanes[0].inflight = 2
+        #expect(pick(lanes, RouteRequest(reserve: 50_000), predictive) != nil)
+    }
+
+    @Test func `requests of a key go to one replica, unless it is crowded or far slower`() {
+        var lanes = lanes([1, 1, 1, 1])
+        for index in lanes.indices { lanes[index].nameHash = UInt64(index + 1) }
+        let request = RouteRequest(
+            promptTokens: 2_000, affinityKey: 77, sharedTokens: 1_500)
+        let home = pick(lanes, request, predictive)?.slot ?? -1
+        #expect(home == Router.home(lanes, key: 77))
+        #expect(pick(lanes, request, predictive)?.isHome == true)
+        lanes[home].inflight = 3
+        #expect(pick(lanes, request, predictive)?.slot != home)
+        lanes[home].inflight = 1
+        lanes[home].stepTime = 1
+        #expect(pick(lanes, request, predictive)?.slot != home)
+        lanes[home].stepTime = lanes[(home + 1) % 4].stepTime
+        // Too little is shared: the best replica, not the home.
+        lanes[home].inflight = 2
+        let short = RouteRequest(promptTokens: 2_000, affinityKey: 77, sharedTokens: 100)
+        #expect(pick(lanes, short, predictive)?.isHome == false)
+    }
+
+    @Test func `keys spread over replicas, and most stay when one goes`() {
+        var lanes = lanes([0, 0, 0, 0])
+        for index in lanes.indices { lanes[index].nameHash = UInt64(index) &* 0x9E37_79B9 }
+        let before = (1...4_000).map { Router.home(lanes, key: UInt64($0)) }
+        for slot in 0..<4 { #expect((850...1_150).contains(before.count { $0 == slot })) }
+        lanes[2].limit = 0
+        let after = (1...4_000).map { Router.home(lanes, key: UInt64($0)) }
+        let moved = zip(before, after).count { $0 != $1 }
+        #expect(moved == before.count { $0 == 2 })
+    }
+
+    @Test func `what is believed to be cached need not be computed`() {
+        var lanes = lanes([1, 1])
+        lanes[0].generation = 3
+        var cached = CachedPrefix()
+        cached.add(ReplicaID(slot: 0, generation: 3), tokens: 5_000)
+        let request = RouteRequest(promptTokens: 6_000)
+        let found = pick(lanes, request, predictive, cached: cached)
+        #expect(found?.slot == 0)
+        #expect(found?.cached == 5_000)
+        lanes[0].generation = 4
+        #expect(pick(lanes, request, predictive, cached: cached)?.cached == 0)
     }
 }

@@ -1,4 +1,5 @@
 import SluiceBytes
+import SluiceSimulation
 import Testing
 
 @testable import VLLMSimulator

@@ -1,5 +1,6 @@
 import SluiceBytes
 import SluiceTime
+import SluiceSimulation
 import Testing
 
 @testable import VLLMSimulator
@@ -113,6 +114,13 @@ import Testing
         #expect(Self.page(metrics).contains(#"model_name="a\"b\\c\nd""#))
     }
 
+    /// All steps of the engine until it is idle.
+    static func steps(_ engine: inout EngineModel, from now: Instant) -> [EngineStep] {
+        var steps = [engine.step(now)]
+        while let next = steps.last?.next, steps.count < 1_000 { steps.append(engine.step(next)) }
+        return steps
+    }
+
     @Test func `token buckets follow the model length`() {
         #expect(SimulatedHistogram.tokenBounds(upTo: 16_384).last == 10_000)
         #expect(SimulatedHistogram.tokenBounds(upTo: 2_048).last == 2_000)
@@ -123,7 +131,7 @@ import Testing
         var metrics = Self.fresh()
         _ = engine.submit(EngineRequest(promptTokens: 19, outputTokens: 12), now: Self.start)
         metrics.observe(EngineStep())
-        for emission in EngineModelTests.steps(&engine, from: Self.start) {
+        for emission in Self.steps(&engine, from: Self.start) {
             metrics.observe(emission)
         }
         let page = Self.page(metrics)
@@ -162,7 +170,7 @@ import Testing
         // One that had begun, and one that waited.
         engine.abort(ids[0])
         engine.abort(ids[5])
-        for step in EngineModelTests.steps(&engine, from: second.next ?? Self.start) {
+        for step in Self.steps(&engine, from: second.next ?? Self.start) {
             metrics.observe(step)
         }
         let page = Self.page(metrics)

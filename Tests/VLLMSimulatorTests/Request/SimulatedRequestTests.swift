@@ -1,4 +1,5 @@
 import SluiceBytes
+import SluiceSimulation
 import Testing
 
 @testable import VLLMSimulator
@@ -185,7 +186,7 @@ import Testing
         var generator = SeededGenerator(seed: 1)
         func engineRequest(_ options: String) throws -> EngineRequest {
             try Self.parse("{\(Self.message)\(options)}").engineRequest(
-                lengths: OutputLengths(), modelLengthMax: 2_048, generator: &generator)
+                lengths: Study.outputs, modelLengthMax: 2_048, generator: &generator)
         }
         let bounded = try engineRequest(#","max_tokens":12"#)
         #expect(bounded.outputTokens == 12)
@@ -196,16 +197,5 @@ import Testing
         #expect(drawn.finishReason == .stop)
         #expect(drawn.maxTokens == 2_045)
         #expect((1...1_500).contains(drawn.outputTokens))
-    }
-
-    @Test func `drawn lengths are lognormal with median 150, and bounded`() {
-        var generator = SeededGenerator(seed: 9)
-        let lengths = OutputLengths()
-        let samples = (0..<4_001).map { _ in lengths.sample(&generator) }.sorted()
-        #expect((140...160).contains(samples[2_000]))
-        #expect(samples.first ?? 0 >= 1)
-        #expect(samples.last == 1_500)
-        // One standard deviation up: 150·e^0.9 = 369.
-        #expect((340...400).contains(samples[3_366]))
     }
 }

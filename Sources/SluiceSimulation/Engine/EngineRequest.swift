@@ -4,6 +4,8 @@ import SluiceTime
 package struct EngineRequestID: Hashable, Comparable, Sendable {
     /// Position in order of arrival, from 1.
     package let number: UInt64
+    /// Its place inside the engine, from 0; free again for others once it has ended.
+    package let slot: Int
 
     package static func < (a: EngineRequestID, b: EngineRequestID) -> Bool {
         a.number < b.number
@@ -110,6 +112,12 @@ package struct EngineSnapshot: Equatable, Sendable {
     package var waiting = 0
     /// 0…1.
     package var cacheUsage = 0.0
+
+    package init(running: Int = 0, waiting: Int = 0, cacheUsage: Double = 0) {
+        self.running = running
+        self.waiting = waiting
+        self.cacheUsage = cacheUsage
+    }
 }
 
 /// What one call of ``EngineModel/step(_:)`` brought.

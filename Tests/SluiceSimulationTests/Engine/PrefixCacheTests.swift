@@ -1,6 +1,6 @@
 import Testing
 
-@testable import VLLMSimulator
+@testable import SluiceSimulation
 
 /// Which prefixes are remembered, and which go first.
 @Suite struct PrefixCacheTests {

@@ -9,22 +9,22 @@ package enum EnginePace: Equatable, Sendable {
     case fixed(timeToFirstToken: Nanoseconds, gap: Nanoseconds)
 }
 
-/// Everything that shapes the simulated engine; the defaults are ADMISSION.md section 4's numbers.
+/// Everything that shapes the simulated engine; the defaults are those of ``Study``.
 package struct EngineParameters: Equatable, Sendable {
     /// What a step costs before it does anything, in milliseconds.
-    package var stepBaseMilliseconds = 10.0
+    package var stepBaseMilliseconds = Study.stepBaseMilliseconds
     /// What each sequence that decodes adds to a step, in milliseconds.
-    package var decodeMilliseconds = 0.12
+    package var decodeMilliseconds = Study.decodeMilliseconds
     /// What each prompt token computed adds to a step, in milliseconds.
-    package var prefillTokenMilliseconds = 0.04
+    package var prefillTokenMilliseconds = Study.prefillTokenMilliseconds
     /// What each token in the KV cache adds to a step, in milliseconds.
-    package var cacheTokenMilliseconds = 3e-5
+    package var cacheTokenMilliseconds = Study.cacheTokenMilliseconds
     /// Tokens of one step, decodes first, the rest for prefill (`--max-num-batched-tokens`).
-    package var tokensPerStepMax = 2_048
+    package var tokensPerStepMax = Study.tokensPerStepMax
     /// Sequences that run at once (`--max-num-seqs`).
-    package var sequencesMax = 64
+    package var sequencesMax = Study.slots
     /// Tokens that fit into the KV cache; beyond it the newest sequence is preempted.
-    package var cacheTokensMax = 110_000
+    package var cacheTokensMax = Study.cacheTokensMax
     /// Prompt and output of one request together (`--max-model-len`), never more than the KV cache.
     package var modelLengthMax = 16_384
     /// Tokens of one KV block: the unit of the prefix cache (`--block-size`).
@@ -61,7 +61,7 @@ package struct EngineParameters: Equatable, Sendable {
     }
 
     /// The parameters with every limit at least 1 and the model length inside the KV cache.
-    var clamped: EngineParameters {
+    package var clamped: EngineParameters {
         var result = self
         result.tokensPerStepMax = max(1, tokensPerStepMax)
         result.sequencesMax = max(1, sequencesMax)

@@ -2,6 +2,7 @@ import SluiceTime
 
 /// What the engine remembers of one request.
 struct EngineSequence {
+    let id: EngineRequestID
     let request: EngineRequest
     let arrival: Instant
     /// When first admitted; unset while it waits for the first time.
@@ -17,10 +18,13 @@ struct EngineSequence {
     var allocated = 0
     /// Prompt tokens found in the prefix cache.
     var cached = 0
+    /// Whether it is still inside: a place whose sequence has ended waits for its next one.
+    var isInside = true
     /// Tokens that came out.
     private(set) var generated = 0
 
-    init(request: EngineRequest, arrival: Instant) {
+    init(id: EngineRequestID, request: EngineRequest, arrival: Instant) {
+        self.id = id
         self.request = request
         self.arrival = arrival
         prefillTarget = request.promptTokens
@@ -30,7 +34,7 @@ struct EngineSequence {
     var isDecoding: Bool { computed >= prefillTarget }
 
     /// Records that the sequence gave its next output at `at`.
-    mutating func emit(_ id: EngineRequestID, at: Instant) -> EngineEmission {
+    mutating func emit(at: Instant) -> EngineEmission {
         let isFirst = !firstToken.isSet
         let gap = at - lastToken
         if isFirst { firstToken = at }

@@ -1,7 +1,7 @@
 import SluiceTime
 import Testing
 
-@testable import VLLMSimulator
+@testable import SluiceSimulation
 
 /// The step model of ADMISSION.md section 4, by hand-moved clock.
 @Suite struct EngineModelTests {
@@ -280,14 +280,11 @@ import Testing
     @Test func `with all slots full the study's capacity comes out`() {
         var engine = EngineModel()
         var generator = SeededGenerator(seed: 2)
-        var prompts = OutputLengths()
-        (prompts.median, prompts.sigma, prompts.tokensMax) = (600, 1, 8_000)
-        let outputs = OutputLengths()
         func submit(_ now: Instant) {
             _ = engine.submit(
                 EngineRequest(
-                    promptTokens: prompts.sample(&generator),
-                    outputTokens: outputs.sample(&generator)), now: now)
+                    promptTokens: Study.prompts.sample(&generator),
+                    outputTokens: Study.outputs.sample(&generator)), now: now)
         }
         for _ in 0..<66 { submit(Self.start) }
         let (begin, end) = (Self.start + .seconds(20), Self.start + .seconds(100))

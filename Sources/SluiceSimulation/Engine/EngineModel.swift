@@ -1,6 +1,8 @@
 import SluiceTime
 
-// Owner: one thread (the loop of the simulated replica); pure, the clock is an argument.
+// Owner: one thread (the loop of the simulated replica, or the fleet); pure, the clock is an
+// argument. Sequences live in places of one array: a step touches every one of them, and a
+// dictionary made it several times slower.
 
 /// The simulated engine: continuous batching in steps, as ADMISSION.md section 4 states it.
 ///
@@ -23,17 +25,20 @@ package struct EngineModel {
 
     private struct Plan {
         var ends: Instant
-        var decodes: [EngineRequestID]
-        var prefills: [(id: EngineRequestID, tokens: Int)]
+        var decodes: [EngineRequestID] = []
+        var prefills: [(id: EngineRequestID, tokens: Int)] = []
     }
 
-    private var sequences: [EngineRequestID: EngineSequence] = [:]
-    /// In order of admission: the last is the newest, the first to be preempted.
-    private var running: [EngineRequestID] = []
+    /// By place; ``EngineRequestID/slot``.
+    private var sequences: [EngineSequence] = []
+    /// Places without a sequence.
+    private var free: [Int] = []
+    /// Places, in order of admission: the last is the newest, the first to be preempted.
+    private var running: [Int] = []
     /// Next first; a preempted sequence goes to the front.
-    private var waiting: [EngineRequestID] = []
+    private var waiting: [Int] = []
     /// Submitted and not yet seen by the scheduler, which looks once per step.
-    private var inbox: [EngineRequestID] = []
+    private var inbox: [Int] = []
     private var plan: Plan?
     private var prefixCache: PrefixCache
     /// How much of the time that a late call missed is made up for, at the fixed pace: some ticks of
@@ -51,13 +56,22 @@ package struct EngineModel {
     }
 
     /// Requests inside: waiting and running.
-    package var count: Int { sequences.count }
+    package var count: Int { sequences.count - free.count }
     /// Tokens of KV cache in use, at this moment.
     package var cacheTokens: Int { cacheTokensAllocated }
+    /// The queues as they are at this moment, between two steps: what ``snapshot`` will say is
+    /// older, and does not know of those that came during the step.
+    package var gauges: EngineSnapshot {
+        EngineSnapshot(
+            running: running.count, waiting: waiting.count + inbox.count, cacheUsage: cacheUsage)
+    }
+    private var cacheUsage: Double {
+        min(1, Double(cacheTokensAllocated) / Double(parameters.cacheTokensMax))
+    }
     /// Whether the next request must be refused with 503 (vLLM 0.29 and later).
     package var isFull: Bool {
         guard let bound = parameters.requestsMax else { return false }
-        return sequences.count >= bound
+        return count >= bound
     }
 
     /// Takes a request; it is scheduled by the first step that begins at `now` or later.
@@ -65,17 +79,23 @@ package struct EngineModel {
     /// Prompt and output are cut to fit the model length: the caller has answered 400 before.
     package mutating func submit(_ request: EngineRequest, now: Instant) -> EngineRequestID {
         lastNumber &+= 1
-        let id = EngineRequestID(number: lastNumber)
+        let slot = free.popLast() ?? sequences.count
+        let id = EngineRequestID(number: lastNumber, slot: slot)
         var request = request
         request.promptTokens = min(max(1, request.promptTokens), parameters.modelLengthMax - 1)
         request.outputTokens = min(
             max(0, request.outputTokens), parameters.modelLengthMax - request.promptTokens)
-        sequences[id] = EngineSequence(request: request, arrival: now)
+        let sequence = EngineSequence(id: id, request: request, arrival: now)
+        if slot == sequences.count {
+            sequences.append(sequence)
+        } else {
+            sequences[slot] = sequence
+        }
         switch parameters.pace {
         case .stepModel:
-            inbox.append(id)
+            inbox.append(slot)
         case .fixed(let timeToFirstToken, _):
-            running.append(id)
+            running.append(slot)
             schedule.insert(id, due: now + scaled(timeToFirstToken))
         }
         return id
@@ -83,17 +103,22 @@ package struct EngineModel {
 
     /// Forgets a request, whatever it was doing; nothing more comes out for it.
     package mutating func abort(_ id: EngineRequestID) {
-        guard sequences[id] != nil else { return }
-        forget(id)
+        guard isInside(id) else { return }
+        forget(id.slot)
         // vLLM logs one more step after an abort; without work left there would be none here.
-        if sequences.isEmpty && !isFrozen { takeSnapshot() }
+        if count == 0 && !isFrozen { takeSnapshot() }
+    }
+
+    /// Whether the request is still here; its place may belong to a later one.
+    private func isInside(_ id: EngineRequestID) -> Bool {
+        id.slot < sequences.count && sequences[id.slot].id == id && sequences[id.slot].isInside
     }
 
     /// Hangs the engine, or lets it go on where it stood.
     package mutating func setFrozen(_ frozen: Bool, now: Instant) {
         if isFrozen && !frozen, let ends = plan?.ends, ends < now { plan?.ends = now }
         isFrozen = frozen
-        if !frozen && sequences.isEmpty { takeSnapshot() }
+        if !frozen && count == 0 { takeSnapshot() }
     }
 
     /// Ends the steps whose time has come by `now`, begins the next, and says what came out.
@@ -124,10 +149,10 @@ package struct EngineModel {
         // A late caller must not let a request run before it came.
         var start = start
         if running.isEmpty, waiting.isEmpty, let first = inbox.first {
-            start = max(start, sequences[first]?.arrival ?? start)
+            start = max(start, sequences[first].arrival)
         }
         takeInbox(by: start)
-        var next = Plan(ends: start, decodes: [], prefills: [])
+        var next = Plan(ends: start)
         var budget = parameters.tokensPerStepMax
         let preempted = planDecodes(&next, budget: &budget, into: &step)
         planPrefills(&next, budget: &budget)
@@ -135,7 +160,7 @@ package struct EngineModel {
         if !preempted { admit(&next, budget: &budget, start: start, into: &step) }
         guard !next.decodes.isEmpty || !next.prefills.isEmpty else { return }
         let prefillTokens = next.prefills.reduce(0) { $0 + $1.tokens }
-        let cacheTokens = running.reduce(0) { $0 + (sequences[$1]?.computed ?? 0) }
+        let cacheTokens = running.reduce(0) { $0 + sequences[$1].computed }
         next.ends =
             start
             + parameters.stepSpan(
@@ -145,15 +170,15 @@ package struct EngineModel {
     }
 
     private mutating func takeInbox(by start: Instant) {
-        while let id = inbox.first, let arrival = sequences[id]?.arrival, arrival <= start {
+        while let slot = inbox.first, sequences[slot].arrival <= start {
             inbox.removeFirst()
             guard parameters.honoursPriority else {
-                waiting.append(id)
+                waiting.append(slot)
                 continue
             }
-            let priority = sequences[id]?.request.priority ?? 0
-            let place = waiting.firstIndex { (sequences[$0]?.request.priority ?? 0) > priority }
-            waiting.insert(id, at: place ?? waiting.endIndex)
+            let priority = sequences[slot].request.priority
+            let place = waiting.firstIndex { sequences[$0].request.priority > priority }
+            waiting.insert(slot, at: place ?? waiting.endIndex)
         }
     }
 
@@ -164,119 +189,118 @@ package struct EngineModel {
         var preempted = false
         var index = 0
         while index < running.count, budget > 0 {
-            let id = running[index]
+            let slot = running[index]
             index += 1
-            guard let sequence = sequences[id], sequence.isDecoding else { continue }
+            guard sequences[slot].isDecoding else { continue }
             while cacheTokensAllocated >= parameters.cacheTokensMax, let newest = running.last {
                 preempt(newest)
                 preempted = true
                 step.preemptions += 1
-                if newest == id { return true }
+                if newest == slot { return true }
             }
-            sequences[id]?.allocated += 1
+            sequences[slot].allocated += 1
             cacheTokensAllocated += 1
             budget -= 1
-            next.decodes.append(id)
+            next.decodes.append(sequences[slot].id)
         }
         return preempted
     }
 
     private mutating func planPrefills(_ next: inout Plan, budget: inout Int) {
-        for id in running where budget > 0 {
-            guard let sequence = sequences[id], !sequence.isDecoding else { continue }
-            let tokens = min(budget, sequence.prefillTarget - sequence.computed)
-            budget -= tokens
-            next.prefills.append((id, tokens))
+        for slot in running where budget > 0 {
+            guard !sequences[slot].isDecoding else { continue }
+            planPrefill(of: slot, &next, budget: &budget)
         }
     }
 
     private mutating func admit(
         _ next: inout Plan, budget: inout Int, start: Instant, into step: inout EngineStep
     ) {
-        while budget > 0, running.count < parameters.sequencesMax, let id = waiting.first,
-            var sequence = sequences[id],
-            cacheTokensAllocated + sequence.prefillTarget <= parameters.cacheTokensMax
+        while budget > 0, running.count < parameters.sequencesMax, let slot = waiting.first,
+            cacheTokensAllocated + sequences[slot].prefillTarget <= parameters.cacheTokensMax
         {
             waiting.removeFirst()
-            running.append(id)
+            running.append(slot)
             // The whole prompt is set aside at once, so that a prefill never has to preempt.
-            sequence.allocated = sequence.prefillTarget
-            cacheTokensAllocated += sequence.prefillTarget
-            if !sequence.scheduled.isSet {
-                sequence.scheduled = start
-                let prompt = sequence.request.promptTokens
-                sequence.cached = prefixCache.cachedTokens(
-                    of: sequence.request.prefixes, promptTokens: prompt)
-                sequence.computed = sequence.cached
+            sequences[slot].allocated = sequences[slot].prefillTarget
+            cacheTokensAllocated += sequences[slot].prefillTarget
+            if !sequences[slot].scheduled.isSet {
+                sequences[slot].scheduled = start
+                let prompt = sequences[slot].request.promptTokens
+                let cached = prefixCache.cachedTokens(
+                    of: sequences[slot].request.prefixes, promptTokens: prompt)
+                sequences[slot].cached = cached
+                sequences[slot].computed = cached
                 step.prefixTokensQueried += prompt
-                step.prefixTokensHit += sequence.cached
+                step.prefixTokensHit += cached
             }
-            let tokens = min(budget, sequence.prefillTarget - sequence.computed)
-            sequences[id] = sequence
-            budget -= tokens
-            next.prefills.append((id, tokens))
+            planPrefill(of: slot, &next, budget: &budget)
         }
     }
 
-    private mutating func preempt(_ id: EngineRequestID) {
-        guard let position = running.lastIndex(of: id), var sequence = sequences[id] else { return }
+    private func planPrefill(of slot: Int, _ next: inout Plan, budget: inout Int) {
+        let tokens = min(budget, sequences[slot].prefillTarget - sequences[slot].computed)
+        budget -= tokens
+        next.prefills.append((sequences[slot].id, tokens))
+    }
+
+    private mutating func preempt(_ slot: Int) {
+        guard let position = running.lastIndex(of: slot) else { return }
         running.remove(at: position)
-        waiting.insert(id, at: 0)
-        cacheTokensAllocated -= sequence.allocated
-        sequence.allocated = 0
-        sequence.computed = 0
+        waiting.insert(slot, at: 0)
+        cacheTokensAllocated -= sequences[slot].allocated
+        sequences[slot].allocated = 0
+        sequences[slot].computed = 0
         // Recompute: what it has generated becomes part of what is prefilled.
-        sequence.prefillTarget = sequence.request.promptTokens + sequence.generated
-        sequences[id] = sequence
+        sequences[slot].prefillTarget =
+            sequences[slot].request.promptTokens + sequences[slot].generated
     }
 
     // MARK: Ends of steps
 
     private mutating func finish(_ plan: Plan, into step: inout EngineStep) {
         let before = step.emissions.count
-        for id in plan.decodes {
-            guard sequences[id] != nil else { continue }
-            sequences[id]?.computed += 1
-            emit(id, at: plan.ends, into: &step)
+        step.emissions.reserveCapacity(before + plan.decodes.count + plan.prefills.count)
+        for id in plan.decodes where isInside(id) {
+            sequences[id.slot].computed += 1
+            emit(id.slot, at: plan.ends, into: &step)
         }
-        for (id, tokens) in plan.prefills {
-            guard let sequence = sequences[id] else { continue }
-            sequences[id]?.computed += tokens
-            if sequence.computed + tokens < sequence.prefillTarget { continue }
-            if sequence.generated == 0 { prefixCache.insert(sequence.request.prefixes) }
-            emit(id, at: plan.ends, into: &step)
+        for (id, tokens) in plan.prefills where isInside(id) {
+            sequences[id.slot].computed += tokens
+            if !sequences[id.slot].isDecoding { continue }
+            if sequences[id.slot].generated == 0 {
+                prefixCache.insert(sequences[id.slot].request.prefixes)
+            }
+            emit(id.slot, at: plan.ends, into: &step)
         }
         if step.emissions.count > before { step.iterationEnds.append(step.emissions.count) }
         takeSnapshot()
     }
 
-    private mutating func emit(
-        _ id: EngineRequestID, at: Instant, into step: inout EngineStep
-    ) {
-        guard var sequence = sequences[id] else { return }
-        let emission = sequence.emit(id, at: at)
-        sequences[id] = sequence
+    private mutating func emit(_ slot: Int, at: Instant, into step: inout EngineStep) {
+        let emission = sequences[slot].emit(at: at)
+        let hasEnded = emission.finish != nil
         step.emissions.append(emission)
-        if emission.finish != nil { forget(id) }
+        if hasEnded { forget(slot) }
     }
 
-    private mutating func forget(_ id: EngineRequestID) {
-        guard let sequence = sequences.removeValue(forKey: id) else { return }
-        cacheTokensAllocated -= sequence.allocated
-        schedule.remove(id)
-        if let position = running.firstIndex(of: id) {
+    private mutating func forget(_ slot: Int) {
+        sequences[slot].isInside = false
+        cacheTokensAllocated -= sequences[slot].allocated
+        schedule.remove(sequences[slot].id)
+        if let position = running.firstIndex(of: slot) {
             running.remove(at: position)
-        } else if let position = waiting.firstIndex(of: id) {
+        } else if let position = waiting.firstIndex(of: slot) {
             waiting.remove(at: position)
-        } else if let position = inbox.firstIndex(of: id) {
+        } else if let position = inbox.firstIndex(of: slot) {
             inbox.remove(at: position)
         }
+        free.append(slot)
     }
 
     private mutating func takeSnapshot() {
         snapshot = EngineSnapshot(
-            running: running.count, waiting: waiting.count,
-            cacheUsage: min(1, Double(cacheTokensAllocated) / Double(parameters.cacheTokensMax)))
+            running: running.count, waiting: waiting.count, cacheUsage: cacheUsage)
     }
 
     // MARK: Fixed pace
@@ -288,13 +312,15 @@ package struct EngineModel {
     private mutating func stepFixed(_ now: Instant, gap: Nanoseconds, into step: inout EngineStep) {
         while let due = schedule.first, due.at <= now {
             schedule.removeFirst()
-            guard var sequence = sequences[due.id] else { continue }
-            if !sequence.scheduled.isSet { sequence.scheduled = sequence.arrival }
-            let emission = sequence.emit(due.id, at: due.at)
-            sequences[due.id] = sequence
+            guard isInside(due.id) else { continue }
+            let slot = due.id.slot
+            if !sequences[slot].scheduled.isSet {
+                sequences[slot].scheduled = sequences[slot].arrival
+            }
+            let emission = sequences[slot].emit(at: due.at)
             step.emissions.append(emission)
             if emission.finish != nil {
-                forget(due.id)
+                forget(slot)
             } else {
                 // From the due time, not from `now`: a late call must not stretch the stream, even
                 // where several gaps fit between two ticks of the caller's timers.

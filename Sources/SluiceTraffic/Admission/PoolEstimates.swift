@@ -1,0 +1,105 @@
+import SluiceTime
+
+/// What is believed of a pool's requests, whichever replica serves them. Source: ADMISSION section 5.1.
+struct PoolEstimates: Sendable {
+    /// Models whose lengths are kept apart; further ones share the last place.
+    static let modelsMax = 64
+    /// Completions before a predicted wait may refuse anybody.
+    static let completionsMin = 50
+    /// After a start nobody is refused for a predicted wait: engines may be full of what is not ours.
+    static let startSpan = Nanoseconds.seconds(3)
+    /// Dispatches are counted over this span.
+    static let dispatchSpan = Nanoseconds.seconds(3)
+    private static let bytesPerTokenRange = 1.0...8.0
+
+    private var outputTokens = [Double](repeating: 256, count: modelsMax)
+    private var outputCount = 0
+    private var outputSamples = [Int](repeating: 0, count: modelsMax)
+    private var bytesPerToken = [Double](repeating: 4, count: modelsMax)
+    /// Actual wait over predicted wait, of requests that waited.
+    private(set) var bias = 1.0
+    /// Requests that ended well.
+    private(set) var completions = 0
+    /// Mean time at a replica, seconds.
+    private(set) var residence = 1.0
+    /// Part of the requests that are streams.
+    private(set) var streamShare = 1.0
+    /// Dispatches made while somebody waited, by class.
+    var dispatches: RecentCounts
+    /// Completions, of whatever class.
+    var ends = RecentCounts(span: .seconds(10), buckets: 20, kinds: 1)
+    /// Arrivals and refusals of each class: two kinds per class.
+    var arrivals: RecentCounts
+
+    init(classes: Int) {
+        dispatches = RecentCounts(span: Self.dispatchSpan, buckets: 30, kinds: classes)
+        arrivals = RecentCounts(span: .seconds(10), buckets: 20, kinds: 2 * classes)
+    }
+
+    // MARK: Lengths
+
+    /// Prompt tokens of a request.
+    func promptTokens(_ arrival: Arrival) -> Double {
+        Double(max(0, arrival.promptBytes)) / bytesPerToken[Self.place(arrival.modelIndex)]
+            + Double(max(0, arrival.promptTokens))
+    }
+
+    /// Tokens that so many bytes of text are.
+    func tokens(_ bytes: Int, model: Int) -> Double {
+        Double(max(0, bytes)) / bytesPerToken[Self.place(model)]
+    }
+
+    /// Output tokens to be expected of a request, all its sequences together.
+    func outputTokens(_ arrival: Arrival) -> Double {
+        var tokens = outputTokens[Self.place(arrival.modelIndex)]
+        if arrival.outputTokensMax > 0 { tokens = min(tokens, Double(arrival.outputTokensMax)) }
+        return tokens * Double(min(max(1, arrival.sequences), 128))
+    }
+
+    /// Output tokens of the average request.
+    func outputTokens(model: Int) -> Double { outputTokens[Self.place(model)] }
+
+    /// Output tokens of the average request, whatever its model.
+    private(set) var meanOutputTokens = 256.0
+
+    static func place(_ model: Int) -> Int { min(max(0, model), modelsMax - 1) }
+
+    // MARK: Observations
+
+    /// A request has ended well.
+    mutating func observe(
+        model: Int, promptBytes: Int, service: Service, seconds: Double, isStream: Bool,
+        now: Instant
+    ) {
+        completions &+= 1
+        ends.record(0, now: now)
+        residence += (completions == 1 ? 1 : 0.02) * (max(seconds, 1e-4) - residence)
+        streamShare += 0.02 * ((isStream ? 1 : 0) - streamShare)
+        let place = Self.place(model)
+        if service.outputTokens > 0 {
+            // The mean of the first hundred, then one that forgets: a guess must not stay.
+            outputSamples[place] = min(outputSamples[place] + 1, 100)
+            let weight = 1 / Double(outputSamples[place])
+            outputTokens[place] += weight * (Double(service.outputTokens) - outputTokens[place])
+            outputTokens[place] = max(1, outputTokens[place])
+            outputCount = min(outputCount + 1, 100)
+            meanOutputTokens +=
+                (Double(service.outputTokens) - meanOutputTokens) / Double(outputCount)
+            meanOutputTokens = max(1, meanOutputTokens)
+        }
+        if service.promptTokens > 8, promptBytes > 32 {
+            let ratio = Double(promptBytes) / Double(service.promptTokens)
+            bytesPerToken[place] += 0.02 * (ratio - bytesPerToken[place])
+            bytesPerToken[place] = min(
+                max(bytesPerToken[place], Self.bytesPerTokenRange.lowerBound),
+                Self.bytesPerTokenRange.upperBound)
+        }
+    }
+
+    /// A request that waited has been dispatched; short waits say nothing.
+    mutating func observe(wait: Double, predicted: Double) {
+        guard wait > 0.1, predicted >= 0 else { return }
+        bias += 0.03 * (wait / max(predicted, 0.05) - bias)
+        bias = min(max(bias, 0.4), 2.5)
+    }
+}

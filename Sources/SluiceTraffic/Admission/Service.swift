@@ -1,0 +1,18 @@
+/// What a request turned out to take, told when its permit ends; negative where not known.
+package struct Service: Sendable, Equatable {
+    /// Prompt tokens by `usage`.
+    package var promptTokens = -1
+    /// Those found in the replica's prefix cache.
+    package var cachedTokens = -1
+    /// Generated tokens by `usage`, else content events of a stream.
+    package var outputTokens = -1
+
+    package init(promptTokens: Int = -1, cachedTokens: Int = -1, outputTokens: Int = -1) {
+        self.promptTokens = promptTokens
+        self.cachedTokens = cachedTokens
+        self.outputTokens = outputTokens
+    }
+
+    /// Nothing is known, or it ended before it was served.
+    package static var unknown: Service { Service() }
+}

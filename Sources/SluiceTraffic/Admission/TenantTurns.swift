@@ -1,0 +1,119 @@
+/// Which tenants of one class have requests waiting, and whose turn it is: a virtual token counter.
+///
+/// Whoever has been served least for its weight goes first. A tenant that comes back starts where
+/// those who wait are: idling earns no credit. Source: ADMISSION section 5.5; Sheng et al., "Fairness
+/// in Serving Large Language Models", OSDI 2024.
+struct TenantTurns: Sendable {
+    /// A tenant with requests waiting.
+    private struct Turn: Sendable {
+        var tenant: UInt16
+        var backlog: Int32
+        var weight: Double
+        var virtualTime: Double
+    }
+
+    /// Packed: a walk over a thousand tenants touches little memory.
+    private var turns: [Turn] = []
+    /// Where a tenant stands in `turns`; −1: it has nothing waiting.
+    private var places: [Int32]
+    /// By tenant, of those who have nothing waiting.
+    private var virtualTimes: [Double]
+    private var weights: [Double]
+    private var lastServed = 0.0
+    /// Requests of the class that wait.
+    private(set) var backlog = 0
+
+    /// - Parameter weights: by tenant.
+    init(weights: [Double]) {
+        self.weights = weights
+        places = [Int32](repeating: -1, count: weights.count)
+        virtualTimes = [Double](repeating: 0, count: weights.count)
+    }
+
+    /// Puts new weights into force; tenants may be added, not removed.
+    mutating func setWeights(_ new: [Double]) {
+        while weights.count < new.count {
+            weights.append(1)
+            places.append(-1)
+            virtualTimes.append(0)
+        }
+        for tenant in new.indices {
+            weights[tenant] = new[tenant]
+            if places[tenant] >= 0 { turns[Int(places[tenant])].weight = new[tenant] }
+        }
+    }
+
+    /// Requests of a tenant that wait.
+    func backlog(of tenant: Int) -> Int {
+        places[tenant] < 0 ? 0 : Int(turns[Int(places[tenant])].backlog)
+    }
+
+    /// A request of the tenant waits.
+    mutating func add(_ tenant: Int) {
+        backlog += 1
+        if places[tenant] >= 0 {
+            turns[Int(places[tenant])].backlog += 1
+            return
+        }
+        let least = turns.min { $0.virtualTime < $1.virtualTime }?.virtualTime ?? lastServed
+        places[tenant] = Int32(turns.count)
+        turns.append(
+            Turn(
+                tenant: UInt16(tenant), backlog: 1, weight: weights[tenant],
+                virtualTime: max(virtualTimes[tenant], least)))
+    }
+
+    /// A request of the tenant waits no longer.
+    mutating func remove(_ tenant: Int) {
+        let place = Int(places[tenant])
+        guard place >= 0 else { return assertionFailure("nobody of this tenant waits") }
+        backlog -= 1
+        turns[place].backlog -= 1
+        guard turns[place].backlog == 0 else { return }
+        virtualTimes[tenant] = turns[place].virtualTime
+        places[tenant] = -1
+        let last = turns.removeLast()
+        if place < turns.count {
+            turns[place] = last
+            places[Int(last.tenant)] = Int32(place)
+        }
+    }
+
+    /// The tenant that has been served least; nil when nobody waits.
+    func next() -> Int? {
+        var best: Turn?
+        for turn in turns where turn.virtualTime < (best?.virtualTime ?? .infinity) { best = turn }
+        return best.map { Int($0.tenant) }
+    }
+
+    /// The tenants that wait, in no order.
+    var count: Int { turns.count }
+    func tenant(_ index: Int) -> Int { Int(turns[index].tenant) }
+
+    /// The tenant with the longest line.
+    func longest() -> Int? { turns.max { $0.backlog < $1.backlog }.map { Int($0.tenant) } }
+
+    /// Charges a tenant with tokens; negative ones are given back.
+    mutating func charge(_ tenant: Int, _ tokens: Double) {
+        let cost = tokens / weights[tenant]
+        if places[tenant] < 0 {
+            virtualTimes[tenant] += cost
+            lastServed = max(lastServed, virtualTimes[tenant])
+        } else {
+            turns[Int(places[tenant])].virtualTime += cost
+            lastServed = turns[Int(places[tenant])].virtualTime
+        }
+    }
+
+    /// Requests of the class that go before a new one of the tenant.
+    func ahead(of tenant: Int) -> Double {
+        let mine = Double(backlog(of: tenant))
+        if turns.count <= (mine > 0 ? 1 : 0) { return mine }
+        let share = (mine + 1) / weights[tenant]
+        var total = mine
+        for turn in turns where Int(turn.tenant) != tenant {
+            total += min(Double(turn.backlog), share * turn.weight)
+        }
+        return total
+    }
+}

@@ -1,0 +1,315 @@
+import SluiceTime
+
+/// What an arrival came to, before a permit is made of it.
+enum ArrivalDecision: Sendable {
+    /// A slot is taken.
+    case dispatch(Reservation)
+    /// Queued; the predicted wait in seconds, negative where none was predicted, and workers to wake
+    /// whose requests had to make room.
+    case wait(QueueTicket, predicted: Double, WakeSet)
+    /// Refused.
+    case shed(Shed)
+}
+
+extension PoolState {
+    /// Constant part of the time that a prompt takes, seconds; a tenth of an objective at most.
+    private static let promptTimeBase = 0.05
+    /// Part of an objective that prompt and wait together may take. Source: ADMISSION section 5.4.
+    private static let objectivePart = 0.9
+    /// Part of an objective that a request may wait in a burst, and once the queue has stood for
+    /// ``standingAfter``. A lower one where one class and tenant are alone, which the study suggests,
+    /// lets the queue run dry, and with it the p99 rise (T3: 1.37 s against 1.10 s).
+    private static let burstPart = 0.5
+    private static let standingPart = 0.25
+    private static let standingAfter = 2.0
+
+    /// Admits, queues or refuses.
+    ///
+    /// - Parameter retry: the replicas tried before; nil for a first attempt.
+    mutating func arrive(
+        _ arrival: Arrival, worker: Int, token: UInt64, retry: ReplicaIDs?, now: Instant,
+        dice: UInt64
+    ) -> ArrivalDecision {
+        if !started.isSet { started = now }
+        if isDraining && retry == nil { return .shed(Shed(.draining)) }
+        if arrival.deadline <= now { return .shed(Shed(.deadline)) }
+        var request = routeRequest(arrival, excluding: retry ?? ReplicaIDs())
+        if retry == nil { estimates.arrivals.record(2 * Int(request.classIndex), now: now) }
+        let isWaitingForReplica = !hasHope(request.excluding)
+        if isWaitingForReplica, retry != nil || policy.noReplicaWait <= .zero {
+            return .shed(Shed(.noReplica, retryAfter: Self.jittered(.seconds(5), dice)))
+        }
+        var bound = Bound(now: now, arrival, queueWaitMax: limits.queueWaitMax)
+        if policy.isActive, let refusal = judgePrompt(&request, &bound, dice: dice, now: now) {
+            return .shed(refusal)
+        }
+        let classIndex = Int(request.classIndex)
+        // A retry has waited its turn; anyone else stays behind those who wait and are as urgent.
+        let mayGo =
+            retry != nil || queue.isEmpty
+            || queue.backlog(below: classIndex + 1) == 0 && starved(besides: classIndex) == nil
+        if mayGo, let reservation = reserve(request, isRetry: retry != nil, now: now, dice: dice) {
+            return .dispatch(reservation)
+        }
+        var node = WaitNode()
+        if policy.isActive, retry == nil, !isWaitingForReplica {
+            node.predicted = predictedWait(classIndex, Int(request.tenant), now: now)
+            let wait = node.predicted * estimates.bias
+            if let excess = bound.excess(
+                wait, isStanding: isStanding(now: now)), mayJudge(now: now)
+            {
+                return .shed(
+                    refuse(.overload, classIndex, excess: excess, wait: wait, now, dice))
+            }
+        }
+        let bytes = max(0, arrival.bodyBytes)
+        guard makeRoom(bytes: bytes, for: classIndex, now: now, dice: dice) else {
+            return .shed(refuse(.full, classIndex, excess: 0, wait: -1, now, dice))
+        }
+        node.worker = UInt8(worker)
+        node.token = token
+        node.request = request
+        node.bodyBytes = bytes
+        node.since = now
+        if isWaitingForReplica { bound.deadline = now + policy.noReplicaWait }
+        node.deadlineIsCallers = arrival.deadline < bound.deadline
+        node.deadline = min(arrival.deadline, bound.deadline)
+        node.isRetry = retry != nil
+        if request.hasAffinity, let home = Router.home(lanes, key: request.affinityKey) {
+            node.request.home = id(home)
+        }
+        let ticket = queue.enqueue(node, now: now)
+        let wakes = evictionWakes
+        evictionWakes = WakeSet()
+        return .wait(
+            ticket, predicted: node.predicted < 0 ? -1 : node.predicted * estimates.bias, wakes)
+    }
+
+    /// What the router needs to know of a request.
+    private func routeRequest(_ arrival: Arrival, excluding: ReplicaIDs) -> RouteRequest {
+        var request = RouteRequest()
+        request.excluding = excluding
+        request.promptTokens = estimates.promptTokens(arrival)
+        request.outputTokens = estimates.outputTokens(arrival)
+        request.meanOutputTokens = estimates.outputTokens(model: arrival.modelIndex)
+        request.reserve = request.promptTokens + 0.6 * request.outputTokens
+        request.classIndex = UInt8(min(max(0, arrival.classIndex), policy.classes.count - 1))
+        let isTenantKnown = arrival.tenantIndex >= 0 && arrival.tenantIndex < queue.tenants
+        request.tenant = isTenantKnown ? UInt16(arrival.tenantIndex) : 0
+        request.maxShare = policy.classes[Int(request.classIndex)].maxShare
+        request.promptBytes = Int32(clamping: arrival.promptBytes)
+        if policy.isActive, arrival.affinityKey != 0 {
+            request.affinityKey = arrival.affinityKey
+            request.sharedTokens = min(
+                estimates.tokens(arrival.sharedBytes, model: arrival.modelIndex),
+                request.promptTokens)
+        }
+        request.model = UInt16(clamping: arrival.modelIndex)
+        request.isStream = arrival.isStream
+        return request
+    }
+
+    // MARK: Judgement
+
+    /// How long a request may wait.
+    private struct Bound {
+        /// The objective, seconds; nil: none.
+        var objective: Double?
+        /// Time its prompt takes on an idle replica, seconds.
+        var prompt = 0.0
+        /// When its wait ends.
+        var deadline: Instant
+        let received: Instant
+
+        init(now: Instant, _ arrival: Arrival, queueWaitMax: Nanoseconds) {
+            received = arrival.received.isSet ? min(arrival.received, now) : now
+            deadline = now + queueWaitMax
+        }
+
+        /// What of the wait is too much, seconds; nil when it is not.
+        ///
+        /// Two tests, not one: a bound on wait and prompt together would let no long prompt in.
+        func excess(_ wait: Double, isStanding: Bool) -> Double? {
+            guard let objective else { return nil }
+            let waitMax =
+                objective * (isStanding ? PoolState.standingPart : PoolState.burstPart)
+            if wait > waitMax { return wait - waitMax }
+            let whole = wait + prompt - PoolState.objectivePart * objective
+            return whole > 0 ? whole : nil
+        }
+    }
+
+    /// Finds a request's objective; one whose prompt cannot meet it on an idle fleet is refused, or
+    /// served after all others, as its class has it.
+    private mutating func judgePrompt(
+        _ request: inout RouteRequest, _ bound: inout Bound, dice: UInt64, now: Instant
+    ) -> Shed? {
+        let own = policy.classes[Int(request.classIndex)]
+        guard let objective = own.objective(promptTokens: request.promptTokens) else {
+            bound.deadline = now + own.queueWaitMax
+            return nil
+        }
+        let prompt =
+            request.promptTokens * promptTime + min(Self.promptTimeBase, objective / 10)
+        guard prompt > Self.objectivePart * objective else {
+            bound.objective = objective
+            // What a full engine adds counts in a prediction, yet never makes a prompt too long for an
+            // idle one, nor ends a wait before its time.
+            bound.prompt = prompt + min(engineDelay, objective / 4)
+            let latest = bound.received + .seconds(clamping: objective - prompt)
+            bound.deadline = min(bound.deadline, max(latest, now))
+            return nil
+        }
+        switch own.longPrompt {
+        case .refuse:
+            return refuse(.infeasible, Int(request.classIndex), excess: 0, wait: -1, now, dice)
+        case .bestEffort:
+            request.classIndex = UInt8(policy.classes.count - 1)
+            let least = policy.classes[policy.classes.count - 1]
+            request.maxShare = least.maxShare
+            bound.deadline = now + least.queueWaitMax
+            return nil
+        }
+    }
+
+    /// Whether enough is known to refuse anybody for a prediction.
+    private func mayJudge(now: Instant) -> Bool {
+        estimates.completions >= PoolEstimates.completionsMin
+            && now - started >= PoolEstimates.startSpan
+    }
+
+    private func isStanding(now: Instant) -> Bool {
+        queue.since.isSet && (now - queue.since).seconds > Self.standingAfter
+    }
+
+    /// Whether the queue takes so many bytes more; who is less urgent makes room.
+    private mutating func makeRoom(
+        bytes: Int, for classIndex: Int, now: Instant, dice: UInt64
+    ) -> Bool {
+        guard bytes <= limits.queueBytesMax else { return false }
+        while queue.count >= limits.queueLengthMax || bytes > limits.queueBytesMax - queue.bytes {
+            guard let victim = queue.newest(lessUrgentThan: classIndex) else { return false }
+            let other = Int(queue.nodes[Int(victim)].request.classIndex)
+            let shed = refuse(.full, other, excess: 0, wait: -1, now, dice)
+            if let worker = queue.deliver(victim, as: .refused(shed)) {
+                evictionWakes.insert(worker)
+            }
+        }
+        return true
+    }
+
+    /// Whether a replica not tried yet serves now or may soon.
+    private func hasHope(_ excluding: ReplicaIDs) -> Bool {
+        var left = hopeful
+        for index in 0..<excluding.count {
+            guard let slot = slot(excluding[index]), isHopeful(entries[slot].health.state)
+            else { continue }
+            left -= 1
+        }
+        return left > 0
+    }
+
+    /// Whether waiting for a replica in this state is worth while.
+    func isHopeful(_ state: ReplicaState) -> Bool {
+        switch state {
+        case .warming, .ready, .busy: true
+        case .wedged, .ejected: isPanicking
+        case .draining, .cordoned, .sleeping, .unauthorized, .dead: false
+        }
+    }
+
+    // MARK: Reservation
+
+    /// Picks the replica and takes a slot there, in one step.
+    mutating func reserve(
+        _ request: RouteRequest, isRetry: Bool, now: Instant, dice: UInt64
+    ) -> Reservation? {
+        let cached = request.hasAffinity ? prefixes.known(request.affinityKey) : CachedPrefix()
+        guard
+            let pick = Router.pick(
+                lanes, request, rule, cached: cached, costs: &costs, dice: dice)
+        else { return nil }
+        let reason: RoutingReason
+        if isRetry {
+            reason = .retry
+        } else if isPanicking {
+            reason = .panic
+        } else if pick.choices == 1 {
+            reason = .onlyChoice
+        } else if pick.isHome {
+            reason = .affinity
+        } else {
+            reason = policy.isActive ? .leastWait : .leastLoaded
+        }
+        if request.hasAffinity {
+            prefixes.remember(
+                request.affinityKey, at: id(pick.slot), tokens: request.sharedTokens)
+        }
+        return take(
+            pick.slot, request, reason, predicted: pick.predicted, cached: pick.cached, now: now)
+    }
+
+    var rule: Router.Rule {
+        guard policy.isActive, let objective = policy.tightestObjective else {
+            return Router.Rule()
+        }
+        return Router.Rule(
+            isPredictive: true, promptBacklogMax: 0.5 * objective, detourMax: 0.25 * objective)
+    }
+
+    /// Takes a slot at a replica.
+    private mutating func take(
+        _ slot: Int, _ request: RouteRequest, _ reason: RoutingReason, predicted: Double,
+        cached: Double = 0, now: Instant
+    ) -> Reservation {
+        let tokens = max(1, request.promptTokens - cached)
+        var flight = Flight()
+        flight.replica = id(slot)
+        flight.dispatched = now
+        flight.promptTokens = tokens
+        flight.believedTokens = cached
+        flight.affinityKey = request.affinityKey
+        flight.reserve = request.reserve
+        flight.outputTokens = request.outputTokens
+        flight.promptBytes = request.promptBytes
+        flight.model = request.model
+        flight.tenant = request.tenant
+        flight.classIndex = request.classIndex
+        flight.isStream = request.isStream
+        let load = Double(lanes[slot].inflight) + lanes[slot].foreign
+        flight.crowd = load < 1 ? .nobody : load + 1 <= lanes[slot].slots ? .room : .full
+        if !request.isStream {
+            flight.pendingUntil = now + .seconds(clamping: max(predicted, lanes[slot].stepTime))
+        }
+        lanes[slot].inflight += 1
+        lanes[slot].pending += 1
+        lanes[slot].pendingTokens += tokens
+        lanes[slot].reserved += request.reserve
+        flight.backlogTokens = lanes[slot].pendingTokens
+        entries[slot].dispatched &+= 1
+        inflight += 1
+        dispatched &+= 1
+        budget.recordDispatch(now: now)
+        return Reservation(
+            replica: id(slot), dispatched: now, reason: reason, flight: flights.add(flight))
+    }
+
+    /// Admits a request that one replica only can answer, whatever its state, or refuses it.
+    ///
+    /// It never waits: most of what is asked so costs the engine nothing, and what continues a
+    /// response would wait for one replica in a queue that is served by all. Its replica may drain or
+    /// be sick and still know.
+    ///
+    /// - Returns: nil when the replica is gone.
+    mutating func arrive(
+        _ arrival: Arrival, at replica: ReplicaID, now: Instant, dice: UInt64
+    ) -> ArrivalDecision? {
+        guard let slot = slot(replica) else { return nil }
+        if isDraining { return .shed(Shed(.draining)) }
+        let request = routeRequest(arrival, excluding: ReplicaIDs())
+        guard lanes[slot].inflight < limits.replicaInflightMax else {
+            return .shed(refuse(.full, Int(request.classIndex), excess: 0, wait: -1, now, dice))
+        }
+        return .dispatch(take(slot, request, .owner, predicted: 0, now: now))
+    }
+}

@@ -1,0 +1,150 @@
+import SluiceTime
+
+extension PoolState {
+    /// Gives a slot back and passes it on.
+    mutating func release(
+        _ index: Int32, _ end: PermitEnd, _ service: Service, now: Instant
+    ) -> PumpResult {
+        let flight = giveBack(index)
+        if let slot = slot(flight.replica) {
+            switch end {
+            case .success:
+                entries[slot].succeeded &+= 1
+                entries[slot].serverErrors.record(isError: false, now: now)
+                observe(slot, .requestSucceeded, now: now)
+                learn(flight, service, slot, now: now)
+            case .serverError:
+                entries[slot].serverErrors.record(isError: true, now: now)
+                if isServerErrorOutlier(slot, now: now) {
+                    entries[slot].failed &+= 1
+                    observe(slot, .requestFailed, now: now)
+                }
+            case .failed:
+                entries[slot].failed &+= 1
+                observe(slot, .requestFailed, now: now)
+            case .refused:
+                entries[slot].estimates.refused(now: now)
+                refreshLimit(slot, now: now)
+            case .ignored: break
+            }
+            retireIfDrained(slot)
+        }
+        settle(flight, end, service)
+        return pump(now: now)
+    }
+
+    /// What a request that ended well has taught.
+    private mutating func learn(
+        _ flight: Flight, _ service: Service, _ slot: Int, now: Instant
+    ) {
+        if flight.believedTokens > 0, service.cachedTokens >= 0,
+            Double(service.cachedTokens) < flight.believedTokens / 2
+        {
+            prefixes.forget(flight.affinityKey, at: flight.replica)
+        }
+        let seconds = (now - flight.dispatched).seconds
+        estimates.observe(
+            model: Int(flight.model), promptBytes: Int(flight.promptBytes), service: service,
+            seconds: seconds, isStream: flight.isStream, now: now)
+        // Streams show the time of a step best; without them the whole answer has to do.
+        if !flight.isStream, entries[slot].estimates.steps < 64 || estimates.streamShare < 0.05 {
+            entries[slot].estimates.observe(
+                answer: seconds, promptTokens: flight.promptTokens,
+                outputTokens: service.outputTokens)
+            refreshTimes(slot)
+        }
+    }
+
+    /// Corrects what the tenant was charged with, and takes back a dispatch that came to nothing.
+    private mutating func settle(_ flight: Flight, _ end: PermitEnd, _ service: Service) {
+        let classIndex = Int(flight.classIndex)
+        guard flight.hasWaited, classIndex < queue.turns.count else { return }
+        switch end {
+        case .failed, .refused: estimates.dispatches.remove(classIndex, then: flight.dispatched)
+        case .success, .serverError, .ignored: break
+        }
+        guard flight.isCharged, service.outputTokens >= 0 else { return }
+        let correction =
+            2 * (Double(service.outputTokens) - flight.outputTokens)
+            - Double(max(0, service.cachedTokens))
+        queue.charge(classIndex, Int(flight.tenant), correction)
+    }
+
+    /// The ledger's part of a release. A permit outlives its replica's tenancy never: a slot is
+    /// reused only at zero in flight.
+    private mutating func giveBack(_ index: Int32) -> Flight {
+        let flight = flights.remove(index)
+        guard let slot = slot(flight.replica), lanes[slot].inflight > 0 else {
+            assertionFailure("a permit outlived its replica")
+            return flight
+        }
+        lanes[slot].inflight -= 1
+        lanes[slot].reserved = max(0, lanes[slot].reserved - flight.reserve)
+        if flight.isPending { endPending(flight) }
+        inflight -= 1
+        finished &+= 1
+        return flight
+    }
+
+    /// A permit was lost: its slot comes back without a verdict on the replica. Who waits gets it
+    /// with the next tick, as a `deinit` can wake nobody.
+    mutating func takeBackLeaked(_ index: Int32) {
+        leakedPermits &+= 1
+        let flight = giveBack(index)
+        if let slot = slot(flight.replica) { retireIfDrained(slot) }
+    }
+
+    // MARK: First outputs
+
+    /// The engine has begun to answer a request.
+    mutating func outputBegan(_ index: Int32, sent: Instant, now: Instant) -> PumpResult {
+        guard let flight = flights.beginOutput(index), let slot = slot(flight.replica) else {
+            return PumpResult()
+        }
+        endPending(flight)
+        let start = sent.isSet ? max(sent, flight.dispatched) : flight.dispatched
+        entries[slot].estimates.observe(
+            firstOutput: (now - start).seconds, tokens: flight.promptTokens,
+            backlog: flight.backlogTokens,
+            crowd: flight.crowd)
+        refreshTimes(slot)
+        // The backlog of prompts has become shorter: one that did not fit may fit now.
+        return policy.isActive && !queue.isEmpty ? pump(now: now) : PumpResult()
+    }
+
+    /// Requests whose prompts must have been computed by now: those that show no first output.
+    mutating func endOverduePending(now: Instant) {
+        var ended: [Flight] = []
+        flights.overdue(now: now) { ended.append($0) }
+        for flight in ended { endPending(flight) }
+    }
+
+    private mutating func endPending(_ flight: Flight) {
+        guard let slot = slot(flight.replica), lanes[slot].pending > 0 else { return }
+        lanes[slot].pending -= 1
+        // Sums of estimates drift; an empty backlog is none.
+        let left = lanes[slot].pendingTokens - flight.promptTokens
+        lanes[slot].pendingTokens = lanes[slot].pending == 0 ? 0 : max(0, left)
+    }
+
+    // MARK: Errors
+
+    /// Whether the share of server errors among a replica's recent answers is more than five times
+    /// its pool's median. Source: DESIGN section 8.
+    ///
+    /// The median is that of the replicas which have answered lately, this one included, the lower
+    /// of two: a replica alone is never worse than its pool. It is not sorted for but counted – more
+    /// than half must be five times better – in one pass without memory.
+    private mutating func isServerErrorOutlier(_ slot: Int, now: Instant) -> Bool {
+        let share = entries[slot].serverErrors
+        guard share.isAboveFloor else { return false }
+        var compared = 0
+        var better = 0
+        for other in entries.indices
+        where entries[other].isUsed && !entries[other].serverErrors.isEmpty(now: now) {
+            compared += 1
+            if share.isOutlier(beside: entries[other].serverErrors) { better += 1 }
+        }
+        return better > (compared - 1) / 2
+    }
+}

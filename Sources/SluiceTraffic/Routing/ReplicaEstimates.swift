@@ -1,0 +1,210 @@
+import SluiceTime
+
+/// What is believed of one replica's engine: how fast it is, how many requests run there at once,
+/// and how many it may hold.
+///
+/// All of it comes from our own observations; a scrape refines the number of slots alone. Times are
+/// in seconds. Source: ADMISSION sections 5.1 and 5.2.
+struct ReplicaEstimates: Sendable {
+    /// Where nothing is known of the slots: a guess too high is learned down, one too low never up.
+    static let slotsGuess = 256
+    /// The window of a replica that is new to an idle pool.
+    static let windowStart = 32.0
+    private static let windowMax = 4_096.0
+    /// Between two changes of the window.
+    static let windowInterval = Nanoseconds.milliseconds(250)
+    /// Waiting counts up to this are taken as none: a scrape between two steps shows them.
+    static let waitingIgnored = 2.0
+    /// Prompts with fewer tokens to compute say nothing about the time per token.
+    private static let tokensJudged = 256.0
+    /// Parts of the objective for the time per token at which a window stops growing, and narrows.
+    private static let stepGrowthPart = 0.75
+    private static let stepCutPart = 0.85
+    private static let stepTimeMin = 0.001
+    private static let promptTimeRange = 1e-6...0.02
+
+    /// Time of one engine step, as of the last second: fast, for predictions.
+    private(set) var stepTime = 0.025
+    /// The same over sixty events: what users see.
+    private(set) var userStepTime = 0.025
+    /// Engine steps that have been seen.
+    private(set) var steps = 0
+    /// Time per prompt token that has to be computed: the lower envelope of what was seen.
+    private(set) var promptTime = 1e-4
+    /// First outputs that ``promptTime`` was learned from.
+    private(set) var prompts = 0
+    /// Samples in a row that were far above ``promptTime``.
+    private var samplesAbove = 0
+    /// Who was at the replica when a request was sent there.
+    enum Crowd: Sendable {
+        /// Nobody: nothing but its own prompt took time.
+        case nobody
+        /// Others, and a slot was free.
+        case room
+        /// More than it runs at once: the request waited inside for a slot.
+        case full
+    }
+
+    /// Requests that the engine runs at once.
+    private(set) var slots = Double(slotsGuess)
+    /// As scraped last.
+    private var scrapedWaiting = 0.0
+    private var scrapedRunning = 0.0
+    /// Requests it may hold, by the delay it adds.
+    private(set) var window = windowStart
+    /// The window does not grow before.
+    private var holdUntil = Instant.unset
+    private var windowChanged = Instant.unset
+    /// What the engine has added of late to the time of a first output, beyond prompt and step.
+    private(set) var delay = 0.0
+    /// What first outputs took beyond prompt and step, since the window was last looked at.
+    private var delays = InlineArray<32, Double>(repeating: 0)
+    private var delayCount = 0
+
+    /// - Parameter slotsMax: as configured; nil where not known.
+    init(slotsMax: Int?) { slots = Double(slotsMax ?? Self.slotsGuess) }
+
+    // MARK: Observations
+
+    /// Gaps of one probe stream.
+    ///
+    /// - Parameters:
+    ///   - total: sum of the gaps, seconds.
+    ///   - steps: gaps; several events in one read are one.
+    ///   - events: events that ended a gap.
+    mutating func observe(gaps total: Double, steps count: Int, events: Int) {
+        guard total > 0, count > 0, events > 0 else { return }
+        let gap = max(total / Double(count), Self.stepTimeMin)
+        let userGap = max(total / Double(events), Self.stepTimeMin / 64)
+        if steps == 0 {
+            stepTime = gap
+            userStepTime = userGap
+        } else {
+            stepTime += (1 - Self.decay(total)) * (gap - stepTime)
+            userStepTime += (1 - Self.decay(Double(events) / 60)) * (userGap - userStepTime)
+        }
+        steps &+= count
+    }
+
+    /// A whole answer that was no stream: the time beyond its prompt, per token.
+    mutating func observe(answer seconds: Double, promptTokens: Double, outputTokens: Int) {
+        guard outputTokens > 8 else { return }
+        let time = (seconds - promptTokens * promptTime) / Double(outputTokens)
+        guard time > 0 else { return }
+        observe(gaps: time, steps: 1, events: 1)
+    }
+
+    /// The first output of a request.
+    ///
+    /// - Parameters:
+    ///   - seconds: from the last byte of the request to the output.
+    ///   - tokens: prompt tokens that had to be computed.
+    ///   - backlog: the same, and those of the prompts before it.
+    ///   - crowd: who else was there when it was sent.
+    mutating func observe(
+        firstOutput seconds: Double, tokens: Double, backlog: Double, crowd: Crowd
+    ) {
+        if tokens > Self.tokensJudged { learn((seconds - stepTime / 2) / tokens, crowd) }
+        // Prompts that we sent before it are no sign of a full engine: they are bounded by themselves.
+        let delay = max(0, seconds - backlog * promptTime - stepTime)
+        self.delay += 0.1 * (delay - self.delay)
+        // The newest of too many: a window of 250 ms says what is, not what was.
+        delays[delayCount % 32] = delay
+        delayCount &+= 1
+    }
+
+    private mutating func learn(_ time: Double, _ crowd: Crowd) {
+        guard time > 0, time.isFinite else { return }
+        if crowd == .nobody {
+            promptTime += (prompts == 0 ? 1 : 0.1) * (time - promptTime)
+            samplesAbove = 0
+        } else if time < 1.5 * promptTime {
+            promptTime += 0.05 * (time - promptTime)
+            samplesAbove = 0
+        } else if crowd == .room {
+            // Queueing must not look like a slow engine. Where sixteen in a row are above, though, it
+            // is the engine: the window has taken away any queue long before.
+            samplesAbove &+= 1
+            promptTime *= samplesAbove > 16 ? 1.05 : 1.002
+        }
+        promptTime = min(
+            max(promptTime, Self.promptTimeRange.lowerBound), Self.promptTimeRange.upperBound)
+        prompts &+= 1
+    }
+
+    /// A scrape: with requests waiting, as many as run is all there is room for.
+    mutating func observe(waiting: Double, running: Double, slotsMax: Int?) {
+        let most = Double(slotsMax ?? Self.slotsGuess)
+        // One or two that wait in two scrapes, while no more run than before, are no chance either.
+        let isFull = waiting >= 1 && scrapedWaiting >= 1 && running <= scrapedRunning
+        if waiting > Self.waitingIgnored || isFull {
+            slots = min(max(running, 1), most)
+        } else if waiting < 1 {
+            slots = min(most, max(slots, running) + 1)
+        }
+        scrapedWaiting = waiting
+        scrapedRunning = running
+    }
+
+    /// The engine has refused a request by its own limit: it holds more than it can.
+    mutating func refused(now: Instant) {
+        window = max(1, window * 0.7)
+        holdUntil = now + .seconds(1)
+    }
+
+    /// Another process answers from the same address: nothing of what was learned is certain.
+    mutating func restarted(slotsMax: Int?) {
+        slots = Double(slotsMax ?? Self.slotsGuess)
+        window = Self.windowStart
+        delayCount = 0
+    }
+
+    // MARK: The window
+
+    /// Widens or narrows the window, every ``windowInterval``.
+    ///
+    /// - Parameters:
+    ///   - delayMax: the delay that a full engine may add, seconds.
+    ///   - timePerToken: objective, seconds; nil: not guarded.
+    mutating func adjustWindow(
+        inflight: Int, delayMax: Double, timePerToken: Double?, now: Instant
+    ) {
+        guard now - windowChanged >= Self.windowInterval else { return }
+        windowChanged = now
+        let isPerTokenTight = timePerToken.map { userStepTime >= Self.stepGrowthPart * $0 } ?? false
+        if delayCount >= 2 {
+            let delay = medianDelay()
+            if delay > delayMax {
+                window = max(1, window * max(0.7, 1 - 0.1 * (delay - delayMax) / delayMax))
+            } else if Double(inflight) >= 0.9 * window.rounded(.down), now >= holdUntil,
+                !isPerTokenTight
+            {
+                // A step of two is one request in sixteen; of a small window it is half the engine.
+                window = min(window + min(2, max(window / 16, 0.25)), Self.windowMax)
+            }
+            delayCount = 0
+        }
+        if let timePerToken, userStepTime > Self.stepCutPart * timePerToken, steps > 0 {
+            window = max(1, min(window, Double(inflight + 1)) * 0.93)
+            holdUntil = now + .seconds(1)
+        }
+    }
+
+    /// The middle of the samples, by insertion into place: at most 32.
+    private mutating func medianDelay() -> Double {
+        let count = min(delayCount, 32)
+        for index in 1..<count {
+            let value = delays[index]
+            var place = index
+            while place > 0, delays[place - 1] > value {
+                delays[place] = delays[place - 1]
+                place -= 1
+            }
+            delays[place] = value
+        }
+        return (delays[(count - 1) / 2] + delays[count / 2]) / 2
+    }
+
+    /// e^(−x) for x ≥ 0 to within a hundredth: pure code has no transcendental functions.
+    static func decay(_ x: Double) -> Double { 1 / (1 + x * (1 + x * (0.5 + x / 6))) }
+}
