@@ -64,17 +64,18 @@ final class AccessLogThread {
         thread = try WorkerThread(name: "sluice-log") {
             let outboxes = shared.outboxes
             var file = file
-            var lines = ByteBuffer()
+            // Of each outbox what was taken last.
+            var taken = outboxes.map { _ in [Pinned<ByteBuffer>]() }
             while true {
                 if shared.reopensLog.exchange(false, ordering: .relaxed) {
                     file = Self.reopened(shared) ?? file
                 }
                 let isLast = flag.value.load(ordering: .acquiring)
                 var isBusy = false
-                for outbox in outboxes {
-                    outbox.take(into: &lines)
-                    isBusy = isBusy || !lines.isEmpty
-                    if !lines.isEmpty { Self.write(&lines, of: outbox, to: file) }
+                for (index, outbox) in outboxes.enumerated() {
+                    outbox.take(into: &taken[index])
+                    Self.write(taken[index], of: outbox, to: file)
+                    isBusy = isBusy || !taken[index].isEmpty
                 }
                 if isLast { break }
                 usleep(isBusy ? Self.busyInterval : Self.idleInterval)
@@ -103,22 +104,34 @@ final class AccessLogThread {
     }
 
     private static func write(
-        _ lines: inout ByteBuffer, of outbox: AccessLogOutbox, to destination: Destination
+        _ batches: [Pinned<ByteBuffer>], of outbox: AccessLogOutbox, to destination: Destination
     ) {
-        while !lines.isEmpty {
-            switch destination.file.write(lines.bytes, bytesMax: writeBytes) {
-            case .bytes(let count):
-                destination.works()
-                lines.consume(count)
-                if lines.count < yieldingBytesMax { sched_yield() }
-            case .failed:
-                // What cannot be written is lost, counted, and said when it begins.
-                destination.fails()
-                var lost = 0
-                for i in 0..<lines.count where lines[i] == 0x0A { lost += 1 }
-                outbox.lost(lost)
-                return
+        var left = batches.reduce(0) { $0 + $1.value.count }
+        for batch in batches {
+            while !batch.value.isEmpty {
+                switch destination.file.write(batch.value.bytes, bytesMax: writeBytes) {
+                case .bytes(let count):
+                    destination.works()
+                    batch.value.consume(count)
+                    left -= count
+                    if left < yieldingBytesMax { sched_yield() }
+                case .failed:
+                    // What cannot be written is lost, counted, and said when it begins.
+                    destination.fails()
+                    outbox.lost(batch.value.lineEnds)
+                    batch.value.removeAll()
+                }
             }
         }
+    }
+}
+
+extension ByteBuffer {
+    /// Lines that end in it.
+    fileprivate var lineEnds: Int {
+        let bytes = bytes
+        var count = 0
+        for index in 0..<bytes.count where bytes[index] == 0x0A { count += 1 }
+        return count
     }
 }
