@@ -13,15 +13,15 @@ enum ArrivalDecision: Sendable {
 
 extension PoolState {
     /// Constant part of the time that a prompt takes, seconds; a tenth of an objective at most.
-    private static let promptTimeBase = 0.05
+    static let promptTimeBase = 0.05
     /// Part of an objective that prompt and wait together may take. Source: ADMISSION section 5.4.
-    private static let objectivePart = 0.9
+    static let objectivePart = 0.9
     /// Part of an objective that a request may wait in a burst, and once the queue has stood for
     /// ``standingAfter``. A lower one where one class and tenant are alone, which the study suggests,
     /// lets the queue run dry, and with it the p99 rise (T3: 1.37 s against 1.10 s).
-    private static let burstPart = 0.5
-    private static let standingPart = 0.25
-    private static let standingAfter = 2.0
+    static let burstPart = 0.5
+    static let standingPart = 0.25
+    static let standingAfter = 2.0
 
     /// Admits, queues or refuses.
     ///
@@ -86,7 +86,7 @@ extension PoolState {
     }
 
     /// What the router needs to know of a request.
-    private func routeRequest(_ arrival: Arrival, excluding: ReplicaIDs) -> RouteRequest {
+    func routeRequest(_ arrival: Arrival, excluding: ReplicaIDs) -> RouteRequest {
         var request = RouteRequest()
         request.excluding = excluding
         request.promptTokens = estimates.promptTokens(arrival)
@@ -106,6 +106,8 @@ extension PoolState {
         }
         request.model = UInt16(clamping: arrival.modelIndex)
         request.isStream = arrival.isStream
+        request.tag = arrival.tag
+        request.isRepeated = arrival.isRepeated
         return request
     }
 
@@ -172,12 +174,12 @@ extension PoolState {
     }
 
     /// Whether enough is known to refuse anybody for a prediction.
-    private func mayJudge(now: Instant) -> Bool {
+    func mayJudge(now: Instant) -> Bool {
         estimates.completions >= PoolEstimates.completionsMin
             && now - started >= PoolEstimates.startSpan
     }
 
-    private func isStanding(now: Instant) -> Bool {
+    func isStanding(now: Instant) -> Bool {
         queue.since.isSet && (now - queue.since).seconds > Self.standingAfter
     }
 
@@ -190,6 +192,7 @@ extension PoolState {
             guard let victim = queue.newest(lessUrgentThan: classIndex) else { return false }
             let other = Int(queue.nodes[Int(victim)].request.classIndex)
             let shed = refuse(.full, other, excess: 0, wait: -1, now, dice)
+            noteRefused(queue.nodes[Int(victim)], .full, now: now)
             if let worker = queue.deliver(victim, as: .refused(shed)) {
                 evictionWakes.insert(worker)
             }

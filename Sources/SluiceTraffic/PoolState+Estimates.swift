@@ -5,7 +5,7 @@ import SluiceTime
 extension PoolState {
     /// How many more than an engine's slots may be sent, so that its next prompt is there when a
     /// slot comes free. Source: ADMISSION section 5.2.
-    private static let aheadMax = 2.0
+    static let aheadMax = 2.0
     /// Part of a KV cache that reservations may fill.
     private static let cachePart = 0.9
 
@@ -17,7 +17,8 @@ extension PoolState {
         var delays: [Double] = []
         for slot in entries.indices where entries[slot].isUsed {
             takeSteps(slot, progress)
-            if let objective = policy.tightestObjective {
+            // Where nobody waits here, engines' own queues would close the windows for nothing.
+            if policy.isActive, let objective = policy.tightestObjective {
                 entries[slot].estimates.adjustWindow(
                     inflight: Int(lanes[slot].inflight),
                     delayMax: max(0.1 * objective, 4 * entries[slot].estimates.stepTime),

@@ -156,6 +156,7 @@ extension PoolState {
             queue.charge(classIndex, Int(node.request.tenant), cost)
             serve(tokens: cost, classIndex)
         }
+        noteGranted(node, reservation, now: now)
         wake(queue.deliver(cursor, as: .granted(reservation)), &wakes)
     }
 
@@ -190,6 +191,7 @@ extension PoolState {
         let shed = refuse(
             reason, Int(node.request.classIndex), excess: 0, wait: node.predicted * estimates.bias,
             now, random.next())
+        noteRefused(node, reason, now: now)
         wake(queue.deliver(index, as: .refused(shed)), &wakes)
     }
 

@@ -29,6 +29,9 @@ struct PoolState: Sendable {
         var failed: UInt64 = 0
         var serverErrors = ServerErrorShare()
         var estimates = ReplicaEstimates(slotsMax: nil)
+        /// Tokens per second: smoothed over a few seconds, and the most of the last hours.
+        var tokenRate = 0.0
+        var tokenRateMax = 0.0
     }
 
     /// Transitions kept for the control thread; beyond, further ones are dropped and counted.
@@ -70,6 +73,21 @@ struct PoolState: Sendable {
     var evictionWakes = WakeSet()
     /// Since when there has been a pool: engines may be full of what came before.
     var started = Instant.unset
+    /// What was decided of late.
+    var decisions = DecisionLog()
+    /// Who was served, by the length of the prompt.
+    var sizes = PromptSizes()
+    /// Demand that was refused, over ten seconds.
+    var unmet = RecentCounts(span: .seconds(10), buckets: 20, kinds: 1)
+    /// Requests that a replica serves at once, as of the last look at any: what replicas to come are
+    /// taken to serve.
+    var meanSlots = ReplicaEstimates.windowStart
+    /// What would wait, were verdicts carried out; in shadow mode only.
+    var virtual = VirtualQueue()
+    /// What would have been refused.
+    var shadowSheds = ShadowSheds()
+    /// The mode that was configured, where an operator has ordered another one.
+    var configuredMode: AdmissionPolicy.Mode?
     /// What may be retried.
     var budget = RetryBudget()
     /// What is refused as a query of death.
