@@ -36,6 +36,18 @@ import SluiceBytes
     /// The bytes as text, invalid UTF-8 repaired; for cold paths and tests.
     package var text: String { bytes.text() }
 
+    /// The last eight bytes or fewer in one word, the first of them lowest.
+    ///
+    /// `mutating`, for a borrow of a text this long would be passed as a copy.
+    package mutating func tail() -> UInt64 {
+        let start = max(0, count &- 8)
+        var word: UInt64 = 0
+        for place in start..<count {
+            word |= UInt64(storage.span[place]) << UInt64(8 &* (place &- start))
+        }
+        return word
+    }
+
     /// Appends one byte, unless the text is full.
     @inlinable package mutating func append(_ byte: UInt8) {
         guard count < capacity else { return }
