@@ -39,12 +39,18 @@ import SluiceBytes
     /// The last eight bytes or fewer in one word, the first of them lowest.
     ///
     /// `mutating`, for a borrow of a text this long would be passed as a copy.
-    package mutating func tail() -> UInt64 {
-        let start = max(0, count &- 8)
-        var word: UInt64 = 0
-        for place in start..<count {
-            word |= UInt64(storage.span[place]) << UInt64(8 &* (place &- start))
+    @inlinable package mutating func tail() -> UInt64 {
+        guard count < 8 else {
+            let start = count &- 8
+            var room = storage.mutableSpan
+            // Safety: eight bytes from `start` lie inside, since `start + 8 == count <= capacity`.
+            return unsafe room.withUnsafeMutableBytes { room in
+                unsafe UInt64(
+                    littleEndian: room.loadUnaligned(fromByteOffset: start, as: UInt64.self))
+            }
         }
+        var word: UInt64 = 0
+        for place in 0..<count { word |= UInt64(storage.span[place]) << UInt64(8 &* place) }
         return word
     }
 

@@ -18,8 +18,8 @@ package struct ClassSnapshotRow: Sendable {
 package struct AdmissionSnapshot: Sendable {
     /// Whether verdicts are carried out.
     package var mode = AdmissionPolicy.Mode.enforce
-    /// Whether an operator has ordered another mode than is configured.
-    package var isOrdered = false
+    /// The mode by the configuration: another one than ``mode`` where an operator has ordered that.
+    package var configuredMode = AdmissionPolicy.Mode.enforce
     /// Whether requests wait for a slot, and may be refused for the wait.
     package var isActive = false
     /// The most urgent first.
@@ -118,7 +118,7 @@ extension PoolState {
     mutating func addAdmission(to snapshot: inout PoolSnapshot, now: Instant) {
         var admission = AdmissionSnapshot()
         admission.mode = policy.mode
-        admission.isOrdered = configuredMode != nil
+        admission.configuredMode = configuredMode ?? policy.mode
         admission.isActive = policy.isActive
         admission.limits = limits
         admission.drainRate = drainRate(now: now)

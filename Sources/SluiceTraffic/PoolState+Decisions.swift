@@ -22,96 +22,109 @@ extension PoolState {
     ) {
         switch decision {
         case .dispatch(let reservation):
-            let flight = flights.flights[Int(reservation.flight)]
-            var row = row(.dispatched, flight, reservation, tag: arrival.tag, now: now)
-            if shadow.wait >= 0 { row.predictedWait = Float(shadow.wait) }
+            var entry = entry(.dispatched, reservation, now: now)
+            entry.tag = arrival.tag
+            if retry == nil { sizes.record(tokens: entry.promptTokens, isServed: true) }
+            guard decisions.samplesNext || shadow.wait >= 0 || shadow.reason != nil else {
+                decisions.append(entry)
+                return
+            }
+            entry.predictedWait = Float(shadow.wait)
+            entry.shed = shadow.reason
             if let reason = shadow.reason {
-                row.shed = reason
-                shadowSheds.count(
-                    ShadowSheds.Kind(
-                        model: flight.model, classIndex: flight.classIndex, reason: reason))
+                let kind = ShadowSheds.Kind(
+                    model: UInt16(clamping: arrival.modelIndex), classIndex: entry.classIndex,
+                    reason: reason)
+                shadowSheds.count(kind)
             }
-            if decisions.samplesNext || shadow.reason != nil {
-                let request = routeRequest(arrival, excluding: retry ?? ReplicaIDs())
-                row.candidates = candidates(request, taken: reservation, now: now)
-            }
-            if retry == nil { sizes.record(tokens: Double(row.promptTokens), isServed: true) }
-            decisions.append(row)
+            let request = routeRequest(arrival, excluding: retry ?? ReplicaIDs())
+            decisions.append(entry, candidates(request, taken: reservation, now: now))
         case .wait(let ticket, let predicted, _):
             let request = queue.nodes[Int(ticket.slot)].request
-            var row = row(.queued, request, now: now)
-            row.predictedWait = Float(predicted)
+            var entry = entry(.queued, request, now: now)
+            entry.predictedWait = Float(predicted)
             if decisions.samplesNext {
-                row.candidates = candidates(request, taken: nil, now: now)
+                decisions.append(entry, candidates(request, taken: nil, now: now))
+            } else {
+                decisions.append(entry)
             }
-            decisions.append(row)
         case .shed(let shed):
             let request = routeRequest(arrival, excluding: retry ?? ReplicaIDs())
-            noteRefusal(request, shed.reason, isRetry: retry != nil, now: now)
-            var row = row(.refused, request, now: now)
-            row.shed = shed.reason
-            row.predictedWait = shed.predictedWait < .zero ? -1 : Float(shed.predictedWait.seconds)
-            row.candidates = candidates(request, taken: nil, now: now)
-            decisions.append(row)
+            let wait = shed.predictedWait < .zero ? -1 : shed.predictedWait.seconds
+            noteRefusal(
+                request, shed.reason, isRetry: retry != nil, predicted: wait, waited: 0, now: now)
         }
     }
 
     /// Somebody who waited goes.
     mutating func noteGranted(_ node: WaitNode, _ reservation: Reservation, now: Instant) {
-        let flight = flights.flights[Int(reservation.flight)]
-        var row = row(.granted, flight, reservation, tag: node.request.tag, now: now)
-        row.predictedWait = node.predicted < 0 ? -1 : Float(node.predicted * estimates.bias)
-        row.waited = Float((now - node.since).seconds)
+        var entry = entry(.granted, reservation, now: now)
+        entry.tag = node.request.tag
+        entry.predictedWait = node.predicted < 0 ? -1 : Float(node.predicted * estimates.bias)
+        entry.waited = Float((now - node.since).seconds)
+        if !node.isRetry { sizes.record(tokens: entry.promptTokens, isServed: true) }
         if decisions.samplesNext {
-            row.candidates = candidates(node.request, taken: reservation, now: now)
+            decisions.append(entry, candidates(node.request, taken: reservation, now: now))
+        } else {
+            decisions.append(entry)
         }
-        if !node.isRetry { sizes.record(tokens: Double(row.promptTokens), isServed: true) }
-        decisions.append(row)
     }
 
     /// Somebody who waited is refused.
     mutating func noteRefused(_ node: WaitNode, _ reason: ShedReason, now: Instant) {
-        noteRefusal(node.request, reason, isRetry: node.isRetry, now: now)
-        var row = row(.refused, node.request, now: now)
-        row.shed = reason
-        row.predictedWait = node.predicted < 0 ? -1 : Float(node.predicted * estimates.bias)
-        row.waited = Float((now - node.since).seconds)
-        row.candidates = candidates(node.request, taken: nil, now: now)
-        decisions.append(row)
+        noteRefusal(
+            node.request, reason, isRetry: node.isRetry,
+            predicted: node.predicted < 0 ? -1 : node.predicted * estimates.bias,
+            waited: (now - node.since).seconds, now: now)
     }
 
-    /// Demand that was not met: more replicas would have met it, and it is counted once however often
-    /// its client asks.
+    /// Remembers a refusal; where more replicas would have helped it is demand, and it is counted once
+    /// however often its client asks.
     private mutating func noteRefusal(
-        _ request: RouteRequest, _ reason: ShedReason, isRetry: Bool, now: Instant
+        _ request: RouteRequest, _ reason: ShedReason, isRetry: Bool, predicted: Double,
+        waited: Double, now: Instant
     ) {
         switch reason {
         case .overload, .full, .expired, .deadline, .noReplica:
             if !isRetry, !request.isRepeated { unmet.record(0, now: now) }
         case .infeasible, .draining: break
         }
-        if !isRetry { sizes.record(tokens: request.promptTokens, isServed: false) }
+        var entry = entry(.refused, request, now: now)
+        entry.shed = reason
+        entry.predictedWait = Float(predicted)
+        entry.waited = Float(waited)
+        if !isRetry { sizes.record(tokens: entry.promptTokens, isServed: false) }
+        decisions.append(entry, candidates(request, taken: nil, now: now))
     }
 
-    private func row(
-        _ verdict: DecisionRow.Verdict, _ request: RouteRequest, now: Instant
-    ) -> DecisionRow {
-        DecisionRow(
-            at: now, tag: request.tag, verdict: verdict, classIndex: request.classIndex,
-            tenant: request.tenant, promptTokens: Float(request.promptTokens),
-            outputTokens: Float(request.outputTokens))
+    private func entry(
+        _ verdict: DecisionEntry.Verdict, _ request: RouteRequest, now: Instant
+    ) -> DecisionEntry {
+        var entry = DecisionEntry()
+        entry.at = now
+        entry.tag = request.tag
+        entry.verdict = verdict
+        entry.classIndex = request.classIndex
+        entry.tenant = request.tenant
+        entry.promptTokens = Float(request.promptTokens)
+        entry.outputTokens = Float(request.outputTokens)
+        return entry
     }
 
-    private func row(
-        _ verdict: DecisionRow.Verdict, _ flight: Flight, _ reservation: Reservation, tag: UInt64,
-        now: Instant
-    ) -> DecisionRow {
-        DecisionRow(
-            at: now, tag: tag, verdict: verdict, classIndex: flight.classIndex,
-            tenant: flight.tenant,
-            promptTokens: Float(flight.promptTokens + flight.believedTokens),
-            outputTokens: Float(flight.outputTokens), replica: reservation.replica,
-            routing: reservation.reason)
+    private func entry(
+        _ verdict: DecisionEntry.Verdict, _ reservation: Reservation, now: Instant
+    ) -> DecisionEntry {
+        let flight = flights.flights[Int(reservation.flight)]
+        var entry = DecisionEntry()
+        entry.at = now
+        entry.verdict = verdict
+        entry.classIndex = flight.classIndex
+        entry.tenant = flight.tenant
+        entry.promptTokens = Float(flight.promptTokens + flight.believedTokens)
+        entry.outputTokens = Float(flight.outputTokens)
+        entry.replica = reservation.replica
+        entry.routing = reservation.reason
+        return entry
     }
 
     // MARK: Candidates
@@ -176,12 +189,11 @@ extension PoolState {
 
     /// The newest decisions, newest first, with the names of their replicas.
     func recentDecisions(_ n: Int) -> [DecisionRow] {
-        decisions.newest(n).map { row in
-            var row = row
-            if let slot = row.replica.flatMap({ slot($0) }) {
-                row.replicaName = entries[slot].descriptor.name
-            }
-            return row
+        decisions.newest(n).map { entry, candidates in
+            let slot = entry.routing == nil ? nil : slot(entry.replica)
+            return DecisionRow(
+                entry: entry, candidates: candidates,
+                replicaName: slot.map { entries[$0].descriptor.name })
         }
     }
 

@@ -256,7 +256,8 @@ extension PoolState {
             waiting: entry.load.waiting, running: entry.load.running,
             kvUsage: entry.load.kvUsage, timePerToken: entry.load.timePerToken, signalAge: age,
             isStale: age.map { $0 > ReplicaLoad.staleAfter(settings.scrapeInterval) } ?? true,
-            capacityTokens: entry.tokenRateMax, badScrapes: entry.badScrapes, dispatched: entry.dispatched,
+            capacityTokens: entry.tokenRateMax, badScrapes: entry.badScrapes,
+            dispatched: entry.dispatched,
             succeeded: entry.succeeded, failed: entry.failed,
             transitions: entry.health.transitions)
     }
