@@ -130,7 +130,7 @@ extension PoolState {
         admission.streamShare = estimates.streamShare
         admission.promptTime = promptTime
         admission.engineDelay = engineDelay
-        admission.sizes = sizes
+        admission.sizes = decisions.promptSizes
         admission.shadowSheds = shadowSheds
         addCapacity(to: &admission, now: now)
         let isOpen = lanes.contains { $0.inflight < $0.limit }

@@ -24,7 +24,6 @@ extension PoolState {
         case .dispatch(let reservation):
             var entry = entry(.dispatched, reservation, now: now)
             entry.tag = arrival.tag
-            if retry == nil { sizes.record(tokens: entry.promptTokens, isServed: true) }
             guard decisions.samplesNext || shadow.wait >= 0 || shadow.reason != nil else {
                 decisions.append(entry)
                 return
@@ -62,7 +61,6 @@ extension PoolState {
         entry.tag = node.request.tag
         entry.predictedWait = node.predicted < 0 ? -1 : Float(node.predicted * estimates.bias)
         entry.waited = Float((now - node.since).seconds)
-        if !node.isRetry { sizes.record(tokens: entry.promptTokens, isServed: true) }
         if decisions.samplesNext {
             decisions.append(entry, candidates(node.request, taken: reservation, now: now))
         } else {
@@ -93,7 +91,6 @@ extension PoolState {
         entry.shed = reason
         entry.predictedWait = Float(predicted)
         entry.waited = Float(waited)
-        if !isRetry { sizes.record(tokens: entry.promptTokens, isServed: false) }
         decisions.append(entry, candidates(request, taken: nil, now: now))
     }
 
@@ -114,14 +111,16 @@ extension PoolState {
     private func entry(
         _ verdict: DecisionEntry.Verdict, _ reservation: Reservation, now: Instant
     ) -> DecisionEntry {
-        let flight = flights.flights[Int(reservation.flight)]
+        // Field by field: a copy of the flight would cost more than the rest.
+        let index = Int(reservation.flight)
         var entry = DecisionEntry()
         entry.at = now
         entry.verdict = verdict
-        entry.classIndex = flight.classIndex
-        entry.tenant = flight.tenant
-        entry.promptTokens = Float(flight.promptTokens + flight.believedTokens)
-        entry.outputTokens = Float(flight.outputTokens)
+        entry.classIndex = flights.flights[index].classIndex
+        entry.tenant = flights.flights[index].tenant
+        entry.promptTokens = Float(
+            flights.flights[index].promptTokens + flights.flights[index].believedTokens)
+        entry.outputTokens = Float(flights.flights[index].outputTokens)
         entry.replica = reservation.replica
         entry.routing = reservation.reason
         return entry
@@ -160,16 +159,16 @@ extension PoolState {
     private func candidate(
         _ slot: Int, _ lane: RouteLane, _ request: RouteRequest, _ held: Double, now: Instant
     ) -> RouteCandidate {
-        let entry = entries[slot]
         let tokens = max(1, request.promptTokens - held)
         let predicted = Router.predictedTime(lane, request, tokens)
         let score =
             rule.isPredictive
             ? (predicted + Router.crowding(lane, request)) * lane.inverseWeight : lane.score
         return RouteCandidate(
-            name: entry.descriptor.name, state: entry.health.state, inflight: Int(lane.inflight),
+            name: entries[slot].descriptor.name, state: entries[slot].health.state,
+            inflight: Int(lane.inflight),
             limit: Int(lane.limit), pending: Int(lane.pending), pendingTokens: lane.pendingTokens,
-            others: lane.foreign, signalAge: entry.load.age(now: now), slots: lane.slots,
+            others: lane.foreign, signalAge: entries[slot].load.age(now: now), slots: lane.slots,
             promptTime: lane.promptTime, stepTime: lane.stepTime, cachedTokens: held,
             predictedTime: predicted, score: score,
             obstacle: obstacle(slot, lane, request, tokens))

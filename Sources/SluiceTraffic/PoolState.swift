@@ -75,8 +75,6 @@ struct PoolState: Sendable {
     var started = Instant.unset
     /// What was decided of late.
     var decisions = DecisionLog()
-    /// Who was served, by the length of the prompt.
-    var sizes = PromptSizes()
     /// Demand that was refused, over ten seconds.
     var unmet = RecentCounts(span: .seconds(10), buckets: 20, kinds: 1)
     /// Requests that a replica serves at once, as of the last look at any: what replicas to come are

@@ -107,13 +107,26 @@ import Testing
     // MARK: Sizes
 
     @Test func `who is served is told by the length of the prompt`() throws {
-        var sizes = PromptSizes()
-        for index in 0..<99 { sizes.record(tokens: Float(index), isServed: index < 50) }
-        #expect(sizes.servedRatios.isEmpty, "too few")
-        sizes.record(tokens: 99, isServed: false)
-        #expect(sizes.servedRatios == [1, 1, 1, 1, 1, 0, 0, 0, 0, 0])
-        for _ in 0..<PromptSizes.samplesMax { sizes.record(tokens: 1, isServed: true) }
-        #expect(sizes.servedRatios == Array(repeating: 1, count: 10), "the last 1,024 alone count")
+        var log = DecisionLog()
+        func record(
+            _ tokens: Int, _ verdict: DecisionEntry.Verdict, _ routing: RoutingReason? = nil
+        ) {
+            var entry = DecisionEntry()
+            entry.promptTokens = Float(tokens)
+            entry.verdict = verdict
+            entry.routing = routing
+            log.append(entry)
+        }
+        for index in 0..<99 { record(index, index < 50 ? .dispatched : .refused) }
+        #expect(log.promptSizes.servedRatios.isEmpty, "too few")
+        record(99, .queued)
+        record(99, .dispatched, .retry)
+        #expect(log.promptSizes.servedRatios.isEmpty, "neither is the end of a request's wait")
+        record(99, .refused)
+        #expect(log.promptSizes.servedRatios == [1, 1, 1, 1, 1, 0, 0, 0, 0, 0])
+        for _ in 0..<1_024 { record(1, .granted) }
+        #expect(
+            log.promptSizes.servedRatios == Array(repeating: 1, count: 10), "older ones are gone")
     }
 
     // MARK: Orders
@@ -157,8 +170,9 @@ import Testing
         let harness = pool(.shadow, replicas: 1)
         // What is needed to judge: fifty ends, three seconds.
         for _ in 0..<60 {
-            harness.dispatch()?.release(.success, now: harness.now)
-            harness.advance(.milliseconds(100))
+            let one = harness.dispatch()
+            harness.advance(.seconds(1))
+            one?.release(.success, now: harness.now)
         }
         harness.advance(.seconds(60))
         _ = harness.pool.tick(now: harness.now)

@@ -11,9 +11,9 @@ import Testing
         return harness
     }
 
-    @Test func `the newest come first, and no more than 256 are kept`() throws {
+    @Test func `the newest come first, and no more than 1,024 are kept`() throws {
         let harness = harness()
-        for tag in 1...300 {
+        for tag in 1...1_100 {
             var arrival = Arrival()
             arrival.tag = UInt64(tag)
             guard case .held(let one) = harness.arrive(arrival) else {
@@ -22,10 +22,10 @@ import Testing
             }
             one.release(.ignored, now: harness.now)
         }
-        let rows = harness.pool.decisions(newest: 1_000)
-        #expect(rows.map(\.entry.tag) == (45...300).reversed().map { UInt64($0) })
+        let rows = harness.pool.decisions(newest: 2_000)
+        #expect(rows.map(\.entry.tag) == (77...1_100).reversed().map { UInt64($0) })
         #expect(rows.allSatisfy { $0.replicaName?.hasPrefix("r") == true })
-        #expect(harness.pool.decisions(newest: 2).map(\.entry.tag) == [300, 299])
+        #expect(harness.pool.decisions(newest: 2).map(\.entry.tag) == [1_100, 1_099])
         #expect(harness.pool.decisions(newest: 0).isEmpty)
     }
 
@@ -42,6 +42,10 @@ import Testing
         let refused = try #require(harness.pool.decisions(newest: 1).first)
         #expect(refused.entry.verdict == .refused && refused.entry.shed == .draining)
         #expect(refused.candidates.count == 3)
+        for _ in 0..<256 { #expect(harness.isShed(Arrival())) }
+        let rows = harness.pool.decisions(newest: 257)
+        #expect(rows.dropLast().allSatisfy { $0.candidates.count == 3 })
+        #expect(rows.last?.candidates.count == 0, "candidates of the last 256 are kept")
     }
 
     @Test func `candidates are as they were before the request was placed`() throws {

@@ -24,6 +24,13 @@ extension MetricShard {
         observe(SeriesKey(.queueWait, pool, classIndex, UInt16(result.rawValue)), .short, wait)
         let predicted = record.predictedWait
         guard predicted >= .zero, wait > .zero else { return }
+        observeError(wait, predicted, result, pool, classIndex)
+    }
+
+    private func observeError(
+        _ wait: Nanoseconds, _ predicted: Nanoseconds, _ result: QueueResult, _ pool: UInt16,
+        _ classIndex: UInt16
+    ) {
         // Of one that was not sent it is known only that it would have waited longer.
         guard result == .dispatched || wait > predicted else { return }
         let isUnder = wait > predicted

@@ -37,7 +37,7 @@ package struct DecisionEntry: Sendable {
     package var predictedWait: Float = -1
     /// The wait so far, seconds.
     package var waited: Float = 0
-    /// Its candidates: place in the log's samples plus one; 0: they were not kept.
+    /// Its candidates: their number in the log's samples, from 1; 0: they were not kept.
     var sample: UInt32 = 0
     package var tenant: UInt16 = 0
     package var classIndex: UInt8 = 0
@@ -63,40 +63,60 @@ package struct DecisionRow: Sendable {
 /// all replicas.
 struct DecisionLog: Sendable {
     /// Decisions kept; a power of two.
-    static let rowsMax: UInt64 = 256
-    /// One of so many dispatches is kept with its candidates.
-    static let sampling: UInt64 = 16
+    static let entriesMax = 1_024
+    /// Of them, the last that have candidates keep them; a power of two.
+    static let samplesMax = 256
+    /// One of so many dispatches is kept with its candidates; a power of two.
+    static let sampling = 16
 
-    private var entries = [DecisionEntry](repeating: DecisionEntry(), count: Int(rowsMax))
+    private var entries = [DecisionEntry](repeating: DecisionEntry(), count: entriesMax)
     private var samples: [[RouteCandidate]] = []
     private var sampled: UInt32 = 0
-    private var count: UInt64 = 0
+    private var count = 0
 
     /// Whether the next decision is kept with its candidates, if it is no refusal.
     var samplesNext: Bool { count & (Self.sampling - 1) == 0 }
 
     mutating func append(_ entry: DecisionEntry) {
-        entries[Int(truncatingIfNeeded: count & (Self.rowsMax - 1))] = entry
+        entries[count & (Self.entriesMax - 1)] = entry
         count &+= 1
     }
 
-    /// Of the last 256 decisions none has candidates that are older than the last 256 kept.
     mutating func append(_ entry: DecisionEntry, _ candidates: [RouteCandidate]) {
-        var entry = entry
-        let place = Int(sampled & UInt32(Self.rowsMax - 1))
+        let place = Int(sampled) & (Self.samplesMax - 1)
         if place < samples.count { samples[place] = candidates } else { samples.append(candidates) }
-        entry.sample = UInt32(place + 1)
+        // Zero stands for none; after four thousand million one sample is not found.
         sampled &+= 1
+        var entry = entry
+        entry.sample = sampled
         append(entry)
     }
 
     /// The newest `n`, newest first, with their candidates.
     func newest(_ n: Int) -> [(DecisionEntry, [RouteCandidate])] {
-        let n = min(max(0, n), Int(min(count, Self.rowsMax)))
-        return (0..<n).map { age in
-            let index = (count &- 1 &- UInt64(age)) & (Self.rowsMax - 1)
-            let entry = entries[Int(index)]
-            return (entry, entry.sample == 0 ? [] : samples[Int(entry.sample) - 1])
+        (0..<min(max(0, n), count, Self.entriesMax)).map { age in
+            let entry = entries[(count - 1 - age) & (Self.entriesMax - 1)]
+            guard entry.sample != 0, sampled &- entry.sample < UInt32(Self.samplesMax) else {
+                return (entry, [])
+            }
+            return (entry, samples[Int(entry.sample &- 1) & (Self.samplesMax - 1)])
         }
+    }
+
+    /// Of the decisions kept, those that ended a request's wait; repeats at other replicas are none.
+    var promptSizes: PromptSizes {
+        var samples: [PromptSizes.Sample] = []
+        samples.reserveCapacity(Self.entriesMax)
+        for entry in entries.prefix(count) {
+            switch entry.verdict {
+            case .queued: continue
+            case .dispatched, .granted, .refused: break
+            }
+            if entry.routing == .retry { continue }
+            samples.append(
+                PromptSizes.Sample(
+                    tokens: entry.promptTokens, isServed: entry.verdict != .refused))
+        }
+        return PromptSizes(samples)
     }
 }
