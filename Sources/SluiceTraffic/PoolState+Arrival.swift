@@ -86,7 +86,7 @@ extension PoolState {
     }
 
     /// What the router needs to know of a request.
-    func routeRequest(_ arrival: Arrival, excluding: ReplicaIDs) -> RouteRequest {
+    mutating func routeRequest(_ arrival: Arrival, excluding: ReplicaIDs) -> RouteRequest {
         var request = RouteRequest()
         request.excluding = excluding
         request.promptTokens = estimates.promptTokens(arrival)
@@ -201,7 +201,7 @@ extension PoolState {
     }
 
     /// Whether a replica not tried yet serves now or may soon.
-    private func hasHope(_ excluding: ReplicaIDs) -> Bool {
+    private mutating func hasHope(_ excluding: ReplicaIDs) -> Bool {
         var left = hopeful
         for index in 0..<excluding.count {
             guard let slot = slot(excluding[index]), isHopeful(entries[slot].health.state)
@@ -252,11 +252,13 @@ extension PoolState {
     }
 
     var rule: Router.Rule {
-        guard policy.isActive, let objective = policy.tightestObjective else {
-            return Router.Rule()
+        mutating get {
+            guard policy.isActive, let objective = policy.tightestObjective else {
+                return Router.Rule()
+            }
+            return Router.Rule(
+                isPredictive: true, promptBacklogMax: 0.5 * objective, detourMax: 0.25 * objective)
         }
-        return Router.Rule(
-            isPredictive: true, promptBacklogMax: 0.5 * objective, detourMax: 0.25 * objective)
     }
 
     /// Takes a slot at a replica.

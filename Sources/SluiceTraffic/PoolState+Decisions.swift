@@ -94,7 +94,7 @@ extension PoolState {
         decisions.append(entry, candidates(request, taken: nil, now: now))
     }
 
-    private func entry(
+    private mutating func entry(
         _ verdict: DecisionEntry.Verdict, _ request: RouteRequest, now: Instant
     ) -> DecisionEntry {
         var entry = DecisionEntry()
@@ -108,7 +108,7 @@ extension PoolState {
         return entry
     }
 
-    private func entry(
+    private mutating func entry(
         _ verdict: DecisionEntry.Verdict, _ reservation: Reservation, now: Instant
     ) -> DecisionEntry {
         // Field by field: a copy of the flight would cost more than the rest.
@@ -133,9 +133,10 @@ extension PoolState {
     static let candidatesMax = 64
 
     /// What the router knew of each replica before it took one.
-    func candidates(
+    mutating func candidates(
         _ request: RouteRequest, taken: Reservation?, now: Instant
     ) -> [RouteCandidate] {
+        let rule = rule
         let cached = request.hasAffinity ? prefixes.known(request.affinityKey) : CachedPrefix()
         let takenSlot = taken.flatMap { slot($0.replica) }
         var result: [RouteCandidate] = []
@@ -151,13 +152,14 @@ extension PoolState {
                 lane.reserved = max(0, lane.reserved - flight.reserve)
                 held = flight.believedTokens
             }
-            result.append(candidate(slot, lane, request, held, now: now))
+            result.append(candidate(slot, lane, request, held, rule, now: now))
         }
         return result
     }
 
-    private func candidate(
-        _ slot: Int, _ lane: RouteLane, _ request: RouteRequest, _ held: Double, now: Instant
+    private mutating func candidate(
+        _ slot: Int, _ lane: RouteLane, _ request: RouteRequest, _ held: Double,
+        _ rule: Router.Rule, now: Instant
     ) -> RouteCandidate {
         let tokens = max(1, request.promptTokens - held)
         let predicted = Router.predictedTime(lane, request, tokens)
@@ -171,11 +173,12 @@ extension PoolState {
             others: lane.foreign, signalAge: entries[slot].load.age(now: now), slots: lane.slots,
             promptTime: lane.promptTime, stepTime: lane.stepTime, cachedTokens: held,
             predictedTime: predicted, score: score,
-            obstacle: obstacle(slot, lane, request, tokens))
+            obstacle: obstacle(slot, lane, request, tokens, rule))
     }
 
-    private func obstacle(
-        _ slot: Int, _ lane: RouteLane, _ request: RouteRequest, _ tokens: Double
+    private mutating func obstacle(
+        _ slot: Int, _ lane: RouteLane, _ request: RouteRequest, _ tokens: Double,
+        _ rule: Router.Rule
     ) -> RouteCandidate.Obstacle? {
         if lane.limit <= 0 { return .closed }
         if request.excluding.contains(id(slot)) { return .tried }

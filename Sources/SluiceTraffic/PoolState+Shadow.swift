@@ -5,7 +5,9 @@ import SluiceTime
 extension PoolState {
     /// Whether verdicts are made and not carried out.
     var isShadow: Bool {
-        policy.mode == .shadow && policy.classes.contains { $0.timeToFirstToken != nil }
+        mutating get {
+            policy.mode == .shadow && policy.classes.contains { $0.timeToFirstToken != nil }
+        }
     }
 
     /// Requests that all open replicas serve at once, and one or two ahead of each.

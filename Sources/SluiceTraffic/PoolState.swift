@@ -1,7 +1,9 @@
 import SluiceTime
 
 // A value: everything here is reached through ReplicaPool's lock, or by one test. `now` and dice
-// come in, verdicts go out. The parts are in PoolState+Arrival.swift, +Queue, +Release, +Replicas and +Estimates.
+// come in, verdicts go out. What is called for every request is `mutating` even where it changes
+// nothing: a borrow of a type this large is passed as a copy of it, a hundred instructions a call.
+// The parts are in PoolState+Arrival.swift, +Queue, +Release, +Replicas and +Estimates.
 
 /// The truth of one pool: replicas, ledger, queue and what was decided so far.
 ///
@@ -126,6 +128,7 @@ struct PoolState: Sendable {
     }
 
     /// The slot an id stands for, or nil when its tenancy is over.
+    @inline(__always)
     func slot(_ id: ReplicaID) -> Int? {
         let slot = Int(id.slot)
         guard slot < lanes.count, lanes[slot].generation == id.generation, entries[slot].isUsed
@@ -134,6 +137,7 @@ struct PoolState: Sendable {
     }
 
     /// The id of a slot's present tenant.
+    @inline(__always)
     func id(_ slot: Int) -> ReplicaID {
         ReplicaID(slot: UInt32(slot), generation: lanes[slot].generation)
     }
