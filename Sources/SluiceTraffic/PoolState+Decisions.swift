@@ -16,6 +16,15 @@ extension PoolState {
         return decision
     }
 
+    /// ``arrive(_:at:now:dice:)``, remembered.
+    mutating func decide(
+        _ arrival: Arrival, at replica: ReplicaID, now: Instant, dice: UInt64
+    ) -> ArrivalDecision? {
+        guard let decision = arrive(arrival, at: replica, now: now, dice: dice) else { return nil }
+        remember(decision, arrival, retry: nil, shadow: (nil, -1), now: now)
+        return decision
+    }
+
     private mutating func remember(
         _ decision: ArrivalDecision, _ arrival: Arrival, retry: ReplicaIDs?,
         shadow: (reason: ShedReason?, wait: Double), now: Instant

@@ -77,7 +77,7 @@ package final class ReplicaPool: Sendable {
     ) -> AdmissionVerdict? {
         let dice = random.next()
         guard
-            let decision = state.withLock({ $0.arrive(arrival, at: replica, now: now, dice: dice) })
+            let decision = state.withLock({ $0.decide(arrival, at: replica, now: now, dice: dice) })
         else { return nil }
         return verdict(decision)
     }

@@ -113,6 +113,19 @@ import Testing
         for (_, one) in harness.grants().granted { one.release(.ignored, now: harness.now) }
     }
 
+    @Test func `what only one replica can answer is remembered too`() throws {
+        let harness = harness()
+        let verdict = harness.pool.arrive(
+            Arrival(), at: harness.ids[1], now: harness.now, random: &harness.random)
+        guard case .dispatch(let permit)? = consume verdict else {
+            Issue.record("not dispatched")
+            return
+        }
+        let row = try #require(harness.pool.decisions(newest: 1).first)
+        #expect(row.entry.routing == .owner && row.replicaName == "r1")
+        _ = permit.release(.ignored, now: harness.now)
+    }
+
     @Test func `a dry run says what would be, and changes nothing`() throws {
         let harness = harness(replicas: 2)
         let busy = try #require(harness.dispatch())
