@@ -151,7 +151,7 @@ extension PoolState {
         guard policy.isActive,
             let objective = policy.classes[classIndex].objective(promptTokens: 0)
         else { return nil }
-        return objective * (isStanding(now: now) ? Self.standingPart : Self.burstPart)
+        return objective * (isStanding(classIndex, now: now) ? Self.standingPart : Self.burstPart)
     }
 
     /// Source: METRICS, "Admission and capacity".

@@ -13,8 +13,8 @@ extension PoolState {
     /// Requests that all open replicas serve at once, and one or two ahead of each.
     private var virtualSlots: Double {
         var slots = 0.0
-        for lane in lanes where lane.limit > 0 {
-            slots += min(lane.slots + Self.aheadMax, Double(limits.replicaInflightMax))
+        for slot in lanes.indices where lanes[slot].limit > 0 {
+            slots += min(lanes[slot].slots + ahead(slot), Double(limits.replicaInflightMax))
         }
         return slots
     }
@@ -48,7 +48,8 @@ extension PoolState {
         guard let objective = own.objective(promptTokens: request.promptTokens) else {
             return (nil, -1)
         }
-        let prompt = request.promptTokens * promptTime + min(Self.promptTimeBase, objective / 10)
+        let prompt =
+            request.promptTokens * promptTime + min(Self.promptSteps * stepTime, objective / 10)
         if prompt > Self.objectivePart * objective {
             return (own.longPrompt == .refuse ? .infeasible : nil, -1)
         }
@@ -61,7 +62,8 @@ extension PoolState {
             share = max(1 - urgent / max(slots, urgent), own.minShare, 0.05)
         }
         let wait = (excess + 1) / (rate * share)
-        guard mayJudge(now: now) else { return (nil, wait) }
+        // Whoever would be the first in line is not refused for a prediction.
+        guard mayJudge(now: now), excess >= 1 else { return (nil, wait) }
         let isStanding =
             virtual.since.isSet && (now - virtual.since).seconds > Self.standingAfter
         let waitMax = objective * (isStanding ? Self.standingPart : Self.burstPart)

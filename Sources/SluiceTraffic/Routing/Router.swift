@@ -21,6 +21,8 @@ enum Router {
         var isPredictive = false
         /// Longest backlog of prompts a replica may have, seconds.
         var promptBacklogMax = Double.infinity
+        /// Whether a class's share of a window holds.
+        var sharesBind = true
         /// How much later than elsewhere a first token may come at the request's home, seconds.
         var detourMax = 0.0
     }
@@ -167,7 +169,7 @@ enum Router {
     static func obstacle(
         _ lane: RouteLane, _ request: RouteRequest, _ tokens: Double, _ rule: Rule
     ) -> RouteCandidate.Obstacle? {
-        if request.maxShare < 1 {
+        if rule.sharesBind, request.maxShare < 1 {
             let share = max(1, (Double(lane.limit) * request.maxShare).rounded(.down))
             guard Double(lane.inflight) < share else { return .classShare }
         }
