@@ -31,16 +31,26 @@ extension Worker {
         case .wait(let ticket, let predicted, let wakes):
             turnWakes.formUnion(wakes)
             exchanges[e].ticket = ticket
-            exchanges[e].record.predictedWait = predicted
+            notePrediction(e, predicted)
         case .shed(let shed): refuse(e, shed)
         }
     }
 
     /// Refuses what admission does not let in, whether the body has been read or not.
     func refuse(_ e: UInt32, _ shed: Shed) {
-        if shed.predictedWait >= .zero { exchanges[e].record.predictedWait = shed.predictedWait }
+        notePrediction(e, shed.predictedWait)
+        if !exchanges[e].record.admitted.isSet {
+            shard.waited(&exchanges[e].record, .refused, now: now)
+        }
         let status = directory.value.overloadStatus(pool: exchanges[e].traffic)
         refuse(e, Refusal(shed, overloadStatus: status))
+    }
+
+    /// Keeps the first wait that is predicted for a request; negative: none is.
+    private func notePrediction(_ e: UInt32, _ predicted: Nanoseconds) {
+        guard predicted >= .zero, exchanges[e].record.predictedWait < .zero else { return }
+        exchanges[e].record.predictedWait = predicted
+        shard.predictedWait(&exchanges[e].record)
     }
 
     /// Takes what the queues have for this worker.
@@ -77,7 +87,10 @@ extension Worker {
         exchanges[e].lastReplica = replica
         exchanges[e].excluded.insert(replica)
         exchanges[e].attempts += 1
-        if !exchanges[e].record.admitted.isSet { exchanges[e].record.admitted = now }
+        if !exchanges[e].record.admitted.isSet {
+            exchanges[e].record.admitted = now
+            shard.waited(&exchanges[e].record, .dispatched, now: now)
+        }
         exchanges[e].record.phase = .connecting
         shard.moved(&exchanges[e].record)
         exchanges[e].isRequestSent = false

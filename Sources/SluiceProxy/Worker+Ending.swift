@@ -13,7 +13,7 @@ extension Worker {
     /// connection ends, lingering, with the answer.
     func refuse(_ e: UInt32, _ refusal: Refusal) {
         let d = exchanges[e].downstream
-        abandonUpstream(e, .ignored)
+        abandonUpstream(e, .ignored, waited: .refused)
         if !exchanges[e].record.received.isSet {
             exchanges[e].record.received = now
             if exchanges[e].hasBody { downstreams[d].closesAfterAnswer = true }
@@ -98,8 +98,13 @@ extension Worker {
     }
 
     /// Closes the exchange's connection to the replica and gives everything at it back.
-    private func abandonUpstream(_ e: UInt32, _ end: PermitEnd) {
+    private func abandonUpstream(
+        _ e: UInt32, _ end: PermitEnd, waited: QueueResult = .abandoned
+    ) {
         if let ticket = exchanges[e].ticket.take() {
+            if !exchanges[e].record.admitted.isSet {
+                shard.waited(&exchanges[e].record, waited, now: now)
+            }
             let cancelled = shared.pools[exchanges[e].traffic].cancel(ticket, now: now)
             turnWakes.formUnion(cancelled.wakes)
         }
@@ -117,7 +122,7 @@ extension Worker {
     /// The one end of every exchange: the record is complete, everything is given back.
     func end(_ e: UInt32, _ outcome: Outcome, _ reason: Reason) {
         let d = exchanges[e].downstream
-        abandonUpstream(e, .ignored)
+        abandonUpstream(e, .ignored, waited: .refused)
         if !exchanges[e].record.received.isSet { exchanges[e].record.received = now }
         exchanges[e].record.ended = now
         exchanges[e].record.outcome = outcome

@@ -36,6 +36,24 @@ import SluiceBytes
     /// The bytes as text, invalid UTF-8 repaired; for cold paths and tests.
     package var text: String { bytes.text() }
 
+    /// The last eight bytes or fewer in one word, the first of them lowest.
+    ///
+    /// `mutating`, for a borrow of a text this long would be passed as a copy.
+    @inlinable package mutating func tail() -> UInt64 {
+        guard count < 8 else {
+            let start = count &- 8
+            var room = storage.mutableSpan
+            // Safety: eight bytes from `start` lie inside, since `start + 8 == count <= capacity`.
+            return unsafe room.withUnsafeMutableBytes { room in
+                unsafe UInt64(
+                    littleEndian: room.loadUnaligned(fromByteOffset: start, as: UInt64.self))
+            }
+        }
+        var word: UInt64 = 0
+        for place in 0..<count { word |= UInt64(storage.span[place]) << UInt64(8 &* place) }
+        return word
+    }
+
     /// Appends one byte, unless the text is full.
     @inlinable package mutating func append(_ byte: UInt8) {
         guard count < capacity else { return }

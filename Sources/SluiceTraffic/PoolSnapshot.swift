@@ -44,6 +44,8 @@ package struct ReplicaSnapshotRow: Sendable {
     package var signalAge: Nanoseconds?
     /// Whether that is too old to be used.
     package var isStale: Bool
+    /// Tokens per second that it has been seen to sustain; 0 before any.
+    package var capacityTokens: Double
     /// Scrapes whose counts could not be used: not numbers, negative, or frozen while work was done.
     package var badScrapes: UInt64
     /// Requests dispatched to it and their ends.
@@ -80,6 +82,8 @@ package struct PoolSnapshot: Sendable {
     package var leakedPermits: UInt64 = 0
     /// Retries affordable now.
     package var retryBudgetRemaining = 0
+    /// What admission believes and does.
+    package var admission = AdmissionSnapshot()
     /// State changes that nobody fetched in time; see ``ReplicaPool/takeTransitions()``.
     package var transitionsDropped: UInt64 = 0
 }

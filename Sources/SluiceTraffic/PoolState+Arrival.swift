@@ -13,21 +13,21 @@ enum ArrivalDecision: Sendable {
 
 extension PoolState {
     /// Steps that a prompt waits for and shares, beyond its own time.
-    private static let promptSteps = 1.5
+    static let promptSteps = 1.5
     /// Part of an objective that prompt and wait together may take. Source: ADMISSION section 5.4.
-    private static let objectivePart = 0.9
+    static let objectivePart = 0.9
     /// Part of an objective that wait and prompt have taken when a request that waits is given up: the
     /// promise for p99 (T3), kept where predictions are poor because slots are few (T1b: 2 and 4 slots
     /// per replica, p99 0.43 and 0.45 s of 0.5 s before).
-    private static let promisePart = 0.75
+    static let promisePart = 0.75
     /// Part of an objective that a request may wait in a burst, and once the queue has stood for
     /// ``standingAfter``. A lower one where one class and tenant are alone, which the study suggests,
-    /// lets the queue run dry, and with it the p99 rise (T3: 1.37 s against 1.10 s). Half an objective
-    /// and 2 s before: bursts of 4 s ended with too little in the queue for the calm (T4 at 1.2x:
-    /// goodput 84.7 % of C, 85.6 % so).
-    private static let burstPart = 0.6
-    private static let standingPart = 0.25
-    private static let standingAfter = 5.0
+    /// lets the queue run dry, and with it the p99 rise (T3: 1.37 s against 1.10 s). With a quarter
+    /// after 2 s, as in the study, bursts of 4 s ended with too little in the queue for the calm (T4,
+    /// ten seeds: goodput 84.6 % of C, 86.0 % so).
+    static let burstPart = 0.5
+    static let standingPart = 0.3
+    static let standingAfter = 5.0
 
     /// Admits, queues or refuses.
     ///
@@ -106,7 +106,7 @@ extension PoolState {
     }
 
     /// What the router needs to know of a request.
-    private func routeRequest(_ arrival: Arrival, excluding: ReplicaIDs) -> RouteRequest {
+    mutating func routeRequest(_ arrival: Arrival, excluding: ReplicaIDs) -> RouteRequest {
         var request = RouteRequest()
         request.excluding = excluding
         request.promptTokens = estimates.promptTokens(arrival)
@@ -126,6 +126,8 @@ extension PoolState {
         }
         request.model = UInt16(clamping: arrival.modelIndex)
         request.isStream = arrival.isStream
+        request.tag = arrival.tag
+        request.isRepeated = arrival.isRepeated
         return request
     }
 
@@ -196,13 +198,13 @@ extension PoolState {
     /// Whether enough is known to refuse anybody for a prediction: answers have been seen, or a queue
     /// has stood long enough to be measured. Without the latter a gateway that restarts under load
     /// refuses nobody until its first answers end (T12c, rolling restart: p99 1.91 s, 1.40 s so).
-    private mutating func mayJudge(now: Instant) -> Bool {
+    mutating func mayJudge(now: Instant) -> Bool {
         now - started >= PoolEstimates.startSpan
             && (estimates.completions >= PoolEstimates.completionsMin
                 || measuredDrainRate(now: now) != nil)
     }
 
-    private func isStanding(_ classIndex: Int, now: Instant) -> Bool {
+    func isStanding(_ classIndex: Int, now: Instant) -> Bool {
         guard let since = queue.since(upTo: classIndex) else { return false }
         return (now - since).seconds > Self.standingAfter
     }
@@ -224,6 +226,7 @@ extension PoolState {
             guard let victim = queue.newest(lessUrgentThan: classIndex) else { return false }
             let other = Int(queue.nodes[Int(victim)].request.classIndex)
             let shed = refuse(.full, other, excess: 0, wait: -1, now, dice)
+            noteRefused(queue.nodes[Int(victim)], .full, now: now)
             if let worker = queue.deliver(victim, as: .refused(shed)) {
                 evictionWakes.insert(worker)
             }
@@ -232,7 +235,7 @@ extension PoolState {
     }
 
     /// Whether a replica not tried yet serves now or may soon.
-    private func hasHope(_ excluding: ReplicaIDs) -> Bool {
+    private mutating func hasHope(_ excluding: ReplicaIDs) -> Bool {
         var left = hopeful
         for index in 0..<excluding.count {
             guard let slot = slot(excluding[index]), isHopeful(entries[slot].health.state)
@@ -290,12 +293,14 @@ extension PoolState {
     }
 
     var rule: Router.Rule {
-        guard policy.isActive, let objective = policy.tightestObjective else {
-            return Router.Rule()
+        mutating get {
+            guard policy.isActive, let objective = policy.tightestObjective else {
+                return Router.Rule()
+            }
+            return Router.Rule(
+                isPredictive: true, promptBacklogMax: 0.5 * objective, sharesBind: sharesBind,
+                detourMax: 0.25 * objective)
         }
-        return Router.Rule(
-            isPredictive: true, promptBacklogMax: 0.5 * objective, detourMax: 0.25 * objective,
-            sharesBind: sharesBind)
     }
 
     /// Takes a slot at a replica.

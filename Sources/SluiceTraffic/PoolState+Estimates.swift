@@ -27,7 +27,8 @@ extension PoolState {
         var stepTimes: [Double] = []
         for slot in entries.indices where entries[slot].isUsed {
             takeSteps(slot, progress)
-            if let objective = policy.tightestObjective {
+            // Where nobody waits here, engines' own queues would close the windows for nothing.
+            if policy.isActive, let objective = policy.tightestObjective {
                 entries[slot].estimates.adjustWindow(
                     inflight: Int(lanes[slot].inflight),
                     delayMax: max(0.1 * objective, 4 * entries[slot].estimates.stepTime),
@@ -134,12 +135,17 @@ extension PoolState {
     /// Slots and a little more, less what others have, within what the delay allows; at least 1.
     private func windowLimit(_ slot: Int) -> Int {
         let estimates = entries[slot].estimates
-        let objective = policy.tightestObjective ?? 0
-        let ahead = min(
-            Self.aheadMax,
-            (Self.aheadPart * objective * estimates.slots / residence(slot)).rounded(.down))
-        let free = estimates.slots + ahead - lanes[slot].foreign
+        let free = estimates.slots + ahead(slot) - lanes[slot].foreign
         return Int(max(1, min(free, estimates.window).rounded(.down)))
+    }
+
+    /// How many more than its slots a replica is sent.
+    func ahead(_ slot: Int) -> Double {
+        let objective = policy.tightestObjective ?? 0
+        return min(
+            Self.aheadMax,
+            (Self.aheadPart * objective * entries[slot].estimates.slots / residence(slot))
+                .rounded(.down))
     }
 
     /// Renews what the router adds to the ledger.

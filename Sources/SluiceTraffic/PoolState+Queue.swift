@@ -38,7 +38,7 @@ extension PoolState {
     }
 
     /// A less urgent class that waits and has had less than its share, if any.
-    func starved(besides classIndex: Int) -> Int? {
+    mutating func starved(besides classIndex: Int) -> Int? {
         guard policy.classes.count > 1 else { return nil }
         let total = served.reduce(0, +)
         guard total > 0 else { return nil }
@@ -114,7 +114,7 @@ extension PoolState {
     /// One of the next in line whose home has room, where that of the head has not: it finds its
     /// prompt's beginning there, and the head may still find its own. Nobody passes a request that has
     /// waited for long. Source: ADMISSION section 5.5.
-    private func homebound(_ head: Int32, now: Instant) -> Int32? {
+    private mutating func homebound(_ head: Int32, now: Instant) -> Int32? {
         guard head >= 0 else { return nil }
         let first = queue.nodes[Int(head)]
         guard first.request.hasAffinity, !first.isRetry, first.deadline > now,
@@ -134,7 +134,7 @@ extension PoolState {
         return nil
     }
 
-    private func isHomeOpen(_ node: WaitNode) -> Bool {
+    private mutating func isHomeOpen(_ node: WaitNode) -> Bool {
         guard let slot = slot(node.request.home) else { return false }
         return Router.takes(lanes[slot], node.request, rule)
     }
@@ -156,6 +156,7 @@ extension PoolState {
             queue.charge(classIndex, Int(node.request.tenant), cost)
             serve(tokens: cost, classIndex)
         }
+        noteGranted(node, reservation, now: now)
         wake(queue.deliver(cursor, as: .granted(reservation)), &wakes)
     }
 
@@ -190,6 +191,7 @@ extension PoolState {
         let shed = refuse(
             reason, Int(node.request.classIndex), excess: 0, wait: node.predicted * estimates.bias,
             now, random.next())
+        noteRefused(node, reason, now: now)
         wake(queue.deliver(index, as: .refused(shed)), &wakes)
     }
 

@@ -208,6 +208,7 @@ extension PoolState {
         var isOutOfDate = false
         for slot in entries.indices where entries[slot].isUsed {
             refreshForeign(slot, now: now)
+            refreshTokenRate(slot)
             var report = ProgressReport()
             for worker in progress { worker.add(to: &report, slot: slot) }
             entries[slot].lastEvent = report.lastEvent
@@ -217,6 +218,7 @@ extension PoolState {
         }
         if isOutOfDate { refresh(now: now) }
         refreshEstimates(now: now, progress: progress)
+        if isShadow { _ = advanceShadow(now: now) }
         let expired = expireWaits(now: now)
         var result = pump(now: now)
         result.wakes.formUnion(expired)
@@ -233,6 +235,7 @@ extension PoolState {
         snapshot.queueLength = queue.count
         snapshot.queueBytes = queue.bytes
         snapshot.queueOldest = queue.oldest(now: now)
+        addAdmission(to: &snapshot, now: now)
         snapshot.inflight = inflight
         snapshot.dispatched = dispatched
         snapshot.finished = finished
@@ -260,7 +263,8 @@ extension PoolState {
             waiting: entry.load.waiting, running: entry.load.running,
             kvUsage: entry.load.kvUsage, timePerToken: entry.load.timePerToken, signalAge: age,
             isStale: age.map { $0 > ReplicaLoad.staleAfter(settings.scrapeInterval) } ?? true,
-            badScrapes: entry.badScrapes, dispatched: entry.dispatched,
+            capacityTokens: entry.tokenRateMax, badScrapes: entry.badScrapes,
+            dispatched: entry.dispatched,
             succeeded: entry.succeeded, failed: entry.failed,
             transitions: entry.health.transitions)
     }

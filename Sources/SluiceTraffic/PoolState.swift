@@ -1,7 +1,9 @@
 import SluiceTime
 
 // A value: everything here is reached through ReplicaPool's lock, or by one test. `now` and dice
-// come in, verdicts go out. The parts are in PoolState+Arrival.swift, +Queue, +Release, +Replicas and +Estimates.
+// come in, verdicts go out. What is called for every request is `mutating` even where it changes
+// nothing: a borrow of a type this large is passed as a copy of it, a hundred instructions a call.
+// The parts are in PoolState+Arrival.swift, +Queue, +Release, +Replicas and +Estimates.
 
 /// The truth of one pool: replicas, ledger, queue and what was decided so far.
 ///
@@ -29,6 +31,9 @@ struct PoolState: Sendable {
         var failed: UInt64 = 0
         var serverErrors = ServerErrorShare()
         var estimates = ReplicaEstimates(slotsMax: nil)
+        /// Tokens per second: smoothed over a few seconds, and the most of the last hours.
+        var tokenRate = 0.0
+        var tokenRateMax = 0.0
     }
 
     /// Transitions kept for the control thread; beyond, further ones are dropped and counted.
@@ -76,6 +81,19 @@ struct PoolState: Sendable {
     var evictionWakes = WakeSet()
     /// Since when there has been a pool: engines may be full of what came before.
     var started = Instant.unset
+    /// What was decided of late.
+    var decisions = DecisionLog()
+    /// Demand that was refused, over ten seconds.
+    var unmet = RecentCounts(span: .seconds(10), buckets: 20, kinds: 1)
+    /// Requests that a replica serves at once, as of the last look at any: what replicas to come are
+    /// taken to serve.
+    var meanSlots = ReplicaEstimates.windowStart
+    /// What would wait, were verdicts carried out; in shadow mode only.
+    var virtual = VirtualQueue()
+    /// What would have been refused.
+    var shadowSheds = ShadowSheds()
+    /// The mode that was configured, where an operator has ordered another one.
+    var configuredMode: AdmissionPolicy.Mode?
     /// What may be retried.
     var budget = RetryBudget()
     /// What is refused as a query of death.
@@ -116,6 +134,7 @@ struct PoolState: Sendable {
     }
 
     /// The slot an id stands for, or nil when its tenancy is over.
+    @inline(__always)
     func slot(_ id: ReplicaID) -> Int? {
         let slot = Int(id.slot)
         guard slot < lanes.count, lanes[slot].generation == id.generation, entries[slot].isUsed
@@ -124,6 +143,7 @@ struct PoolState: Sendable {
     }
 
     /// The id of a slot's present tenant.
+    @inline(__always)
     func id(_ slot: Int) -> ReplicaID {
         ReplicaID(slot: UInt32(slot), generation: lanes[slot].generation)
     }

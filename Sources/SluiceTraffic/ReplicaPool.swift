@@ -62,7 +62,7 @@ package final class ReplicaPool: Sendable {
         // Drawn outside: the caller's generator stays out of the lock.
         let dice = random.next()
         let decision = state.withLock { state in
-            state.arrive(
+            state.decide(
                 arrival, worker: worker, token: token, retry: retrying, now: now, dice: dice)
         }
         return verdict(decision)
@@ -77,7 +77,7 @@ package final class ReplicaPool: Sendable {
     ) -> AdmissionVerdict? {
         let dice = random.next()
         guard
-            let decision = state.withLock({ $0.arrive(arrival, at: replica, now: now, dice: dice) })
+            let decision = state.withLock({ $0.decide(arrival, at: replica, now: now, dice: dice) })
         else { return nil }
         return verdict(decision)
     }
@@ -225,13 +225,38 @@ package final class ReplicaPool: Sendable {
         precondition(policy.classes.count == self.classCount, "classes change with a restart only")
         let result = state.withLock { state in
             state.limits = limits
-            state.policy = policy
+            state.adopt(policy)
             state.queue.setTenants(policy.tenants)
             state.settings = health
             state.refresh(now: now)
             return state.pump(now: now)
         }
         return finish(result, now: now)
+    }
+
+    /// Carries verdicts out, or only makes them, or neither, from now on: an operator's order, which
+    /// holds until the next one, whatever a reload brings.
+    package func order(mode: AdmissionPolicy.Mode, now: Instant) -> WakeSet {
+        let result = state.withLock { state in
+            state.order(mode: mode, now: now)
+            return state.pump(now: now)
+        }
+        return finish(result, now: now)
+    }
+
+    /// What was decided of late, newest first; at most 256.
+    package func decisions(newest n: Int) -> [DecisionRow] {
+        state.withLock { $0.recentDecisions(n) }
+    }
+
+    /// What would become of a request now; nothing changes.
+    package func dryRun(_ arrival: Arrival, now: Instant) -> DecisionRow {
+        state.withLock { $0.dryRun(arrival, now: now) }
+    }
+
+    /// By class, the tenants with most requests waiting, at most `n` of each.
+    package func waitingTenants(most n: Int) -> [[TenantBacklog]] {
+        state.withLock { $0.waitingTenants(most: n) }
     }
 
     /// The pool at one instant, for metrics and pages.

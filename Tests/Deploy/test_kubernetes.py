@@ -44,6 +44,50 @@ POD_MONITOR = {
 }
 
 
+# Nor is ScaledObject: what of KEDA's schema is used here.
+SCALED_OBJECT = {
+    "type": "object",
+    "required": ["apiVersion", "kind", "metadata", "spec"],
+    "additionalProperties": False,
+    "properties": {
+        "apiVersion": {"const": "keda.sh/v1alpha1"},
+        "kind": {"const": "ScaledObject"},
+        "metadata": {"type": "object", "required": ["name"]},
+        "spec": {
+            "type": "object",
+            "required": ["scaleTargetRef", "triggers"],
+            "additionalProperties": False,
+            "properties": {
+                "scaleTargetRef": {"type": "object", "required": ["name"]},
+                "minReplicaCount": {"type": "integer", "minimum": 0},
+                "maxReplicaCount": {"type": "integer", "minimum": 1},
+                "pollingInterval": {"type": "integer", "minimum": 1},
+                "cooldownPeriod": {"type": "integer", "minimum": 0},
+                "advanced": {
+                    "type": "object", "additionalProperties": False,
+                    "properties": {"horizontalPodAutoscalerConfig": {
+                        "type": "object", "required": ["behavior"]}}},
+                "triggers": {
+                    "type": "array", "minItems": 1,
+                    "items": {
+                        "type": "object", "required": ["type", "metadata"],
+                        "additionalProperties": False,
+                        "properties": {
+                            "type": {"const": "prometheus"},
+                            # All of them are strings in KEDA.
+                            "metadata": {
+                                "type": "object",
+                                "required": ["serverAddress", "query", "threshold"],
+                                "additionalProperties": False,
+                                "properties": {
+                                    key: {"type": "string"} for key in (
+                                        "serverAddress", "query", "threshold",
+                                        "ignoreNullValues")}}}}}}}}}
+
+# They scale vLLM's Deployment, not ours, and a cluster wants one of them at most.
+EXAMPLES = {"keda.yaml", "hpa.yaml"}
+
+
 def manifests():
     found = {}
     for path in sorted(DIRECTORY.glob("*.yaml")):
@@ -66,14 +110,15 @@ def seconds(text):
 
 def test_every_kind_is_there_and_in_the_kustomization():
     assert set(ALL) == {"Kustomization", "ConfigMap", "Deployment", "Service",
-                        "PodDisruptionBudget", "NetworkPolicy", "PodMonitor"}
+                        "PodDisruptionBudget", "NetworkPolicy", "PodMonitor",
+                        "ScaledObject", "HorizontalPodAutoscaler"}
     files = {path.name for path in DIRECTORY.glob("*.yaml")} - {"kustomization.yaml"}
-    assert set(ALL["Kustomization"]["resources"]) == files
+    assert set(ALL["Kustomization"]["resources"]) == files - EXAMPLES
 
 
 @pytest.mark.parametrize("release", KUBERNETES)
 @pytest.mark.parametrize("kind", ["ConfigMap", "Deployment", "Service", "PodDisruptionBudget",
-                                  "NetworkPolicy"])
+                                  "NetworkPolicy", "HorizontalPodAutoscaler"])
 def test_manifests_are_valid_by_the_schemas_of_kubernetes(kind, release):
     kubernetes_validate.validate(ALL[kind], release, strict=True)
 
@@ -88,12 +133,39 @@ def test_the_pod_monitor_is_valid():
     jsonschema.validate(ALL["PodMonitor"], POD_MONITOR)
 
 
+def test_the_scaled_object_is_valid():
+    jsonschema.validate(ALL["ScaledObject"], SCALED_OBJECT)
+
+
+def test_autoscalers_name_a_metric_and_a_pool_that_exist():
+    query = ALL["ScaledObject"]["spec"]["triggers"][0]["metadata"]["query"]
+    metric = ALL["HorizontalPodAutoscaler"]["spec"]["metrics"][0]["external"]["metric"]
+    name, pool = re.search(r'(sluice_\w+)\{pool="(\w+)"\}', query).groups()
+    assert (name, {"pool": pool}) == (metric["name"], metric["selector"]["matchLabels"])
+    assert f"| `{name}` |" in (ROOT / "docs/metrics.md").read_text()
+    rule = ALL["HorizontalPodAutoscaler"]["metadata"]["annotations"]["prometheus-adapter/rule"]
+    assert yaml.safe_load(rule)["name"]["as"] == name
+    pools = [p["name"] for p in yaml.safe_load(CONFIGURATION)["pools"]]
+    assert pool in pools
+
+
+def test_both_autoscalers_scale_alike():
+    keda, hpa = (ALL[kind]["spec"] for kind in ("ScaledObject", "HorizontalPodAutoscaler"))
+    assert keda["advanced"]["horizontalPodAutoscalerConfig"]["behavior"] == hpa["behavior"]
+    assert keda["scaleTargetRef"]["name"] == hpa["scaleTargetRef"]["name"] == "vllm"
+    assert (keda["minReplicaCount"], keda["maxReplicaCount"]) == (
+        hpa["minReplicas"], hpa["maxReplicas"])
+    room = float(keda["triggers"][0]["metadata"]["query"].rpartition("/")[2])
+    target = hpa["metrics"][0]["external"]["target"]["averageValue"]
+    assert int(target.removesuffix("m")) == room * 1_000
+
+
 @pytest.mark.skipif(not shutil.which("kubectl"), reason="kubectl is not installed")
 def test_kustomize_renders_every_manifest():
     done = subprocess.run(["kubectl", "kustomize", str(DIRECTORY)], capture_output=True, text=True,
                           check=True)
     rendered = {document["kind"] for document in yaml.safe_load_all(done.stdout)}
-    assert rendered == set(ALL) - {"Kustomization"}
+    assert rendered == set(ALL) - {"Kustomization", "ScaledObject", "HorizontalPodAutoscaler"}
 
 
 def test_selectors_choose_the_pods():

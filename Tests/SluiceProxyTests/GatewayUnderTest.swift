@@ -162,9 +162,10 @@ final class GatewayUnderTest: @unchecked Sendable {
     }
 
     /// A page of the admin listener.
-    func page(_ path: String) -> RawAnswer? {
+    func page(_ path: String, accept: String = "*/*") -> RawAnswer? {
         guard let client = try? RawConnection(to: admin) else { return nil }
-        client.send("GET \(path) HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n")
+        client.send(
+            "GET \(path) HTTP/1.1\r\nhost: a\r\naccept: \(accept)\r\nconnection: close\r\n\r\n")
         return client.readAnswer()
     }
 

@@ -69,6 +69,19 @@ final class PoolHarness {
         return (granted, expired)
     }
 
+    private var kept: [Held] = []
+
+    /// Keeps a permit until ``settle()``.
+    func keep(_ one: Held) { kept.append(one) }
+
+    /// Gives back what was kept, and what is granted meanwhile, until nothing is left.
+    func settle() {
+        while !kept.isEmpty {
+            for one in kept { one.release(.ignored, now: now) }
+            kept = grants().granted.map(\.1)
+        }
+    }
+
     func observe(_ replica: Int, _ event: ReplicaEvent) {
         _ = pool.observe(ids[replica], event, now: now)
     }

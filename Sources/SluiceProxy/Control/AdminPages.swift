@@ -44,6 +44,8 @@ final class AdminPages {
                     body: Array(ReplicasPage.render(control).utf8))
             case "/config":
                 responder.respond(200, text: configuration, contentType: "application/json")
+            case "/queue", "/decisions", "/route", "/admission":
+                answerAdmission(request, responder, control)
             default:
                 if Action(request.path) != nil { return refuse(responder, allow: "POST") }
                 responder.respond(
@@ -111,6 +113,7 @@ final class AdminPages {
         case .drain:
             responder.respond(202, text: "draining\n")
             if !control.isDraining { control.drain() }
+        case .admission: orderMode(request, responder, control)
         case .cordon(let name): order(.cordon, name, "cordoned", responder, control)
         case .uncordon(let name): order(.uncordon, name, "uncordoned", responder, control)
         case .reload:
@@ -141,39 +144,43 @@ final class AdminPages {
 
     /// What a POST asks for.
     private enum Action {
-        case drain, reload, cordon(String), uncordon(String)
+        case drain, reload, admission, cordon(String), uncordon(String)
 
         init?(_ path: String) {
             if path == "/drain" || path == "/reload" {
                 self = path == "/drain" ? .drain : .reload
                 return
             }
+            if path == "/admission" {
+                self = .admission
+                return
+            }
             let parts = path.split(separator: "/", omittingEmptySubsequences: false)
             guard parts.count == 4, parts[0].isEmpty, parts[1] == "replicas" else { return nil }
-            let name = Self.decoded(parts[2])
+            let name = AdminPages.decoded(parts[2])
             switch parts[3] {
             case "cordon": self = .cordon(name)
             case "uncordon": self = .uncordon(name)
             default: return nil
             }
         }
+    }
 
-        /// A name as clients may write it: brackets of IPv6 addresses come percent-encoded.
-        private static func decoded(_ text: Substring) -> String {
-            var bytes: [UInt8] = []
-            var rest = Array(text.utf8)[...]
-            while let byte = rest.popFirst() {
-                let digits = String(decoding: rest.prefix(2), as: UTF8.self)
-                if byte == UInt8(ascii: "%"), digits.count == 2,
-                    digits.allSatisfy(\.isHexDigit), let value = UInt8(digits, radix: 16)
-                {
-                    bytes.append(value)
-                    rest = rest.dropFirst(2)
-                } else {
-                    bytes.append(byte)
-                }
+    /// A name as clients may write it: brackets of IPv6 addresses come percent-encoded.
+    static func decoded(_ text: Substring) -> String {
+        var bytes: [UInt8] = []
+        var rest = Array(text.utf8)[...]
+        while let byte = rest.popFirst() {
+            let digits = String(decoding: rest.prefix(2), as: UTF8.self)
+            if byte == UInt8(ascii: "%"), digits.count == 2,
+                digits.allSatisfy(\.isHexDigit), let value = UInt8(digits, radix: 16)
+            {
+                bytes.append(value)
+                rest = rest.dropFirst(2)
+            } else {
+                bytes.append(byte)
             }
-            return String(decoding: bytes, as: UTF8.self)
         }
+        return String(decoding: bytes, as: UTF8.self)
     }
 }

@@ -43,10 +43,7 @@ enum MetricsPage {
             max(.zero, oldest.map { control.loop.now - $0 } ?? .zero).seconds)
         snapshot.add(.poolPanic, [name], pool.isPanicking ? 1 : 0)
         snapshot.add(.retryBudgetRemaining, [name], Double(pool.retryBudgetRemaining))
-        let names = control.registry.nameTables
-        let waiting = names.className(control.shared.currentDirectory().callers.defaultClass)
-        snapshot.add(.queueLength, [name, waiting], Double(pool.queueLength))
-        snapshot.add(.queueLimit, [name], Double(settings.queueLengthMax))
+        addAdmission(pool, name, control, to: &snapshot)
         snapshot.add(.leakedPermits, count: pool.leakedPermits)
         for row in pool.replicas where !isShadowed(row, in: pool) {
             let labels = [name, row.name]
@@ -61,6 +58,9 @@ enum MetricsPage {
             snapshot.add(
                 .upstreamConnections, labels + ["idle"], Double(counts.reduce(0) { $0 + $1.idle }))
             snapshot.add(.replicaWindow, labels, Double(row.limit))
+            if row.capacityTokens > 0 {
+                snapshot.add(.replicaCapacity, labels, row.capacityTokens)
+            }
             snapshot.add(.replicaOthers, labels, row.others)
             if let age = row.signalAge {
                 // A signal that never came is absent, not zero.
@@ -78,6 +78,38 @@ enum MetricsPage {
                     .replicaSignalMissing, labels + [signal.label.description],
                     missing.contains(signal) ? 1 : 0)
             }
+        }
+    }
+
+    private static func addAdmission(
+        _ pool: PoolSnapshot, _ name: String, _ control: ControlLoop,
+        to snapshot: inout MetricSnapshot
+    ) {
+        let admission = pool.admission
+        for row in admission.classes {
+            snapshot.add(.queueLength, [name, row.name], Double(row.length))
+            snapshot.add(.queueOldest, [name, row.name], row.oldest.seconds)
+            if let bound = row.bound { snapshot.add(.admissionBound, [name, row.name], bound) }
+        }
+        snapshot.add(.queueLimit, [name], Double(admission.limits.queueLengthMax))
+        snapshot.add(.queueBytes, [name], Double(pool.queueBytes))
+        snapshot.addOneHot(
+            .admissionMode, [name], current: admission.mode.rawValue,
+            of: AdmissionPolicy.Mode.allCases.map(\.rawValue))
+        snapshot.add(.poolDemand, [name], admission.demandReplicas)
+        snapshot.add(.poolCapacity, [name], admission.capacity)
+        if let part = admission.utilization { snapshot.add(.poolUtilization, [name], part) }
+        for (index, ratio) in admission.sizes.servedRatios.enumerated() {
+            snapshot.add(.servedRatioByPromptSize, [name, String(index + 1)], ratio)
+        }
+        let names = control.registry.nameTables
+        for (kind, count) in admission.shadowSheds.counts {
+            snapshot.add(
+                .shedShadow,
+                [
+                    names.models.name(kind.model), names.className(kind.classIndex),
+                    kind.reason.label.description,
+                ], count: count)
         }
     }
 

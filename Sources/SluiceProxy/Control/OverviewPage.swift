@@ -17,12 +17,20 @@ enum OverviewPage {
     static let adminLinks =
         statusLinks + [
             ("/replicas", "every pool and replica: state, why, load, as JSON"),
+            ("/queue", "who waits, for how long yet, and what that is predicted from"),
+            ("/decisions", "the latest decisions of a pool: ?pool= &n= &request="),
+            ("/route", "what would become of a request now: ?pool= &class= &prompt_tokens="),
+            ("/admission", "whether each pool's verdicts are carried out"),
             ("/config", "the settings in force, as JSON; no secrets"),
         ]
     /// What a POST does on the admin listener.
     static let actions: [Link] = [
         ("/replicas/NAME/cordon", "send a replica nothing new"),
         ("/replicas/NAME/uncordon", "and take it back"),
+        (
+            "/admission?pool=P&mode=M",
+            "enforce verdicts, only count them (shadow), or neither (off)"
+        ),
         ("/reload", "read the configuration file again, as SIGHUP does"),
         ("/drain", "end the gateway as SIGTERM does"),
     ]
@@ -36,7 +44,7 @@ enum OverviewPage {
     /// The list of pages for those who asked with curl.
     static func text(isAdmin: Bool) -> String {
         func line(_ method: String, _ link: Link) -> String {
-            let margin = String(repeating: " ", count: max(1, 26 - link.path.utf8.count))
+            let margin = String(repeating: " ", count: max(1, 28 - link.path.utf8.count))
             return method + link.path + margin + link.about
         }
         var lines = (isAdmin ? adminLinks : statusLinks).map { line("GET   ", $0) }
@@ -94,6 +102,7 @@ enum OverviewPage {
             "<p>\(snapshot.inflight) in flight, \(snapshot.queueLength) waiting in the gateway"
                 + (snapshot.queueLength > 0
                     ? ", the oldest for \(span(snapshot.queueOldest))" : "") + "</p>",
+            mode(snapshot.admission),
             "<table><tr>"
                 + [
                     "replica", "state", "why", "since", "in flight", "others", "queue", "running",
@@ -121,6 +130,14 @@ enum OverviewPage {
                     + "</tr>")
         }
         return lines.joined(separator: "\n") + "\n</table>"
+    }
+
+    private static func mode(_ admission: AdmissionSnapshot) -> String {
+        let isOrdered = admission.mode != admission.configuredMode
+        return "<p\(isOrdered ? " class=\"fair\"" : "")>admission: \(admission.mode.rawValue)"
+            + (isOrdered
+                ? ", by an operator's order; configured: \(admission.configuredMode.rawValue)" : "")
+            + "</p>"
     }
 
     private static let style = """

@@ -20,52 +20,60 @@ enum ReplicasPage {
             let snapshot = traffic.snapshot(now: now)
             let rows = snapshot.replicas.map { row -> String in
                 let agent = control.registry.agents.first { $0.pool == index && $0.id == row.id }
-                return block(
+                return PageJSON.block(
                     3,
                     [
-                        ("name", quoted(row.name)),
-                        ("url", quoted(agent.map { $0.endpoint.url.origin } ?? row.key)),
-                        ("state", quoted(row.state.label.description)),
-                        ("why", quoted(row.why.label.description)),
-                        ("since_seconds", number((now - row.since).seconds)),
+                        ("name", PageJSON.quoted(row.name)),
+                        ("url", PageJSON.quoted(agent.map { $0.endpoint.url.origin } ?? row.key)),
+                        ("state", PageJSON.quoted(row.state.label.description)),
+                        ("why", PageJSON.quoted(row.why.label.description)),
+                        ("since_seconds", PageJSON.number((now - row.since).seconds)),
                         ("in_flight", "\(row.inflight)"),
-                        ("others", number(row.others)),
-                        ("queue_depth", number(row.signalAge == nil ? nil : row.waiting)),
-                        ("running", number(row.signalAge == nil ? nil : row.running)),
-                        ("kv_usage_ratio", number(row.kvUsage)),
-                        ("signal_age_seconds", number(row.signalAge?.seconds)),
+                        ("others", PageJSON.number(row.others)),
+                        ("queue_depth", PageJSON.number(row.signalAge == nil ? nil : row.waiting)),
+                        ("running", PageJSON.number(row.signalAge == nil ? nil : row.running)),
+                        ("kv_usage_ratio", PageJSON.number(row.kvUsage)),
+                        ("signal_age_seconds", PageJSON.number(row.signalAge?.seconds)),
                         ("signal_stale", row.isStale ? "true" : "false"),
-                        ("last_scrape", quoted(agent?.lastScrape ?? "gone")),
-                        ("tls_problem", agent?.tlsProblem.map(quoted) ?? "null"),
+                        ("last_scrape", PageJSON.quoted(agent?.lastScrape ?? "gone")),
+                        ("tls_problem", agent?.tlsProblem.map(PageJSON.quoted) ?? "null"),
                         ("missing_signals", missing(agent?.metrics)),
-                        ("vllm_version", agent?.version.map(quoted) ?? "null"),
-                        ("models", list(agent?.models?.map { quoted($0.id) } ?? [])),
+                        ("vllm_version", agent?.version.map(PageJSON.quoted) ?? "null"),
+                        (
+                            "models",
+                            PageJSON.list(agent?.models?.map { PageJSON.quoted($0.id) } ?? [])
+                        ),
                         ("dispatched", "\(row.dispatched)"), ("failed", "\(row.failed)"),
-                        ("weight", number(row.weight)),
+                        ("weight", PageJSON.number(row.weight)),
                     ])
             }
             pools.append(
-                block(
+                PageJSON.block(
                     1,
                     [
-                        ("pool", quoted(traffic.name)),
+                        ("pool", PageJSON.quoted(traffic.name)),
                         ("panic", snapshot.isPanicking ? "true" : "false"),
                         ("in_flight", "\(snapshot.inflight)"),
                         ("queue_length", "\(snapshot.queueLength)"),
                         ("queue_bytes", "\(snapshot.queueBytes)"),
-                        ("queue_oldest_seconds", number(snapshot.queueOldest.seconds)),
+                        ("queue_oldest_seconds", PageJSON.number(snapshot.queueOldest.seconds)),
+                        ("admission_mode", PageJSON.quoted(snapshot.admission.mode.rawValue)),
+                        (
+                            "admission_mode_configured",
+                            PageJSON.quoted(snapshot.admission.configuredMode.rawValue)
+                        ),
                         ("leaked_permits", "\(snapshot.leakedPermits)"),
-                        ("replicas", list(rows, ", ")),
+                        ("replicas", PageJSON.list(rows, ", ")),
                     ]))
         }
-        return block(0, [("pools", list(pools, ", "))]) + "\n"
+        return PageJSON.block(0, [("pools", PageJSON.list(pools, ", "))]) + "\n"
     }
 
     /// `/readyz`: ready or not, and what is wrong either way.
     static func readiness(_ control: ControlLoop) -> String {
-        object([
+        PageJSON.object([
             ("ready", control.shared.isReady() ? "true" : "false"),
-            ("problems", list(problems(control).map(quoted))),
+            ("problems", PageJSON.list(problems(control).map(PageJSON.quoted))),
         ]) + "\n"
     }
 
@@ -107,36 +115,8 @@ enum ReplicasPage {
 
     private static func missing(_ metrics: ReplicaMetrics?) -> String {
         guard let metrics else { return "null" }
-        return list(
+        return PageJSON.list(
             Signal.allCases.filter { metrics.missing.contains($0) }
-                .map { quoted($0.label.description) })
-    }
-
-    private static func number(_ value: Double?) -> String {
-        guard let value, value.isFinite else { return "null" }
-        if value.magnitude < 1e15, value == value.rounded() { return "\(Int64(value))" }
-        return "\((value * 1_000).rounded() / 1_000)"
-    }
-
-    private static func object(_ members: [(String, String)]) -> String {
-        "{" + members.map { "\"\($0.0)\":\($0.1)" }.joined(separator: ",") + "}"
-    }
-
-    /// An object with a line for each member, indented by `depth` steps: people read this page too.
-    private static func block(_ depth: Int, _ members: [(String, String)]) -> String {
-        let margin = "\n" + String(repeating: "  ", count: depth)
-        return "{" + members.map { "\(margin)  \"\($0.0)\": \($0.1)" }.joined(separator: ",")
-            + margin + "}"
-    }
-
-    private static func list(_ items: [String], _ separator: String = ",") -> String {
-        "[" + items.joined(separator: separator) + "]"
-    }
-
-    private static func quoted(_ text: String) -> String {
-        var buffer = ByteBuffer()
-        let bytes = Array(text.utf8)
-        AccessLogFormatter.appendEscaped(bytes.span, into: &buffer)
-        return "\"\(buffer.text())\""
+                .map { PageJSON.quoted($0.label.description) })
     }
 }

@@ -173,6 +173,7 @@ extension Worker {
             }
             exchanges[e].record.poolIndex = Int16(index)
             exchanges[e].record.modelIndex = model
+            exchanges[e].arrival.modelIndex = Int(model)
             if route == .responses { exchanges[e].owner = previousOwner(e, pool: index) }
         }
         exchanges[e].record.phase = .queued
@@ -192,6 +193,8 @@ extension Worker {
             return
         }
         exchanges[e].arrival.received = exchanges[e].record.received
+        exchanges[e].arrival.tag = exchanges[e].record.requestID.tail()
+        exchanges[e].arrival.isRepeated = exchanges[e].record.clientRetryCount > 0
         askToEnter(e, retrying: nil)
     }
 }

@@ -103,8 +103,13 @@ package final class Fleet {
     }
 
     private func begin() {
-        for fault in configuration.faults {
-            if case .joins(let replica) = fault.kind { replicas[replica].isUp = false }
+        // One that is lost first comes back by joining.
+        for fault in configuration.faults.sorted(by: { $0.at > $1.at }) {
+            switch fault.kind {
+            case .joins(let replica): replicas[replica].isUp = false
+            case .lost(let replica): replicas[replica].isUp = true
+            case .slow, .restart: break
+            }
         }
         for place in configuration.gatewayShares.indices { startGateway(at: place) }
         for (index, fault) in configuration.faults.enumerated() {

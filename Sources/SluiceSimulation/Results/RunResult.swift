@@ -47,6 +47,18 @@ package struct RunResult: Sendable {
         return work / max(span.seconds, 1e-9)
     }
 
+    /// Share of the counted time of all slots in which they served somebody.
+    package var slotTimeUsed: Double {
+        let (from, to) = (configuration.measuredFrom, configuration.measuredTo)
+        let used = records.reduce(0.0) { sum, record in
+            guard record.outcome == .served else { return sum }
+            let span = min(record.ended, to) - max(record.dispatched, from)
+            return sum + max(0, span.seconds)
+        }
+        let slots = configuration.replicas.reduce(0) { $0 + $1.sequencesMax }
+        return used / (Double(slots) * configuration.measured.seconds)
+    }
+
     /// Requests within the objectives, a second.
     package var goodPerSecond: Double {
         Double(came().count { isGood($0) }) / configuration.measured.seconds

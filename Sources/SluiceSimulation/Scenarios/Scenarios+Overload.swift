@@ -3,7 +3,7 @@ import SluiceTime
 /// T1b, T3, T4, T8, T9, T10: more is asked for than there is.
 extension Scenarios {
     static let overload: [Scenario] = [
-        smallReplicas, steadyOverload, bursts, poorMetrics, severalGateways, cacheBound,
+        smallReplicas, steadyOverload, tenfold, bursts, poorMetrics, severalGateways, cacheBound,
     ]
 
     /// The targets of T3, which others repeat.
@@ -45,11 +45,32 @@ extension Scenarios {
             + [refused.isEmpty ? 1 : Double(told) / Double(refused.count)]
     }
 
+    /// The promise of the README: whatever comes.
+    static let tenfold = Scenario(
+        "10x", "Poisson arrivals at 5 and 10 times the capacity",
+        targets: ["5x", "10x"].flatMap {
+            [
+                Target("\($0): token goodput of C", .percent, .atLeast(0.90)),
+                Target("\($0): p99 TTFT of served", .seconds, .atMost(0.75 * 2)),
+                Target("\($0): both objectives, of admitted", .percent, .atLeast(0.995)),
+            ]
+        }
+    ) { run in
+        [5, 10].flatMap { overloadFigures(run, run.run(run.poisson($0))).prefix(3) }
+    }
+
     /// Few slots: every floor of the algorithm is tested. Runs are longer, since so few fit in.
+    ///
+    /// With one slot per replica and half a second to wait, a slot often comes free and finds nobody:
+    /// no policy reaches 97 % of a closed loop. What the slots can be used for at all is what a queue
+    /// uses that refuses nobody and lets everyone wait until the p99 that is asked for is just missed.
     static let smallReplicas = Scenario(
         "T1b", "1, 2 and 4 slots per replica, SLO 500 ms, 2x",
         targets: ["1 slot", "2 slots", "4 slots"].flatMap {
-            overloadTargets($0, objective: .milliseconds(500))
+            overloadTargets($0, objective: .milliseconds(500)) + [
+                Target("\($0): slot time that can be used at all", .percent, .atMost(1)),
+                Target("\($0): token goodput of that part of C", .percent, .atLeast(0.95)),
+            ]
         }
     ) { run in
         [1, 2, 4].flatMap { slots in
@@ -61,7 +82,10 @@ extension Scenarios {
             fleet.measured = .seconds(1_200)
             let capacity = Capacity.measure(fleet, measured: .seconds(6_000))
             fleet.streams[0].arrivals = .poisson(perSecond: 2 * capacity.requestsPerSecond)
-            return overloadFigures(run, run.run(fleet), of: capacity)
+            let figures = overloadFigures(run, run.run(fleet), of: capacity)
+            fleet.objectives = [ClassObjective(firstToken: .milliseconds(375))]
+            let usable = run.run(fleet, .deadlineQueue).slotTimeUsed
+            return figures + [usable, figures[0] / usable]
         }
     }
 
@@ -75,6 +99,7 @@ extension Scenarios {
         let mean = 1.2 * run.capacity.requestsPerSecond
         let stream = RequestStream(.bursts(perSecond: mean, Study.bursts))
         var fleet = FleetConfiguration(streams: [stream])
+        // Ten bursts in 120 s: the load of one seed would be 1.01, of another 1.26.
         fleet.measured = .seconds(600)
         let result = run.run(fleet)
         return [run.goodput(result), result.goodShareOfAdmitted()]

@@ -18,8 +18,10 @@ package enum Metric: UInt8, CaseIterable, Sendable {
     case replicaSignalMissing, replicaWindow, replicaCapacity, scrapes, scrapeBadSamples
     case scrapeDuration, routingDecisions
 
-    // The static bounds of admission.
-    case queueLength, queueLimit, shed, leakedPermits
+    // Who waits, who is refused, and how much there is room for.
+    case queueLength, queueLimit, queueBytes, queueWait, queueOldest, shed, shedShadow
+    case servedRatioByPromptSize, predictedWait, predictionError, admissionMode, admissionBound
+    case leakedPermits, poolDemand, poolUtilization, poolCapacity
 
     // The gateway itself.
     case buildInfo, configReloadSuccessful, configReloadTimestamp, configReloads, draining

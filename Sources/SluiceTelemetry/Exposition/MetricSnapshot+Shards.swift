@@ -131,7 +131,8 @@ private struct SeriesExpansion {
             snapshot.add(.configReloads, [text(EventResult.self, key.a, \.label)], count: value)
         case .duration, .firstToken, .firstTokenWait, .stage, .receive, .timePerToken, .gap,
             .requestPromptTokens, .requestGenerationTokens, .requestTokensMax, .bodyBytes,
-            .blocked, .networkShare, .abort, .upstreamLatency, .loopLag, .scrapeDuration:
+            .blocked, .networkShare, .abort, .upstreamLatency, .loopLag, .scrapeDuration,
+            .queueWait, .predictedWait, .predictionError:
             assertionFailure("a histogram among the counters")
         }
     }
@@ -180,6 +181,16 @@ private struct SeriesExpansion {
                 [replica.pool, replica.name, text(UpstreamStage.self, key.b, \.label)], value)
         case .loopLag: snapshot.add(.eventLoopLag, [String(key.a)], value)
         case .scrapeDuration: snapshot.add(.scrapeDuration, [pool(key.a)], value)
+        case .queueWait:
+            snapshot.add(
+                .queueWait,
+                [pool(key.a), className(key.b), text(QueueResult.self, key.c, \.label)], value)
+        case .predictedWait:
+            snapshot.add(.predictedWait, [pool(key.a), className(key.b)], value)
+        case .predictionError:
+            snapshot.add(
+                .predictionError,
+                [pool(key.a), className(key.b), key.c == 0 ? "over" : "under"], value)
         case .received, .finished, .connecting, .relaying, .clientRetries, .promptTokens,
             .cachedTokens, .generationTokens, .wasted, .tenantRequests, .tenantTokens,
             .upstreamRequests, .connectErrors, .upstreamTimeouts, .retries, .staleKeepalive,

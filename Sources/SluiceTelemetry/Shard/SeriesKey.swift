@@ -14,6 +14,7 @@ enum ShardSeries: UInt8, CaseIterable {
     case staleKeepalive, routing
     case connections, parseErrors, handshakes, loopLag, scrapes, scrapeDuration, scrapeBadSamples,
         poison, configReloads
+    case queueWait, predictedWait, predictionError
 
     /// Which bounds the family's histogram has; nil for a counter.
     var scale: ScaleName? {
@@ -26,7 +27,9 @@ enum ShardSeries: UInt8, CaseIterable {
             nil
         case .duration: .duration
         case .firstToken, .firstTokenWait: .firstToken
-        case .stage, .receive, .blocked, .networkShare, .abort, .loopLag, .scrapeDuration: .short
+        case .stage, .receive, .blocked, .networkShare, .abort, .loopLag, .scrapeDuration,
+            .queueWait, .predictedWait, .predictionError:
+            .short
         case .timePerToken, .gap: .token
         case .requestPromptTokens, .requestGenerationTokens, .requestTokensMax: .tokens
         case .bodyBytes: .bytes

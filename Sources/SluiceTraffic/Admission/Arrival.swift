@@ -28,6 +28,10 @@ package struct Arrival: Sendable {
     package var affinityKey: UInt64
     /// Bytes of prompt that the requests of one key share.
     package var sharedBytes: Int
+    /// The last eight bytes of its id, by which `/decisions` names it; 0: none.
+    package var tag: UInt64 = 0
+    /// The client has asked before (`x-stainless-retry-count`): counted once as demand.
+    package var isRepeated = false
 
     package init(
         promptBytes: Int = 0, promptTokens: Int = 0, outputTokensMax: Int = 0, sequences: Int = 1,

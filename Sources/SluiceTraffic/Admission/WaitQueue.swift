@@ -9,6 +9,9 @@ struct WaitQueue: Sendable {
     /// Workers at most: the bits of a ``WakeSet``.
     static let workersMax = 64
 
+    /// Requests that one with less time may pass when it comes.
+    static let passedMax = 64
+
     /// All nodes, in whatever list.
     private(set) var nodes: [WaitNode] = []
     private var firstFree: Int32 = -1
@@ -124,7 +127,7 @@ struct WaitQueue: Sendable {
         if node.isRetry {
             linkFirst(index, to: line(of: node))
         } else {
-            link(index, to: line(of: node))
+            linkByDeadline(index, to: line(of: node))
         }
         let classIndex = Int(node.request.classIndex)
         if turns[classIndex].backlog == 0 { beginnings[classIndex] = now }
@@ -234,6 +237,27 @@ struct WaitQueue: Sendable {
         nodes[Int(index)].next = -1
         if last >= 0 { nodes[Int(last)].next = index } else { lists[list].first = index }
         lists[list].last = index
+        lists[list].count += 1
+    }
+
+    /// Puts a node before those at the end of its line whose time is up later: a long prompt has less
+    /// time to wait than the short ones before it.
+    private mutating func linkByDeadline(_ index: Int32, to list: Int) {
+        var after = lists[list].last
+        var steps = 0
+        while after >= 0, steps < Self.passedMax, !nodes[Int(after)].isRetry,
+            nodes[Int(after)].deadline > nodes[Int(index)].deadline
+        {
+            after = nodes[Int(after)].previous
+            steps += 1
+        }
+        guard after >= 0 else { return linkFirst(index, to: list) }
+        let next = nodes[Int(after)].next
+        guard next >= 0 else { return link(index, to: list) }
+        nodes[Int(index)].previous = after
+        nodes[Int(index)].next = next
+        nodes[Int(after)].next = index
+        nodes[Int(next)].previous = index
         lists[list].count += 1
     }
 

@@ -23,6 +23,10 @@ struct RouteRequest: Sendable {
     var tenant: UInt16 = 0
     var classIndex: UInt8 = 0
     var isStream = true
+    /// The client has been refused before and asks again: it is no further demand.
+    var isRepeated = false
+    /// See ``Arrival/tag``.
+    var tag: UInt64 = 0
 
     /// Whether it is worth sending where others of its key were sent.
     var hasAffinity: Bool { affinityKey != 0 && sharedTokens >= PrefixBeliefs.tokensMin }

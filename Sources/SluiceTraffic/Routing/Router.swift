@@ -21,10 +21,10 @@ enum Router {
         var isPredictive = false
         /// Longest backlog of prompts a replica may have, seconds.
         var promptBacklogMax = Double.infinity
-        /// How much later than elsewhere a first token may come at the request's home, seconds.
-        var detourMax = 0.0
         /// Whether a class's share of a window holds.
         var sharesBind = true
+        /// How much later than elsewhere a first token may come at the request's home, seconds.
+        var detourMax = 0.0
     }
 
     /// Predictions closer than this are alike, seconds. Source: ADMISSION section 5.3.
@@ -161,21 +161,31 @@ enum Router {
     private static func hasRoom(
         _ lane: RouteLane, _ request: RouteRequest, _ tokens: Double, _ rule: Rule
     ) -> Bool {
+        obstacle(lane, request, tokens, rule) == nil
+    }
+
+    /// What keeps a replica with a free slot from taking the request.
+    @inline(__always)
+    static func obstacle(
+        _ lane: RouteLane, _ request: RouteRequest, _ tokens: Double, _ rule: Rule
+    ) -> RouteCandidate.Obstacle? {
         if rule.sharesBind, request.maxShare < 1 {
             let share = max(1, (Double(lane.limit) * request.maxShare).rounded(.down))
-            guard Double(lane.inflight) < share else { return false }
+            guard Double(lane.inflight) < share else { return .classShare }
         }
         if lane.pending > 0 {
             let backlog = (lane.pendingTokens + tokens) * lane.promptTime
-            guard backlog <= rule.promptBacklogMax else { return false }
+            guard backlog <= rule.promptBacklogMax else { return .promptBacklog }
         }
-        return lane.inflight <= 2 || lane.reserveMax == 0
+        let fits =
+            lane.inflight <= 2 || lane.reserveMax == 0
             || lane.reserved + request.reserve <= lane.reserveMax
+        return fits ? nil : .cacheFull
     }
 
     /// Predicted time to the first token, seconds: the prompts before it and its own, a step, and the
     /// wait for a slot. Source: ADMISSION section 5.3.
-    private static func predictedTime(
+    static func predictedTime(
         _ lane: RouteLane, _ request: RouteRequest, _ tokens: Double
     ) -> Double {
         let load = Double(lane.inflight) + lane.foreign
@@ -187,7 +197,7 @@ enum Router {
     }
 
     /// What one more costs those who are there.
-    private static func crowding(_ lane: RouteLane, _ request: RouteRequest) -> Double {
+    static func crowding(_ lane: RouteLane, _ request: RouteRequest) -> Double {
         let load = Double(lane.inflight) + lane.foreign
         return 0.02 * request.meanOutputTokens * lane.stepTime * (1 + load / lane.slots)
     }

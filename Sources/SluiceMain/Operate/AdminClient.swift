@@ -1,0 +1,53 @@
+import ArgumentParser
+import SluiceBench
+import SluiceEndpoint
+import SluiceHTTP
+import SluiceTime
+
+/// The admin listener of a running gateway, as commands ask it.
+struct AdminClient: ParsableArguments {
+    @Option(
+        help: ArgumentHelp(
+            "Admin listener of the gateway. (default: http://127.0.0.1:9801)", valueName: "url"))
+    var admin = "http://127.0.0.1:9801"
+
+    /// Asks, and prints the answer; leaves with 1 where it is no good one.
+    func ask(_ method: SluiceHTTP.Method, _ path: String) throws {
+        let target: LoadTarget
+        do {
+            target = try LoadTarget(url: admin)
+        } catch {
+            throw ValidationError("--admin \(admin): \(error)")
+        }
+        let loop = try EndpointLoop()
+        var request = HTTPClient.request(method, path, at: target, apiKey: nil)
+        request.fields.append(("x-sluice-admin", "1"))
+        switch HTTPClient(on: loop).fetchNow(request, at: target, on: loop) {
+        case .success(let answer) where answer.status == 200:
+            print(String(decoding: answer.body, as: UTF8.self), terminator: "")
+        case .success(let answer):
+            let said = String(decoding: answer.body.prefix(1_000), as: UTF8.self)
+            printError("sluice: \(admin)\(path): HTTP \(answer.status): \(said)")
+            throw ExitCode(1)
+        case .failure(let failure):
+            printError(
+                "sluice: \(admin): \(failure.sentence); is this the admin listener (--admin)?\n")
+            throw ExitCode(1)
+        }
+    }
+
+    /// A name as a part of a path or query: what is not plain is percent-encoded.
+    static func encoded(_ text: String) -> String {
+        let digits = Array("0123456789ABCDEF")
+        return text.utf8.reduce(into: "") { result, byte in
+            switch byte {
+            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+                UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "."),
+                UInt8(ascii: "_"), UInt8(ascii: ":"):
+                result.unicodeScalars.append(Unicode.Scalar(byte))
+            default:
+                result += "%\(digits[Int(byte >> 4)])\(digits[Int(byte & 15)])"
+            }
+        }
+    }
+}
