@@ -40,15 +40,15 @@ struct ReplicaEstimatesTests {
     @Test("alone, a prompt's time is learned at once; in a crowd only the lower envelope")
     func promptTime() {
         var alone = ReplicaEstimates(slotsMax: nil)
-        alone.observe(firstOutput: 5.0125, tokens: 1_000, backlog: 1_000, crowd: .nobody)
+        alone.observe(firstOutput: 5.025, tokens: 1_000, backlog: 1_000, crowd: .nobody)
         #expect(abs(alone.promptTime - 0.005) < 1e-6)
         var crowd = ReplicaEstimates(slotsMax: nil)
-        for _ in 0..<200 { crowd.observe(firstOutput: 0.0525, tokens: 1_000, backlog: 1_000, crowd: .room) }
+        for _ in 0..<200 { crowd.observe(firstOutput: 0.065, tokens: 1_000, backlog: 1_000, crowd: .room) }
         #expect(abs(crowd.promptTime - 4e-5) < 1e-6)
         // A second of queueing in every tenth request is no slower engine.
         for index in 0..<200 {
             let queue = index % 10 == 0 ? 1.0 : 0
-            crowd.observe(firstOutput: 0.0525 + queue, tokens: 1_000, backlog: 1_000, crowd: .room)
+            crowd.observe(firstOutput: 0.065 + queue, tokens: 1_000, backlog: 1_000, crowd: .room)
         }
         #expect(crowd.promptTime < 4.2e-5)
         // Prompts of a few tokens say nothing.
