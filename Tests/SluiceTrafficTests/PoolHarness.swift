@@ -19,10 +19,11 @@ final class PoolHarness {
 
     init(
         replicas: Int = 2, workers: Int = 4, limits: AdmissionLimits = AdmissionLimits(),
-        leakPolicy: ReplicaPool.LeakPolicy = .stop
+        policy: AdmissionPolicy = AdmissionPolicy(), leakPolicy: ReplicaPool.LeakPolicy = .stop
     ) {
         pool = ReplicaPool(
-            name: "m", workers: workers, limits: limits, seed: 7, leakPolicy: leakPolicy)
+            name: "m", workers: workers, limits: limits, policy: policy, seed: 7,
+            leakPolicy: leakPolicy)
         update(replicas)
     }
 

@@ -5,6 +5,7 @@ import SluiceSimulation
 /// The figures of all scenarios that were run, for people and for programs.
 struct ScenarioReport {
     let policy: PolicyKind
+    let firstSeed: Int
     let seeds: Int
     let capacity: Capacity
     let rows: [ScenarioRow]
@@ -18,7 +19,7 @@ struct ScenarioReport {
     func table() -> String {
         let width = (rows.map(\.target.count).max() ?? 0) + 2
         var lines = [
-            "policy \(policy.rawValue), seeds 1…\(seeds); C = "
+            "policy \(policy.rawValue), seeds \(firstSeed)…\(firstSeed + seeds - 1); C = "
                 + "\(Figure.fixed(capacity.requestsPerSecond, 1)) requests/s"
         ]
         lines.append(
@@ -52,6 +53,7 @@ struct ScenarioReport {
 
     private struct Report: Encodable {
         let policy: String
+        let firstSeed: Int
         let seeds: Int
         let capacityRequestsPerSecond: Double
         let missed: Int
@@ -71,7 +73,7 @@ struct ScenarioReport {
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
         encoder.keyEncodingStrategy = .convertToSnakeCase
         let report = Report(
-            policy: policy.rawValue, seeds: seeds,
+            policy: policy.rawValue, firstSeed: firstSeed, seeds: seeds,
             capacityRequestsPerSecond: capacity.requestsPerSecond,
             missed: rows.count { !$0.met }, rows: rows)
         return String(decoding: try encoder.encode(report), as: UTF8.self) + "\n"

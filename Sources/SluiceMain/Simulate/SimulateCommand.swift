@@ -29,7 +29,7 @@ struct SimulateCommand: ParsableCommand {
     var list = false
     @Option(
         parsing: .unconditional,
-        help: ArgumentHelp("Seeds 1 … so many, each a run of its own.", valueName: "count"))
+        help: ArgumentHelp("So many seeds, each a run of its own.", valueName: "count"))
     var seeds = 5
     @Option(
         help: ArgumentHelp(
@@ -38,11 +38,31 @@ struct SimulateCommand: ParsableCommand {
     @Flag(help: "Print one JSON object instead of the table.")
     var json = false
 
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("First seed; the others follow it.", valueName: "seed"))
+    var firstSeed = 1
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp(
+            "Make so many admission decisions and nothing else, to count what they cost.",
+            valueName: "count", visibility: .hidden))
+    var decisions: Int?
+
     func validate() throws {
+        if let decisions {
+            guard (1...1_000_000_000).contains(decisions) else {
+                throw ValidationError("--decisions is 1 … 1,000,000,000.")
+            }
+            return
+        }
         if !list && scenario.isEmpty {
             throw ValidationError("Say which --scenario, or --list them.")
         }
         guard (1...100).contains(seeds) else { throw ValidationError("--seeds is 1 … 100.") }
+        guard (1...1_000_000).contains(firstSeed) else {
+            throw ValidationError("--first-seed is 1 … 1,000,000.")
+        }
         _ = try policyKind()
         _ = try scenarios()
     }
@@ -65,6 +85,12 @@ struct SimulateCommand: ParsableCommand {
     }
 
     func run() throws {
+        if let decisions {
+            let granted = Decisions.run(decisions)
+            print("\(decisions) decisions, \(granted) grants")
+            if granted != decisions { throw ExitCode(1) }
+            return
+        }
         if list {
             for scenario in Scenarios.all {
                 print(ScenarioReport.listed(scenario))
@@ -74,7 +100,9 @@ struct SimulateCommand: ParsableCommand {
         let scenarios = try scenarios()
         let kind = try policyKind()
         let capacity = Capacity.study
-        let runs = scenarios.flatMap { scenario in (1...seeds).map { (scenario, UInt64($0)) } }
+        let runs = scenarios.flatMap { scenario in
+            (0..<seeds).map { (scenario, UInt64(firstSeed + $0)) }
+        }
         // Which thread runs what does not matter: nothing is shared, results have their places.
         let samples = Mutex([ScenarioSample?](repeating: nil, count: runs.count))
         let done = Atomic(0)
@@ -90,7 +118,7 @@ struct SimulateCommand: ParsableCommand {
         if Terminal.isError { printError("\r\u{1B}[2K") }
         let all = samples.withLock { $0.compactMap { $0 } }
         let report = ScenarioReport(
-            policy: kind, seeds: seeds, capacity: capacity,
+            policy: kind, firstSeed: firstSeed, seeds: seeds, capacity: capacity,
             rows: scenarios.enumerated().flatMap { index, scenario in
                 scenario.rows(Array(all[index * seeds..<(index + 1) * seeds]))
             })

@@ -1,0 +1,192 @@
+import SluiceTime
+import Testing
+
+@testable import SluiceTraffic
+
+/// One replica with one slot and an objective: who enters, waits, is refused.
+@Suite struct AdmissionTests {
+    private func pool(
+        classes: [ClassPolicy], slots: Int = 1, replicas: Int = 1,
+        limits: AdmissionLimits = AdmissionLimits()
+    ) -> PoolHarness {
+        var policy = AdmissionPolicy()
+        policy.classes = classes
+        policy.slotsMax = slots
+        return PoolHarness(replicas: replicas, limits: limits, policy: policy)
+    }
+
+    private static let two = ClassPolicy(name: "critical", timeToFirstToken: .seconds(2))
+    private static var batch: ClassPolicy {
+        var batch = ClassPolicy(name: "batch", timeToFirstToken: .seconds(20))
+        batch.minShare = 0.05
+        return batch
+    }
+
+    private func waits(_ arrived: PoolHarness.Arrived) -> UInt64? {
+        if case .waits(_, let token) = arrived { return token }
+        return nil
+    }
+
+    /// Sixty answers of so many tokens at 10 ms each: enough to be judged by.
+    private func teach(_ harness: PoolHarness, seconds: Double = 1) {
+        for _ in 0..<60 {
+            let held = harness.dispatch()
+            harness.advance(.seconds(clamping: seconds))
+            held?.release(now: harness.now)
+            _ = harness.pool.tick(now: harness.now)
+        }
+    }
+
+    @Test func `a cold start refuses nobody for a prediction`() {
+        let harness = pool(classes: [Self.two])
+        let held = harness.dispatch()
+        for _ in 0..<50 { #expect(waits(harness.arrive()) != nil) }
+        held?.release(.ignored, now: harness.now)
+        for (_, held) in harness.grants().granted { held.release(.ignored, now: harness.now) }
+    }
+
+    @Test func `who would wait too long is refused, who would be first in line is not`() {
+        let harness = pool(classes: [Self.two])
+        teach(harness)
+        let held = harness.dispatch()
+        let first = waits(harness.arrive())
+        #expect(first != nil)
+        guard case .shed(let reason, let retryAfter) = harness.arrive() else {
+            Issue.record("the second in line would wait for two answers")
+            return
+        }
+        #expect(reason == .overload)
+        #expect(retryAfter.map { $0 >= .seconds(1) && $0 <= .seconds(60) } == true)
+        held?.release(now: harness.now)
+        for (_, held) in harness.grants().granted { held.release(now: harness.now) }
+        #expect(harness.snapshot.inflight == 0)
+    }
+
+    @Test func `a wait ends in time for three quarters of the objective, as expired`() {
+        let harness = pool(classes: [Self.two])
+        let held = harness.dispatch()
+        let token = waits(harness.arrive())
+        harness.advance(.milliseconds(1_400))
+        _ = harness.pool.tick(now: harness.now)
+        #expect(harness.grants().expired.isEmpty)
+        harness.advance(.milliseconds(150))
+        _ = harness.pool.tick(now: harness.now)
+        let expired = harness.grants().expired
+        #expect(expired.map(\.0) == [token])
+        #expect(expired.first?.1 == .expired)
+        held?.release(now: harness.now)
+    }
+
+    @Test func `the caller's own deadline ends a wait as its own`() {
+        let harness = pool(classes: [Self.two])
+        let held = harness.dispatch()
+        _ = harness.arrive(Arrival(deadline: harness.now + .milliseconds(500)))
+        harness.advance(.milliseconds(501))
+        _ = harness.pool.tick(now: harness.now)
+        #expect(harness.grants().expired.first?.1 == .deadline)
+        held?.release(now: harness.now)
+    }
+
+    @Test
+    func
+        `a prompt that takes longer than its objective is refused for good where its class says so`()
+    {
+        var strict = Self.two
+        strict.longPrompt = .refuse
+        let harness = pool(classes: [strict])
+        guard
+            case .shed(let reason, let retryAfter) = harness.arrive(Arrival(promptTokens: 100_000))
+        else {
+            Issue.record("ten seconds of prompt do not fit two")
+            return
+        }
+        #expect(reason == .infeasible)
+        #expect(retryAfter == nil)
+    }
+
+    @Test func `elsewhere it is served after all others`() {
+        let harness = pool(classes: [Self.two, Self.batch])
+        let held = harness.dispatch()
+        let long = waits(harness.arrive(Arrival(promptTokens: 100_000)))
+        let short = waits(harness.arrive())
+        held?.release(now: harness.now)
+        let first = harness.grants().granted
+        #expect(first.map(\.0) == [short])
+        first.first?.1.release(now: harness.now)
+        let second = harness.grants().granted
+        #expect(second.map(\.0) == [long])
+        second.first?.1.release(now: harness.now)
+    }
+
+    @Test
+    func `in a full queue the newest of the least urgent makes room, and nobody for an equal`() {
+        var limits = AdmissionLimits()
+        limits.queueLengthMax = 2
+        let harness = pool(classes: [Self.two, Self.batch], limits: limits)
+        let held = harness.dispatch()
+        let older = waits(harness.arrive(Arrival(classIndex: 1)))
+        let newer = waits(harness.arrive(Arrival(classIndex: 1)))
+        #expect(waits(harness.arrive(Arrival(classIndex: 0))) != nil)
+        let refused = harness.grants().expired
+        #expect(refused.map(\.0) == [newer])
+        #expect(refused.first?.1 == .full)
+        guard case .shed(.full, _) = harness.arrive(Arrival(classIndex: 1)) else {
+            Issue.record("batch evicts no batch")
+            return
+        }
+        held?.release(now: harness.now)
+        var order: [UInt64] = []
+        while let (token, held) = harness.grants().granted.first {
+            order.append(token)
+            held.release(now: harness.now)
+        }
+        #expect(order.count == 2)
+        #expect(order.last == older)
+    }
+
+    @Test func `a retry goes before all who wait`() {
+        let harness = pool(classes: [Self.two])
+        let held = harness.dispatch()
+        let first = waits(harness.arrive())
+        let retry = waits(harness.arrive(retrying: ReplicaIDs()))
+        held?.release(now: harness.now)
+        let granted = harness.grants().granted
+        #expect(granted.map(\.0) == [retry])
+        granted.first?.1.release(now: harness.now)
+        let next = harness.grants().granted
+        #expect(next.map(\.0) == [first])
+        next.first?.1.release(now: harness.now)
+    }
+
+    @Test func `an engine's refusal narrows its window`() {
+        let harness = pool(classes: [Self.two], slots: 64)
+        let before = harness.snapshot.replicas[0].window
+        let held = harness.dispatch()
+        held?.release(.refused, now: harness.now)
+        #expect(harness.snapshot.replicas[0].window < before)
+    }
+
+    @Test func `a request is pending until its end, exactly once, when no output comes`() {
+        let harness = pool(classes: [Self.two], slots: 64)
+        let held = [harness.dispatch(), harness.dispatch()]
+        #expect(harness.snapshot.replicas[0].pending == 2)
+        held[0]?.release(.failed, now: harness.now)
+        #expect(harness.snapshot.replicas[0].pending == 1)
+        held[1]?.release(.ignored, now: harness.now)
+        #expect(harness.snapshot.replicas[0].pending == 0)
+    }
+
+    @Test func `who has less time goes before those who came first`() {
+        let harness = pool(classes: [Self.two])
+        let held = harness.dispatch()
+        let short = waits(harness.arrive(Arrival(promptTokens: 10)))
+        let long = waits(harness.arrive(Arrival(promptTokens: 8_000)))
+        held?.release(now: harness.now)
+        let granted = harness.grants().granted
+        #expect(granted.map(\.0) == [long])
+        granted.first?.1.release(now: harness.now)
+        let next = harness.grants().granted
+        #expect(next.map(\.0) == [short])
+        next.first?.1.release(now: harness.now)
+    }
+}
