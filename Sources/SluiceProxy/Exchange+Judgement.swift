@@ -57,6 +57,8 @@ extension Exchange {
         arrival.bodyBytes = bodyCount
         arrival.promptBytes = peek.promptBytes
         arrival.promptTokens = peek.promptTokens &+ peek.mediaParts &* 1_000
+        record.promptTokensEstimated = Int32(
+            clamping: arrival.promptTokens &+ arrival.promptBytes / 4)
         arrival.sequences = peek.sequences
         arrival.isStream = peek.isStream
         let tokensMax = peek.outputTokensMax()

@@ -164,11 +164,12 @@ package struct AccessLogFormatter: Sendable {
     ) {
         guard let time else { return }
         out.append(name)
-        append(time, into: &out)
+        append(milliseconds: time, into: &out)
     }
 
-    /// Written from its end into a local piece: one append instead of one per digit.
-    private static func append(_ time: Nanoseconds, into out: inout ByteBuffer) {
+    /// Three digits after the point. Written from its end into a local piece: one append instead of
+    /// one per digit.
+    static func append(milliseconds time: Nanoseconds, into out: inout ByteBuffer) {
         var rest = UInt64(max(0, time.count)) / 1_000
         var text = InlineArray<24, UInt8>(repeating: 0x30)
         var index = 24
