@@ -123,7 +123,9 @@ let package = Package(
                 "SluiceSimulation", "SluiceTime", "VLLMSimulator",
             ],
             resources: [.copy("Fixtures")]),
-        tests("SluiceSimulationTests", ["SluiceSimulation", "SluiceTime", "SluiceTraffic"]),
+        tests(
+            "SluiceSimulationTests",
+            ["SluiceBytes", "SluiceSimulation", "SluiceTelemetry", "SluiceTime", "SluiceTraffic"]),
         .target(
             name: "EndpointTestSupport",
             dependencies: ["SluiceBytes", "SluiceEndpoint", "SluiceReactor", "SluiceTime"],

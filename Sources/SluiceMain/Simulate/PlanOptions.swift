@@ -65,7 +65,8 @@ struct PlanOptions: ParsableArguments {
             valueName: "lengths"))
     var prompt: String?
     @Option(
-        help: ArgumentHelp("Tokens of answers, alike. (default: 150:0.9:1500)", valueName: "lengths"))
+        help: ArgumentHelp(
+            "Tokens of answers, alike. (default: 150:0.9:1500)", valueName: "lengths"))
     var output: String?
     @Option(
         help: ArgumentHelp("Classes of the requests, NAME=SHARE,…", valueName: "shares"))

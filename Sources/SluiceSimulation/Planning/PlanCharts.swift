@@ -34,7 +34,8 @@ package enum PlanCharts {
             }
         }
         let goodput = Chart(
-            title: "Goodput", xLabel: "load / capacity", yLabel: "work within the objectives, % of capacity",
+            title: "Goodput", xLabel: "load / capacity",
+            yLabel: "work within the objectives, % of capacity",
             series: series { $0.goodput * 100 })
         let waits = firstTokens(
             "load / capacity", series { $0.all.firstToken?.ninetyNinth ?? .nan }, objective)

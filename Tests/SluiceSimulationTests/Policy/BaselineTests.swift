@@ -90,7 +90,8 @@ import Testing
         let now = Self.start + .milliseconds(1_980)
         let decisions = Self.end(policy, 0, 0, at: now)
         #expect(decisions.count == 2)
-        #expect(decisions.first == .refuse(token: 2, .expired, expired: true, retryAfter: .seconds(1)))
+        #expect(
+            decisions.first == .refuse(token: 2, .expired, expired: true, retryAfter: .seconds(1)))
         #expect(decisions.last == .dispatch(token: 3, replica: 0))
         #expect(policy.waiting == 0)
         #expect(policy.inFlight(at: 0) == 2)
