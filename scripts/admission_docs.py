@@ -1,6 +1,6 @@
 """Regenerates the figures of docs/admission.md: tables between markers, pictures beside it.
 
-Run it as `make admission-docs`. Everything comes from `sluice simulate`, so the same sources give
+Run it as `make admission-docs`, or with the names of blocks for only these. Everything comes from `sluice simulate`, so the same sources give
 the same figures.
 """
 
@@ -116,17 +116,25 @@ def replace(page, name, text):
     return f"{head}{begin}\n{text}\n{end}{rest.split(end)[1]}"
 
 
+BLOCKS = {
+    **{name: lambda name=name, arguments=arguments: comparison(name, arguments)
+       for name, arguments in COMPARISONS.items()},
+    "change": change,
+    "targets": targets,
+}
+
+
 def main():
+    """Regenerates the blocks that are named on the command line, or all."""
+    wanted = sys.argv[1:] or list(BLOCKS)
+    unknown = [name for name in wanted if name not in BLOCKS]
+    if unknown:
+        sys.exit(f"there is no block {unknown[0]}, but {', '.join(BLOCKS)}")
     PICTURES.mkdir(exist_ok=True)
-    page = PAGE.read_text()
-    for name, arguments in COMPARISONS.items():
+    for name in wanted:
         print(f"{name} …", flush=True)
-        page = replace(page, name, comparison(name, arguments))
-    print("change …", flush=True)
-    page = replace(page, "change", change())
-    print("targets …", flush=True)
-    page = replace(page, "targets", targets())
-    PAGE.write_text(page)
+        text = BLOCKS[name]()
+        PAGE.write_text(replace(PAGE.read_text(), name, text))
 
 
 if __name__ == "__main__":

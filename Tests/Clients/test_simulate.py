@@ -10,7 +10,7 @@ import support
 
 pytestmark = pytest.mark.simulated
 
-QUICK = ["--duration", "10s", "--warm-up", "2s"]
+QUICK = ["--duration", "20s", "--warm-up", "10s"]
 
 
 def simulate(*arguments):
@@ -141,6 +141,6 @@ def test_a_metrics_page_of_a_replica_fits_the_model(programs, tmp_path):
         support.post(simulator.url + "/v1/chat/completions",
                      support.chat_body(stream=True, tokens=20))
     page = tmp_path / "page.txt"
-    page.write_text(support.get(simulator.url + "/metrics").text())
+    page.write_text(support.get(simulator.url + "/metrics").text)
     told = answer("--fit", page, "--load", "1x")
     assert any("tokens/s with" in note for note in told["notes"])

@@ -42,11 +42,19 @@ package struct FleetPlan: Sendable {
         // A mix of classes has one kind of length; what is good is what the least strict allows.
         let loosest = fleet.streams.max { lateness($0) < lateness($1) }
         fleet.streams = loosest.map { [$0] } ?? fleet.streams
-        let full = Capacity.measure(fleet, measured: .seconds(600))
-        let best = Capacity.best(fleet)
+        // As long as so many requests take: short ones come in thousands a second.
+        fleet.warmUp = .seconds(5)
+        let probe = Capacity.measure(fleet, measured: .seconds(5))
+        let seconds = min(600, Self.requestsMeasured / max(probe.endedPerSecond, 1e-9))
+        fleet.warmUp = .seconds(clamping: max(5, min(30, seconds / 4)))
+        let full = Capacity.measure(fleet, measured: .seconds(clamping: max(10, seconds)))
+        let best = Capacity.best(fleet, measured: .seconds(clamping: max(5, seconds / 2)))
         // Two runs of one fleet differ by a percent: not a reason to prefer either.
         return best.workPerSecond > full.workPerSecond * 1.03 ? best : full
     }
+
+    /// Requests by which a capacity is measured: within a percent, in seconds of real time.
+    private static let requestsMeasured = 20_000.0
 
     private func lateness(_ stream: RequestStream) -> Nanoseconds {
         fleet.objectives[stream.classIndex].firstToken ?? .seconds(1_000_000)
@@ -71,7 +79,9 @@ package struct FleetPlan: Sendable {
         }
         if let recording {
             let factor = recording.perSecond / max(rate, 1e-9)
-            run.measured = min(run.measured, .seconds(clamping: recording.span.seconds * factor))
+            // A little longer: the last request counts too.
+            let end = Nanoseconds.seconds(clamping: recording.span.seconds * factor + 0.001)
+            run.measured = min(run.measured, end)
         }
         var (slow, gone) = (0, 0)
         for misfortune in misfortunes {

@@ -60,7 +60,7 @@ import Testing
         plan.recording = Recording(perSecond: 0.3, span: .seconds(10))
         let run = plan.configuration(at: .multiple(2), of: Self.capacity)
         #expect(run.streams[0].arrivals == .recorded([.zero, .seconds(2), .seconds(5)]))
-        #expect(run.measured == .seconds(5))
+        #expect(run.measured == .milliseconds(5_001))
     }
 
     @Test func `the study's fleet has the study's capacity, a slower one less`() {
