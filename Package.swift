@@ -151,7 +151,7 @@ let package = Package(
         tests(
             "SluiceProxyTests",
             [
-                "SluiceBytes", "SluiceExchange", "SluiceProxy", "SluiceReactor",
+                "SluiceBytes", "SluiceExchange", "SluiceHTTP", "SluiceProxy", "SluiceReactor",
                 "SluiceTelemetry", "SluiceTime", "TLSTestSupport", logging,
             ],
             resources: [.copy("Fixtures")]),

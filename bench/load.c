@@ -14,7 +14,10 @@
  * first-event times are those of all streams, the rest is of the window.
  *
  * usage: load MODE --port N [--connections N] [--warmup-ms N] [--duration-ms N] [--rate N]
- *             [--count N] [--model NAME]
+ *             [--count N] [--model NAME] [--vary 1]
+ *
+ * All requests are alike; with --vary each has an id of its own in its head (as traced
+ * requests have) and a prompt of its own.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -53,6 +56,9 @@ static int conn_count = 64, ep, port;
 static uint64_t rate, count_max;
 static char request[2048];
 static size_t request_len;
+/* Where a request's number goes, ten digits each; null without --vary. */
+static char *vary_id, *vary_prompt;
+static uint64_t started;
 static char in[READ_MAX];
 
 static int measuring;
@@ -112,6 +118,12 @@ static void start(struct conn *c, uint64_t at) {
     c->head_len = 0;
     c->last = 0;
     c->sent_at = at;
+    if (vary_id) {
+        char digits[11];
+        snprintf(digits, sizeof digits, "%010llu", (unsigned long long)(started++ % 10000000000u));
+        memcpy(vary_id, digits, 10);
+        memcpy(vary_prompt, digits, 10);
+    }
     ssize_t n = send(c->fd, request, request_len, MSG_NOSIGNAL);
     if (n != (ssize_t)request_len) errors++; /* the read side notices and reconnects */
 }
@@ -221,7 +233,7 @@ static void readable(struct conn *c) {
     if (was_busy) start(c, now_ns());
 }
 
-static void make_request(const char *model) {
+static void make_request(const char *model, int varies) {
     char body[BODY_BYTES + 1];
     int n = snprintf(body, sizeof body, "{\"model\":\"%s\",\"stream\":%s,\"max_tokens\":100,"
         "\"messages\":[{\"role\":\"user\",\"content\":\"", model,
@@ -231,14 +243,19 @@ static void make_request(const char *model) {
     request_len = (size_t)snprintf(request, sizeof request,
         "POST /v1/chat/completions HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n"
         "Content-Type: application/json\r\nAccept: application/json\r\n"
-        "User-Agent: bench/1.0\r\nAuthorization: Bearer sk-0123456789abcdef\r\n"
-        "Content-Length: %d\r\n\r\n%s", port, BODY_BYTES, body);
+        "User-Agent: bench/1.0\r\nAuthorization: Bearer sk-0123456789abcdef\r\n%s"
+        "Content-Length: %d\r\n\r\n%s", port, varies ? "X-Request-Id: bench-0000000000\r\n" : "",
+        BODY_BYTES, body);
+    if (!varies) return;
+    vary_id = strstr(request, "bench-0") + 6;
+    vary_prompt = request + request_len - BODY_BYTES + n;
 }
 
 int main(int argc, char **argv) {
     const char *model = "bench";
     uint64_t warmup_ns = 500000000, duration_ns = 4000000000;
     if (argc < 4) { fprintf(stderr, "usage: load requests|streams|idle --port N ...\n"); return 2; }
+    int varies = 0;
     mode = !strcmp(argv[1], "streams") ? STREAMS : !strcmp(argv[1], "idle") ? IDLE : REQUESTS;
     for (int i = 2; i + 1 < argc; i += 2) {
         uint64_t v = strtoull(argv[i + 1], NULL, 10);
@@ -248,6 +265,7 @@ int main(int argc, char **argv) {
         else if (!strcmp(argv[i], "--duration-ms")) duration_ns = v * 1000000;
         else if (!strcmp(argv[i], "--rate")) rate = v;
         else if (!strcmp(argv[i], "--count")) count_max = v;
+        else if (!strcmp(argv[i], "--vary")) varies = v != 0;
         else if (!strcmp(argv[i], "--model")) model = argv[i + 1];
         else { fprintf(stderr, "load: unknown flag %s\n", argv[i]); return 2; }
     }
@@ -261,7 +279,7 @@ int main(int argc, char **argv) {
     setrlimit(RLIMIT_NOFILE, &r);
     prctl(PR_SET_TIMERSLACK, 1UL);
     signal(SIGPIPE, SIG_IGN);
-    make_request(model);
+    make_request(model, varies);
     conns = calloc((size_t)conn_count, sizeof *conns);
     idle_stack = calloc((size_t)conn_count, sizeof *idle_stack);
     ep = epoll_create1(EPOLL_CLOEXEC);

@@ -133,7 +133,7 @@
     }
 
     /// Appends the lowest `count` bytes of a word, the lowest first; `0 <= count <= 8`.
-    @inlinable package mutating func append(packed word: UInt64, count: Int) {
+    @inlinable @inline(__always) package mutating func append(packed word: UInt64, count: Int) {
         precondition(count >= 0 && count <= 8)
         reserve(8)
         // Safety: `reserve` left eight bytes of room; those past `count` stay unwritten room.
@@ -165,8 +165,11 @@
         // Safety: in every branch both words lie within the `n` bytes of their piece.
         let from = unsafe UnsafeRawPointer(source)
         let to = UnsafeMutableRawPointer(target)
-        if n > 32 {
+        if n > 64 {
             _ = unsafe memcpy(to, from, n)
+        } else if n > 32 {
+            // Both ends; the middle may be copied twice.
+            unsafe move(SIMD4<UInt64>.self, from, to, 0, n &- 32)
         } else if n >= 16 {
             unsafe move(SIMD2<UInt64>.self, from, to, 0, n &- 16)
         } else if n >= 8 {
@@ -229,26 +232,6 @@
         unsafe memmove(start + n, start + range.count, tail)
         unsafe memcpy(start, literal.utf8Start, n)
         upper += n - range.count
-    }
-
-    /// Appends a number in decimal digits.
-    @inlinable package mutating func appendDecimal(_ number: Int) {
-        var magnitude = number.magnitude
-        if number < 0 { append(0x2D) }
-        // Up to eight digits at once: gathered in a word from the last to the first.
-        var word: UInt64 = 0
-        var digits = 0
-        while true {
-            let quotient = magnitude / 10
-            word = word << 8 | UInt64(truncatingIfNeeded: magnitude &- quotient &* 10) | 0x30
-            digits &+= 1
-            magnitude = quotient
-            if magnitude == 0 { return append(packed: word, count: digits) }
-            if digits == 8 { break }
-        }
-        // Longer: what is left first, which has none of the digits taken.
-        appendDecimal(Int(truncatingIfNeeded: magnitude))
-        append(packed: word, count: 8)
     }
 
     /// Appends a number in lower-case hexadecimal digits, as chunk sizes are written.

@@ -19,6 +19,22 @@ import CSluiceScan
     }
 }
 
+extension UInt64 {
+    /// Whether each of the lowest `count` bytes is a digit or a lower-case letter; `0 <= count <= 8`.
+    @inlinable package func isLowerAlphanumeric(count: Int) -> Bool {
+        let highs: UInt64 = 0x8080_8080_8080_8080
+        // No byte of a sum reaches the next one: those from 0x80 on are refused apart.
+        let low = self & ~highs
+        let fromZero = low &+ (0x80 - 0x30) &* ByteScan.ones
+        let afterNine = low &+ (0x80 - 0x3A) &* ByteScan.ones
+        let fromA = low &+ (0x80 - 0x61) &* ByteScan.ones
+        let afterZ = low &+ (0x80 - 0x7B) &* ByteScan.ones
+        let good = (fromZero & ~afterNine | fromA & ~afterZ) & ~self & highs
+        let wanted = count >= 8 ? highs : highs & ((1 &<< UInt64(8 &* count)) &- 1)
+        return good & wanted == wanted
+    }
+}
+
 extension Span<UInt8> {
     /// Eight bytes from `offset` as a little-endian word; traps unless all eight lie inside.
     @inlinable package func word(at offset: Int) -> UInt64 {

@@ -14,11 +14,13 @@ package enum RequestForwarding {
 
     /// Keeps what every attempt will send of a head: target, authorization, fields.
     ///
+    /// Changes nothing in the head: a borrow of one would be passed as a copy.
+    ///
     /// - Parameters:
     ///   - client: the peer's address, the last entry of `X-Forwarded-For`.
     ///   - trusts: whether the peer's own forwarding fields are believed.
     package static func keep(
-        _ head: borrowing RequestHead, _ bytes: Span<UInt8>, client: InlineText<46>, trusts: Bool,
+        _ head: inout RequestHead, _ bytes: Span<UInt8>, client: InlineText<46>, trusts: Bool,
         isTLS: Bool, in request: inout ByteBuffer, targetCount: inout Int,
         authorizationCount: inout Int, fieldsCount: inout Int
     ) {
@@ -29,7 +31,7 @@ package enum RequestForwarding {
         }
         authorizationCount = request.count - targetCount
         let start = request.count
-        HeadWriter.appendFields(of: head, bytes, dropping: dropped, into: &request)
+        HeadWriter.appendFields(of: &head, bytes, dropping: dropped, into: &request)
         request.append("x-forwarded-for: ")
         if trusts, let earlier = head.first(.xForwardedFor) {
             request.append(bytes, earlier.value)
@@ -87,6 +89,59 @@ package enum RequestForwarding {
     }
 }
 
+/// What was last kept of a head, for the next request whose head is the same.
+///
+/// Belongs to one ``RequestHead`` value, whose editions it knows.
+package struct KeptHead: ~Copyable {
+    /// Bytes that are remembered at most.
+    static let bytesMax = 4_096
+
+    private var edition = -1
+    private var client = InlineText<46>()
+    private var trusts = false
+    private var isTLS = false
+    private var text = ByteBuffer()
+    private var targetCount = 0
+    private var authorizationCount = 0
+
+    /// Remembers nothing.
+    package init() {}
+
+    /// Does what ``RequestForwarding/keep(_:_:client:trusts:isTLS:in:targetCount:authorizationCount:fieldsCount:)``
+    /// does, by a copy where it was the last thing done. The request is empty so far.
+    package mutating func keep(
+        _ head: inout RequestHead, _ bytes: Span<UInt8>, client: InlineText<46>, trusts: Bool,
+        isTLS: Bool, in request: inout ByteBuffer, targetCount: inout Int,
+        authorizationCount: inout Int, fieldsCount: inout Int
+    ) {
+        let isSame =
+            edition == head.edition && self.trusts == trusts && self.isTLS == isTLS
+            && self.client.count == client.count
+            && self.client.bytes.hasBytes(client.bytes, from: 0, count: client.count, at: 0)
+        if isSame {
+            request.append(text.bytes)
+            targetCount = self.targetCount
+            authorizationCount = self.authorizationCount
+            fieldsCount = text.count - targetCount - authorizationCount
+            return
+        }
+        RequestForwarding.keep(
+            &head, bytes, client: client, trusts: trusts, isTLS: isTLS, in: &request,
+            targetCount: &targetCount, authorizationCount: &authorizationCount,
+            fieldsCount: &fieldsCount)
+        guard request.count <= Self.bytesMax else { return }
+        edition = head.edition
+        self.client.removeAll()
+        self.client.append(client.bytes)
+        self.trusts = trusts
+        self.isTLS = isTLS
+        text.removeAll()
+        text.append(request.bytes)
+        self.targetCount = targetCount
+        self.authorizationCount = authorizationCount
+    }
+}
+
 /// How an answer's body is framed for the client.
 package enum AnswerFraming: Sendable {
     case none
@@ -107,7 +162,7 @@ package enum ResponseForwarding {
     /// - Parameter explanation: for a client that asked for one.
     /// - Returns: how the body that follows is framed.
     package static func appendHead(
-        of head: borrowing ResponseHead, _ bytes: Span<UInt8>, requestID: Span<UInt8>,
+        of head: inout ResponseHead, _ bytes: Span<UInt8>, requestID: Span<UInt8>,
         isHead: Bool, isHTTP11: Bool, explanation: Explanation?, closes: inout Bool,
         into output: inout ByteBuffer
     ) -> AnswerFraming {
@@ -120,7 +175,7 @@ package enum ResponseForwarding {
         if head.isEventStream {
             dropping.formUnion(KnownFieldSet(.cacheControl, .xAccelBuffering))
         }
-        HeadWriter.appendFields(of: head, bytes, dropping: dropping, into: &output)
+        HeadWriter.appendFields(of: &head, bytes, dropping: dropping, into: &output)
         if head.isEventStream {
             output.append("cache-control: no-cache\r\nx-accel-buffering: no\r\n")
         }
@@ -128,7 +183,7 @@ package enum ResponseForwarding {
         output.append(requestID)
         output.append("\r\nvia: 1.1 sluice\r\n")
         explanation?.append(to: &output)
-        let framing = frame(head, bytes, isHead: isHead, isHTTP11: isHTTP11, into: &output)
+        let framing = frame(&head, bytes, isHead: isHead, isHTTP11: isHTTP11, into: &output)
         if framing == .untilClose { closes = true }
         if closes {
             output.append("connection: close\r\n")
@@ -140,7 +195,7 @@ package enum ResponseForwarding {
     }
 
     private static func frame(
-        _ head: borrowing ResponseHead, _ bytes: Span<UInt8>, isHead: Bool, isHTTP11: Bool,
+        _ head: inout ResponseHead, _ bytes: Span<UInt8>, isHead: Bool, isHTTP11: Bool,
         into output: inout ByteBuffer
     ) -> AnswerFraming {
         switch head.framing {

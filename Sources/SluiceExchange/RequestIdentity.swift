@@ -21,17 +21,17 @@ package enum RequestIdentity {
         return true
     }
 
-    /// A new id: UUID version 7, so that ids sort by time.
+    /// Makes a new id of `id`: UUID version 7, so that ids sort by time.
     ///
     /// - Source: RFC 9562 §5.7.
-    package static func make(unixMilliseconds: UInt64, random a: UInt64, _ b: UInt64)
-        -> InlineText<128>
-    {
+    package static func make(
+        unixMilliseconds: UInt64, random a: UInt64, _ b: UInt64, into id: inout InlineText<128>
+    ) {
         let high = unixMilliseconds << 16 | 0x7000 | (a & 0x0FFF)
         let low = (b & 0x3FFF_FFFF_FFFF_FFFF) | 0x8000_0000_0000_0000
         // 8-4-4-4-12 digits.
         let (second, third) = (hexDigits(high), hexDigits(low >> 32))
-        var id = InlineText<128>()
+        id.removeAll()
         id.append(packed: hexDigits(high >> 32), count: 8)
         id.append(0x2D)
         id.append(packed: second, count: 4)
@@ -42,7 +42,6 @@ package enum RequestIdentity {
         id.append(0x2D)
         id.append(packed: third >> 32, count: 4)
         id.append(packed: hexDigits(low), count: 8)
-        return id
     }
 
     /// The low 32 bits in eight lower-case hexadecimal digits, the first in the lowest byte.
@@ -59,18 +58,17 @@ package enum RequestIdentity {
     /// The six characters that make an attempt's id unique, packed little-endian.
     package static func attemptSuffix(random: UInt64) -> UInt64 {
         // Crockford's alphabet, lower case: digits and the letters without i, l, o, u.
-        var packed: UInt64 = 0
-        for place in 0..<6 {
-            let index = random >> UInt64(5 * place) & 31
-            var byte = 0x30 &+ index
-            if index >= 10 { byte = 0x57 &+ index }
-            if index >= 18 { byte &+= 1 }
-            if index >= 20 { byte &+= 1 }
-            if index >= 22 { byte &+= 1 }
-            if index >= 27 { byte &+= 1 }
-            packed |= byte << UInt64(8 * place)
+        // Five bits to a byte, then all six characters at once.
+        var digits = random & 0x7FFF | (random & 0x3FFF_8000) << 9
+        digits =
+            digits & 0x1F00_001F | (digits & 0x03_E000_03E0) << 3
+            | (digits & 0x7C_0000_7C00) << 6
+        /// Ones in the bytes that are `bound` or more; no sum reaches the next byte.
+        func reached(_ bound: UInt64) -> UInt64 {
+            (digits &+ (0x80 &- bound) &* 0x0101_0101_0101) >> 7 & 0x0101_0101_0101
         }
-        return packed
+        let skipped = reached(18) &+ reached(20) &+ reached(22) &+ reached(27)
+        return digits &+ 0x3030_3030_3030 &+ reached(10) &* 0x27 &+ skipped
     }
 
     /// Appends `<id>-<suffix>`: what vLLM takes as the engine's id (`chatcmpl-<id>`).

@@ -1,27 +1,29 @@
 import SluiceBytes
 
 /// Writes heads from their parsed form: what is forwarded is what was judged.
+///
+/// Changes nothing in them: a borrow of one would be passed as a copy.
 package enum HeadWriter {
     /// Appends the end-to-end fields of a request.
     ///
     /// Leaves out hop-by-hop fields, those that `Connection` names, and `dropping`.
     package static func appendFields(
-        of head: borrowing RequestHead, _ bytes: Span<UInt8>, dropping: KnownFieldSet,
+        of head: inout RequestHead, _ bytes: Span<UInt8>, dropping: KnownFieldSet,
         into output: inout ByteBuffer
     ) {
-        append(head.fields, bytes, dropping.union(.hopByHop), into: &output)
+        append(&head.fields, bytes, dropping.union(.hopByHop), into: &output)
     }
 
     /// Appends the end-to-end fields of a response.
     package static func appendFields(
-        of head: borrowing ResponseHead, _ bytes: Span<UInt8>, dropping: KnownFieldSet,
+        of head: inout ResponseHead, _ bytes: Span<UInt8>, dropping: KnownFieldSet,
         into output: inout ByteBuffer
     ) {
-        append(head.fields, bytes, dropping.union(.hopByHop), into: &output)
+        append(&head.fields, bytes, dropping.union(.hopByHop), into: &output)
     }
 
     private static func append(
-        _ fields: borrowing FieldTable, _ bytes: Span<UInt8>, _ dropping: KnownFieldSet,
+        _ fields: inout FieldTable, _ bytes: Span<UInt8>, _ dropping: KnownFieldSet,
         into output: inout ByteBuffer
     ) {
         // Neighbouring lines that already read as we would write them are copied in one piece: the

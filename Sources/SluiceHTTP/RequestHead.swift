@@ -25,12 +25,18 @@ package struct RequestHead: ~Copyable {
     package internal(set) var fields = FieldTable()
     /// Bytes of the head with its empty line.
     package internal(set) var byteCount = 0
+    /// Another number for each head that was read; the same for one that was the same again.
+    package internal(set) var edition = 0
+    /// The bytes all of this was read from.
+    var memory = HeadMemory()
 
     package init() {}
 
     package var fieldCount: Int { fields.count }
     /// The `index`-th line; `0 <= index < fieldCount`.
     package func field(_ index: Int) -> FieldLine { fields[index] }
-    /// The first line of a known field.
-    @inline(__always) package func first(_ field: KnownField) -> FieldLine? { fields.first(field) }
+    /// The first line of a known field; changes nothing, as a borrow would be passed as a copy.
+    @inline(__always) package mutating func first(_ field: KnownField) -> FieldLine? {
+        fields.first(field)
+    }
 }

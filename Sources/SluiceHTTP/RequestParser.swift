@@ -40,7 +40,12 @@ package struct RequestParser: Sendable {
         throws(RequestError) -> Bool
     {
         let limit = min(bytes.count, limits.headBytesMax)
-        if progress.lineStart == 0 { try checkMethod(bytes, limit) }
+        if progress.lineStart == 0 {
+            if progress.scanned == 0, head.memory.matches(bytes, limits) { return true }
+            try checkMethod(bytes, limit)
+        }
+        head.memory.forget()
+        head.edition &+= 1
         var offset = progress.lineStart
         if offset == 0 {
             guard let lineEnd = try requestLineEnd(bytes, limit) else {
@@ -77,6 +82,7 @@ package struct RequestParser: Sendable {
             throw RequestError(error)
         }
         try judge(bytes, &head)
+        head.memory.keep(bytes, count: offset, limits)
         reset()
         return true
     }

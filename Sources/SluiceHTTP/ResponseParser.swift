@@ -42,7 +42,16 @@ package struct ResponseParser: Sendable {
         _ bytes: Span<UInt8>, _ head: inout ResponseHead, _ method: Method
     ) throws(ResponseError) -> Bool {
         let limit = min(bytes.count, limits.headBytesMax)
-        if progress.lineStart == 0 { try checkStart(bytes, limit) }
+        let isAnswerToHead = method == .head
+        if progress.lineStart == 0 {
+            if progress.scanned == 0,
+                head.memory.matches(bytes, limits, isAnswerToHead: isAnswerToHead)
+            {
+                return true
+            }
+            try checkStart(bytes, limit)
+        }
+        head.memory.forget()
         var offset = progress.lineStart
         if offset == 0 {
             switch StartLine.find(
@@ -86,6 +95,7 @@ package struct ResponseParser: Sendable {
             throw ResponseError(error)
         }
         try judge(bytes, &head, method)
+        head.memory.keep(bytes, count: offset, limits, isAnswerToHead: isAnswerToHead)
         reset()
         return true
     }

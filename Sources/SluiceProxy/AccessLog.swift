@@ -14,7 +14,19 @@ final class LogOutbox: Sendable {
     /// Bytes waiting for the log thread at most; lines beyond are dropped and counted.
     static let bytesMax = 4 << 20
 
-    private let box = Guarded(ByteBuffer())
+    /// Emptied batches kept for the next lines at most.
+    static let emptyMax = 8
+
+    /// What lies between the two threads.
+    private struct Box {
+        /// Handed over and not yet taken, the oldest first.
+        var full: [Pinned<ByteBuffer>] = []
+        var byteCount = 0
+        /// Written and given back: memory changes hands, not bytes.
+        var empty: [Pinned<ByteBuffer>] = []
+    }
+
+    private let box = Guarded(Box())
     private let dropped = Atomic<Int>(0)
     private let closed = Atomic<Bool>(false)
 
@@ -27,25 +39,32 @@ final class LogOutbox: Sendable {
     /// Lines dropped since start.
     var linesDropped: Int { dropped.load(ordering: .relaxed) }
 
-    /// Hands lines over, or drops them where too many wait; leaves `lines` empty.
-    func put(_ lines: inout ByteBuffer, count: Int) {
+    /// Hands a batch of lines over for an empty one; where too many wait, its lines are dropped.
+    func put(_ lines: inout Pinned<ByteBuffer>, count: Int) {
         let isTaken = box.withLock { box in
-            guard box.count < Self.bytesMax else { return false }
-            // Mostly the log thread has taken what was there: memory changes hands, not bytes.
-            if box.isEmpty { swap(&box, &lines) } else { box.append(lines.bytes) }
+            guard box.byteCount < Self.bytesMax else { return false }
+            box.byteCount += lines.value.count
+            box.full.append(lines)
+            lines = box.empty.popLast() ?? Pinned(ByteBuffer())
             return true
         }
-        lines.removeAll()
-        if !isTaken { dropped.wrappingAdd(count, ordering: .relaxed) }
+        if isTaken { return }
+        lines.value.removeAll()
+        dropped.wrappingAdd(count, ordering: .relaxed)
     }
 
     /// Counts lines that could not be written.
     func lost(_ count: Int) { dropped.wrappingAdd(count, ordering: .relaxed) }
 
-    /// Swaps what has been handed over against `lines`, whose memory the next lines use.
-    func take(into lines: inout ByteBuffer) {
-        lines.removeAll()
-        box.withLock { box in swap(&box, &lines) }
+    /// Gives back `batches`, which are written, and puts in their place those handed over since.
+    func take(into batches: inout [Pinned<ByteBuffer>]) {
+        for batch in batches { batch.value.removeAll() }
+        box.withLock { box in
+            box.empty += batches.prefix(max(0, Self.emptyMax - box.empty.count))
+            batches.removeAll()
+            swap(&box.full, &batches)
+            box.byteCount = 0
+        }
     }
 }
 
@@ -56,7 +75,7 @@ final class LogBatch {
     static let flushInterval = Nanoseconds.milliseconds(200)
 
     private let outbox: LogOutbox?
-    let lines = Pinned(ByteBuffer())
+    private(set) var lines = Pinned(ByteBuffer())
     private var lineCount = 0
     private var flushAt = Instant.unset
 
@@ -89,7 +108,7 @@ final class LogBatch {
 
     func flush() {
         guard let outbox, lineCount > 0 else { return }
-        outbox.put(&lines.value, count: lineCount)
+        outbox.put(&lines, count: lineCount)
         lineCount = 0
         flushAt = .unset
     }

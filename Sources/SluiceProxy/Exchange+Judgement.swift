@@ -55,17 +55,17 @@ extension Exchange {
         let verdict = findPool(&peek, directory: directory, pools: pools)
         guard case .pool = verdict else { return verdict }
         arrival.bodyBytes = bodyCount
-        arrival.promptBytes = peek.promptBytes
-        arrival.promptTokens = peek.promptTokens &+ peek.mediaParts &* 1_000
+        arrival.promptBytes = peek.facts.promptBytes
+        arrival.promptTokens = peek.facts.promptTokens &+ peek.facts.mediaParts &* 1_000
         record.promptTokensEstimated = Int32(
             clamping: arrival.promptTokens &+ arrival.promptBytes / 4)
-        arrival.sequences = peek.sequences
-        arrival.isStream = peek.isStream
+        arrival.sequences = peek.facts.sequences
+        arrival.isStream = peek.facts.isStream
         let tokensMax = peek.outputTokensMax()
         arrival.outputTokensMax = tokensMax ?? 0
         record.tokensMax = Int32(clamping: tokensMax ?? -1)
-        record.isStream = peek.isStream
-        isStored = peek.stores
+        record.isStream = peek.facts.isStream
+        isStored = peek.facts.stores
         return verdict
     }
 
@@ -76,7 +76,7 @@ extension Exchange {
             return Self.findPool(model: upload.bytes, isCut: false, directory, pools)
         }
         let model = peek.model
-        return Self.findPool(model: model.bytes, isCut: peek.isModelCut, directory, pools)
+        return Self.findPool(model: model.bytes, isCut: peek.facts.isModelCut, directory, pools)
     }
 
     private static func findPool(
@@ -104,7 +104,7 @@ extension Exchange {
         case .observe: readsUsage = true
         case .inject:
             readsUsage = true
-            guard record.route.knowsStreamOptions, peek.isStream else { return }
+            guard record.route.knowsStreamOptions, peek.facts.isStream else { return }
             if let edit = UsageInjection.edit(for: &peek) {
                 apply(edit)
                 stripsUsage = true

@@ -25,12 +25,12 @@ extension UpstreamConnection {
 
     /// Puts the client's head into its buffer and readies the exchange for the body.
     mutating func beginAnswer(
-        of exchange: inout Exchange, _ head: borrowing ResponseHead, isHTTP11: Bool,
+        of exchange: inout Exchange, _ head: inout ResponseHead, isHTTP11: Bool,
         explanation: Explanation?, closes: inout Bool, into output: inout ByteBuffer,
         _ pool: BufferPool
     ) {
         exchange.answerFraming = ResponseForwarding.appendHead(
-            of: head, input.bytes, requestID: exchange.record.requestID.bytes,
+            of: &head, input.bytes, requestID: exchange.record.requestID.bytes,
             isHead: exchange.method == .head, isHTTP11: isHTTP11, explanation: explanation,
             closes: &closes, into: &output)
         exchange.record.status = UInt16(head.status)
@@ -80,7 +80,8 @@ extension UpstreamConnection {
                     else { return .firstEventIsError }
                 } else {
                     if exchange.readsUsage {
-                        readers.usage.feed(input.bytes.extracting(range))
+                        readers.usage.feed(
+                            input.bytes.extracting(range), isLast: exchange.answerBody.isComplete)
                     }
                     payload.append(input.bytes, range)
                 }

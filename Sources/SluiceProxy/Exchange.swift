@@ -112,6 +112,7 @@ struct Exchange: ~Copyable {
     var upstreamDeadline = Deadline.never
     var holdDeadline = Deadline.never
 
+    @inline(__always)
     init(downstream: UInt32, route: Route, framing: BodyFraming) {
         self.downstream = downstream
         bodyDecoder = BodyDecoder(framing: framing)

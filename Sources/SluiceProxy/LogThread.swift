@@ -48,17 +48,18 @@ final class LogThread {
         isStopping = flag
         thread = try WorkerThread(name: "sluice-log") {
             var destination = opened
-            var lines = ByteBuffer()
+            // Of each outbox what was taken last.
+            var taken = log.outboxes.map { _ in [Pinned<ByteBuffer>]() }
             while true {
                 if log.reopens.value.exchange(false, ordering: .relaxed) {
                     destination = Self.reopened(log) ?? destination
                 }
                 let isLast = flag.value.load(ordering: .acquiring)
                 var isBusy = false
-                for outbox in log.outboxes {
-                    outbox.take(into: &lines)
-                    isBusy = isBusy || !lines.isEmpty
-                    if !lines.isEmpty { destination.write(&lines, of: outbox) }
+                for (index, outbox) in log.outboxes.enumerated() {
+                    outbox.take(into: &taken[index])
+                    destination.write(taken[index], of: outbox)
+                    isBusy = isBusy || !taken[index].isEmpty
                 }
                 if isLast { break }
                 usleep(isBusy ? Self.busyInterval : Self.idleInterval)
@@ -111,32 +112,36 @@ private final class LogDestination: Sendable {
         if let bytesMax = log.bytesMax { left = bytesMax - file.size - Self.end.utf8CodeUnitCount }
         bytesLeft = Atomic(left)
         for outbox in log.outboxes { outbox.isClosed = false }
-        if log.head.utf8CodeUnitCount > 0 {
-            var head = ByteBuffer()
-            head.append(log.head)
-            if bytesLeft.load(ordering: .relaxed) >= head.count {
-                writeAll(&head, of: nil)
-            } else {
-                close()
+        guard log.head.utf8CodeUnitCount > 0 else { return }
+        if left >= log.head.utf8CodeUnitCount { write(log.head) } else { close() }
+    }
+
+    /// Writes batches of lines, as many lines as the bound allows.
+    func write(_ batches: [Pinned<ByteBuffer>], of outbox: LogOutbox) {
+        var rest = batches.reduce(0) { $0 + $1.value.count }
+        for batch in batches {
+            let count = batch.value.count
+            rest -= count
+            let left = bytesLeft.load(ordering: .relaxed)
+            guard count > left else {
+                writeAll(batch, of: outbox, behind: rest)
+                continue
             }
+            if outbox.isClosed { return }
+            var fitting = left
+            while fitting > 0, batch.value[fitting - 1] != 0x0A { fitting -= 1 }
+            let lines = Pinned(ByteBuffer())
+            lines.value.append(batch.value.bytes, 0..<fitting)
+            writeAll(lines, of: outbox, behind: 0)
+            write(Self.end)
+            close()
         }
     }
 
-    /// Writes lines, as many as the bound allows.
-    func write(_ lines: inout ByteBuffer, of outbox: LogOutbox) {
-        let left = bytesLeft.load(ordering: .relaxed)
-        guard lines.count > left else { return writeAll(&lines, of: outbox) }
-        if outbox.isClosed { return lines.removeAll() }
-        var whole = max(0, left)
-        while whole > 0, lines[whole - 1] != 0x0A { whole -= 1 }
-        var fitting = ByteBuffer()
-        fitting.append(lines.bytes, 0..<whole)
-        lines.removeAll()
-        writeAll(&fitting, of: outbox)
-        var end = ByteBuffer()
-        end.append(Self.end)
-        writeAll(&end, of: nil)
-        close()
+    private func write(_ line: StaticString) {
+        let text = Pinned(ByteBuffer())
+        text.value.append(line)
+        writeAll(text, of: nil, behind: 0)
     }
 
     private func close() {
@@ -147,22 +152,20 @@ private final class LogDestination: Sendable {
         )
     }
 
-    private func writeAll(_ lines: inout ByteBuffer, of outbox: LogOutbox?) {
-        while !lines.isEmpty {
-            switch file.write(lines.bytes, bytesMax: LogThread.writeBytes) {
+    /// - Parameter rest: bytes that wait behind these.
+    private func writeAll(_ lines: Pinned<ByteBuffer>, of outbox: LogOutbox?, behind rest: Int) {
+        while !lines.value.isEmpty {
+            switch file.write(lines.value.bytes, bytesMax: LogThread.writeBytes) {
             case .bytes(let count):
                 works()
-                lines.consume(count)
+                lines.value.consume(count)
                 bytesLeft.wrappingSubtract(count, ordering: .relaxed)
-                if lines.count < LogThread.yieldingBytesMax { sched_yield() }
+                if lines.value.count + rest < LogThread.yieldingBytesMax { sched_yield() }
             case .failed:
                 // What cannot be written is lost, counted, and said when it begins.
                 fails()
-                var lost = 0
-                for i in 0..<lines.count where lines[i] == 0x0A { lost += 1 }
-                outbox?.lost(lost)
-                lines.removeAll()
-                return
+                outbox?.lost(lines.value.lineEnds)
+                lines.value.removeAll()
             }
         }
     }
@@ -178,5 +181,15 @@ private final class LogDestination: Sendable {
         guard isFailing.load(ordering: .relaxed) else { return }
         isFailing.store(false, ordering: .relaxed)
         log.note("the \(log.name) is written again")
+    }
+}
+
+extension ByteBuffer {
+    /// Lines that end in it.
+    fileprivate var lineEnds: Int {
+        let bytes = bytes
+        var count = 0
+        for index in 0..<bytes.count where bytes[index] == 0x0A { count += 1 }
+        return count
     }
 }

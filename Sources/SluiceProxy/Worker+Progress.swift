@@ -16,7 +16,7 @@ extension Worker {
     /// after it: it counts as a stream from now on.
     func beginProgress(_ e: UInt32) {
         guard exchanges[e].progress == .none, !exchanges[e].isHeadParsed else { return }
-        count(e, as: readers[e].peek.isStream ? .stream : .wait)
+        count(e, as: readers[e].peek.facts.isStream ? .stream : .wait)
     }
 
     /// The final head has come; what the answer is decides, not what was asked for.

@@ -122,7 +122,7 @@ extension Worker {
         pool.provide(&downstreams[d].output)
         if isDraining { downstreams[d].closesAfterAnswer = true }
         upstreams[u].beginAnswer(
-            of: &exchanges[e], responseHead.value, isHTTP11: exchanges[e].clientIsHTTP11,
+            of: &exchanges[e], &responseHead.value, isHTTP11: exchanges[e].clientIsHTTP11,
             explanation: exchanges[e].isExplained ? explanation(e) : nil,
             closes: &downstreams[d].closesAfterAnswer, into: &downstreams[d].output, pool)
         if exchanges[e].record.route == .responses { beginOwnership(e, status: status) }

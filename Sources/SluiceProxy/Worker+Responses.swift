@@ -43,7 +43,7 @@ extension Worker {
     /// The replica that made the response which this request continues, where that is known and the
     /// model is of the same pool; nil lets the router choose, and the replica say what it knows.
     func previousOwner(_ e: UInt32, pool: Int) -> ReplicaID? {
-        guard let range = readers[e].peek.previousResponse, !range.isEmpty else { return nil }
+        guard let range = readers[e].peek.facts.previousResponse, !range.isEmpty else { return nil }
         let key = exchanges[e].responseKey(at: range)
         guard let owner = shared.responses.withLock({ $0.owner(key, now: now) }),
             Int(owner.pool) == pool

@@ -5,6 +5,7 @@ import SluiceReactor
 import SluiceTelemetry
 import SluiceTime
 import SluiceTraffic
+import SluiceVLLM
 
 // One per thread. Owns its connections, exchanges, upstream pools, buffers and timers; shares with
 // other threads only what `GatewayShared` holds, its mailbox, and its metric shard (relaxed atomics
@@ -45,6 +46,10 @@ final class Worker {
     let timers: Pinned<TimerWheel>
     let requestHead: Pinned<RequestHead>
     let responseHead: Pinned<ResponseHead>
+    /// What of the last request's head is sent on.
+    let keptHead: Pinned<KeptHead>
+    /// What the last body read in full looked like around its text.
+    let requestTemplate: Pinned<RequestTemplate>
     /// Decoded bytes of the read that is being relayed, before they are framed.
     let payload: Pinned<ByteBuffer>
     let random: Pinned<Xoshiro>
@@ -101,6 +106,8 @@ final class Worker {
         timers = Pinned(TimerWheel(now: now))
         requestHead = Pinned(RequestHead())
         responseHead = Pinned(ResponseHead())
+        keptHead = Pinned(KeptHead())
+        requestTemplate = Pinned(RequestTemplate())
         payload = Pinned(ByteBuffer(minimumCapacity: 2 * BufferPool.blockBytes))
         random = Pinned(Xoshiro(seed: UInt64.random(in: .min ... .max)))
         shard = shared.shards[index]

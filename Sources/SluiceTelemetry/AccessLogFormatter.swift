@@ -20,6 +20,8 @@ package struct AccessLogFormatter: Sendable {
     private var second: UInt64 = .max
     /// `YYYY-MM-DDTHH:MM:SS.` of ``second``.
     private var secondText = InlineText<20>()
+    /// What the line before said of its method, path, model and end.
+    private var lastLabels = LastLabels()
 
     /// A formatter that knows the names of `tables`.
     package init(_ tables: NameTables) {
@@ -49,11 +51,11 @@ package struct AccessLogFormatter: Sendable {
         }
         out.append(",\"client\":\"")
         Self.appendEscaped(record.client.bytes, into: &out)
-        out.append("\",\"method\":\"")
-        out.append(record.method.label)
-        out.append("\",\"path\":\"")
-        Self.appendEscaped(record.path.bytes, into: &out)
-        appendLabels(&record, into: &out)
+        if !lastLabels.append(&record, into: &out) {
+            let start = out.count
+            appendLabels(&record, into: &out)
+            lastLabels.keep(&record, out.bytes.extracting(start..<out.count))
+        }
         if record.replicaIndex >= 0 { appendReplicas(&record, into: &out) }
         Self.appendNumbers(&record, into: &out)
     }
@@ -66,19 +68,20 @@ package struct AccessLogFormatter: Sendable {
             if attempt > 0 { out.append(",\"") }
             append(record.requestID.bytes, isPlain: isPlainID, into: &out)
             // Base 32 characters; anything else is a caller's mistake and must not break JSON.
-            var suffix: UInt64 = 0x22_0000_0000_0000_2D
-            for place in 1...6 {
-                let shift = UInt64(8 &* place)
-                let byte = UInt8(
-                    truncatingIfNeeded: record.attemptSuffixes[attempt] &>> (shift &- 8))
-                suffix |= UInt64(isPlain(byte) ? byte : 0x3F) &<< shift
-            }
-            out.append(packed: suffix, count: 8)
+            let suffix = record.attemptSuffixes[attempt] & 0xFFFF_FFFF_FFFF
+            let isAlphanumeric = suffix.isLowerAlphanumeric(count: 6)
+            let text = isAlphanumeric ? suffix : 0x3F3F_3F3F_3F3F
+            out.append(packed: text << 8 | 0x22_0000_0000_0000_2D, count: 8)
         }
         out.append(0x5D)
     }
 
+    /// From the method to the phase: what many requests have in common.
     private func appendLabels(_ record: inout ExchangeRecord, into out: inout ByteBuffer) {
+        out.append("\",\"method\":\"")
+        out.append(record.method.label)
+        out.append("\",\"path\":\"")
+        Self.appendEscaped(record.path.bytes, into: &out)
         out.append("\",\"model_name\":\"")
         models.append(Int(record.modelIndex), into: &out)
         if record.tenantIndex >= 0 {
@@ -164,26 +167,7 @@ package struct AccessLogFormatter: Sendable {
     ) {
         guard let time else { return }
         out.append(name)
-        append(milliseconds: time, into: &out)
-    }
-
-    /// Three digits after the point. Written from its end into a local piece: one append instead of
-    /// one per digit.
-    static func append(milliseconds time: Nanoseconds, into out: inout ByteBuffer) {
-        var rest = UInt64(max(0, time.count)) / 1_000
-        var text = InlineArray<24, UInt8>(repeating: 0x30)
-        var index = 24
-        repeat {
-            index &-= 1
-            if index == 20 {
-                text[index] = 0x2E
-                continue
-            }
-            let quotient = rest / 10
-            text[index] = UInt8(truncatingIfNeeded: rest &- quotient &* 10) | 0x30
-            rest = quotient
-        } while rest > 0 || index > 19
-        out.append(text.span, index..<24)
+        out.appendThousandths(UInt64(max(0, time.count)) / 1_000)
     }
 
     /// RFC 3339 in UTC with milliseconds, and the name of the field that follows.
@@ -194,10 +178,9 @@ package struct AccessLogFormatter: Sendable {
             secondText = Self.secondText(second)
         }
         out.append(secondText.bytes)
-        let rest = clock % 1_000
         // Three digits and a Z, the first lowest.
-        let digits = rest / 100 | (rest / 10 % 10) << 8 | (rest % 10) << 16 | 0x5A30_3030
-        out.append(packed: digits, count: 4)
+        let digits = DecimalText.eightDigits(clock % 1_000) >> 40
+        out.append(packed: digits | 0x5A00_0000, count: 4)
         out.append("\",\"request_id\":\"")
     }
 
@@ -265,47 +248,5 @@ package struct AccessLogFormatter: Sendable {
                 out.appendHex(Int(byte))
             }
         }
-    }
-}
-
-/// Names escaped for JSON, one after the other.
-struct EscapedNames: Sendable {
-    private let text: [UInt8]
-    /// Where each name ends; the first begins at 0.
-    private let ends: [Int]
-
-    init(_ names: [String]) {
-        var text: [UInt8] = []
-        var ends: [Int] = []
-        for name in names {
-            text += Self.escape(name)
-            ends.append(text.count)
-        }
-        self.text = text
-        self.ends = ends
-    }
-
-    /// Appends the name of `index`, `other` if there is none.
-    func append(_ index: Int, into out: inout ByteBuffer) {
-        guard index >= 0, index < ends.count else { return out.append("other") }
-        out.append(text.span, (index == 0 ? 0 : ends[index &- 1])..<ends[index])
-    }
-
-    /// Valid UTF-8 stays, except for what controls a terminal or ends a JSON string.
-    private static func escape(_ name: String) -> [UInt8] {
-        var text = ""
-        for scalar in name.unicodeScalars {
-            if text.utf8.count >= AccessLogFormatter.nameBytesMax { break }
-            switch scalar.value {
-            case 0x22, 0x5C:
-                text += "\\"
-                text.unicodeScalars.append(scalar)
-            case 0..<0x20, 0x7F..<0xA0, 0x2028, 0x2029:
-                let digits = String(scalar.value, radix: 16)
-                text += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
-            default: text.unicodeScalars.append(scalar)
-            }
-        }
-        return Array(text.utf8)
     }
 }

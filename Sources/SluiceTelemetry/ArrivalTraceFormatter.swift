@@ -40,7 +40,7 @@ package struct ArrivalTraceFormatter: Sendable {
     package func append(_ record: inout ExchangeRecord, into out: inout ByteBuffer) {
         out.reserve(Self.lineBytesMax)
         let came = record.received.isSet ? record.received : record.started
-        AccessLogFormatter.append(milliseconds: max(.zero, came - start), into: &out)
+        out.appendThousandths(UInt64(max(0, (came - start).count)) / 1_000)
         out.append(0x2C)
         out.append(record.route.label)
         out.append(0x2C)

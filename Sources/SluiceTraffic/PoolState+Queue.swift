@@ -160,7 +160,7 @@ extension PoolState {
     }
 
     /// Counts service by class.
-    private mutating func serve(tokens: Double, _ classIndex: Int) {
+    mutating func serve(tokens: Double, _ classIndex: Int) {
         served[classIndex] += tokens
         guard served.reduce(0, +) > 2e6 else { return }
         for index in served.indices { served[index] /= 2 }
@@ -234,23 +234,36 @@ extension PoolState {
 
     /// Requests per second that leave the queue when there is one; never zero.
     mutating func drainRate(now: Instant) -> Double {
-        if queue.since.isSet {
-            let age = (now - queue.since).seconds
-            let count = estimates.dispatches.total(now: now)
-            if age > 2.1, count >= 8 {
-                return Double(count) / min(PoolEstimates.dispatchSpan.seconds, age)
-            }
-        }
+        measuredDrainRate(now: now) ?? slotRate()
+    }
+
+    /// The same as measured while somebody waited; nil where that is too short a time.
+    mutating func measuredDrainRate(now: Instant) -> Double? {
+        guard let since = queue.since(upTo: policy.classes.count - 1) else { return nil }
+        let age = (now - since).seconds
+        let count = estimates.dispatches.total(now: now)
+        guard age > 2.1, count >= 8 else { return nil }
+        return Double(count) / min(PoolEstimates.dispatchSpan.seconds, age)
+    }
+
+    /// Slots that come free in a second while all are taken, by what is believed of the replicas;
+    /// never zero.
+    func slotRate() -> Double {
         var rate = 0.0
         for slot in lanes.indices where lanes[slot].limit > 0 {
             let lane = lanes[slot]
-            let isTimed = entries[slot].estimates.steps > 0
-            let time =
-                isTimed && estimates.streamShare >= 0.05
-                ? estimates.meanOutputTokens * lane.stepTime : estimates.residence
-            rate += min(lane.slots, Double(max(lane.inflight, 1))) / max(time, 1e-4)
+            rate += min(lane.slots, Double(max(lane.inflight, 1))) / residence(slot)
         }
         return max(rate, 0.01)
+    }
+
+    /// Time that a request is expected to be at a replica, seconds; never zero.
+    func residence(_ slot: Int) -> Double {
+        let isTimed = entries[slot].estimates.steps > 0 && estimates.streamShare >= 0.05
+        let time =
+            isTimed
+            ? estimates.meanOutputTokens * entries[slot].estimates.stepTime : estimates.residence
+        return max(time, 1e-3)
     }
 
     // MARK: Refusals

@@ -98,12 +98,19 @@ extension PoolState {
     }
 
     private mutating func take(_ scrape: LoadScrape, _ slot: Int, now: Instant) {
+        if let heartbeat = scrape.heartbeat, heartbeat < entries[slot].heartbeat ?? 0 {
+            // A counter that falls is that of another process: nothing of what was learned of its
+            // engine is certain, and its cache is empty. Source: ADMISSION section 6.
+            entries[slot].estimates.restarted(slotsMax: policy.slotsMax)
+            prefixes.forget(all: id(slot))
+        }
         if scrape.isUsable && !isFrozen(scrape, slot, now: now) {
             let inflight = max(entries[slot].inflightAtScrape, lanes[slot].inflight)
             entries[slot].load.take(scrape, inflight: Int(inflight), now: now)
             entries[slot].inflightAtScrape = 0
             entries[slot].estimates.observe(
-                waiting: scrape.waiting, running: scrape.running, slotsMax: policy.slotsMax)
+                scrape, inflight: Int(inflight), slotsMax: policy.slotsMax,
+                decodes: estimates.streamShare >= 0.05, now: now)
             refreshForeign(slot, now: now)
             refreshTimes(slot)
             refreshLimit(slot, now: now)

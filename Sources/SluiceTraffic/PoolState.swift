@@ -64,6 +64,12 @@ struct PoolState: Sendable {
     var promptTime = 1e-4
     /// The middle of what the replicas add to it, seconds; as of the last tick.
     var engineDelay = 0.0
+    /// The middle of the replicas' step times, seconds; as of the last tick.
+    var stepTime = 0.025
+    /// What the least urgent class may have at replicas that other gateways use too.
+    var claim = GatewayClaim()
+    /// Whether a class's ``ClassPolicy/maxShare`` holds; as of the last tick.
+    var sharesBind = true
     /// Of each slot: probe streams' gaps, as far as they have been taken in.
     var stepTotals: [StepTotals] = []
     /// Workers whose requests had to make room: woken with the next pump.

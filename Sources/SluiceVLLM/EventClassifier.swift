@@ -53,7 +53,7 @@ package struct EventClassifier: ~Copyable, Sendable {
     var sawUsage = false
     var typeKind: EventKind?
     private var sawFirstData = false
-    private var template = EventTemplate()
+    private var template = TextTemplate<448>()
     /// Content strings of this event, and where the text of the last lies in the piece being fed.
     var contentStrings = 0
     var contentText = 0..<0
@@ -95,7 +95,14 @@ package struct EventClassifier: ~Copyable, Sendable {
         let isTypical =
             shape == .choices && contentStrings == 1 && !sawUsage && !contentText.isEmpty
         let kind = endOfEvent()
-        if isTypical, kind == .content { template.learn(event, text: contentText) }
+        if isTypical, kind == .content {
+            // Without a line end the next event would find its reader in another state.
+            if event[event.count &- 1] == 0x0A {
+                template.learn(event, text: contentText)
+            } else {
+                template.forget()
+            }
+        }
         return kind
     }
 

@@ -192,6 +192,15 @@ package struct JSONScanner<let textMax: Int>: ~Copyable, Sendable {
         return state == .done ? .end : .needMore
     }
 
+    /// Whether the value is complete, as far as the text has been read.
+    package var isAtEnd: Bool { state == .done }
+
+    /// The text has been found to be one value without reading it.
+    package mutating func passOverText() {
+        restart()
+        state = .done
+    }
+
     /// The text is over: whether it was whole. A number at the very end is only known to be over now.
     package mutating func finish() -> Bool {
         if state == .number, depth == 0, number.isWhole { state = .done }

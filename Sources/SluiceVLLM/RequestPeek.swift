@@ -7,8 +7,8 @@ import SluiceTelemetry
 /// a judged key that occurs twice or has another type than documented is refused.
 package struct RequestPeek: ~Copyable, Sendable {
     package private(set) var model = InlineText<256>()
-    package private(set) var isModelCut = false
-    package private(set) var isStream = false
+    /// What has been read beside it.
+    package private(set) var facts = RequestFacts()
     /// The bound on the answer that the replica reads; nil: none.
     ///
     /// Chat takes `max_completion_tokens` and only without it `max_tokens`, responses take
@@ -17,45 +17,21 @@ package struct RequestPeek: ~Copyable, Sendable {
     ///
     /// Changes nothing: a borrow of a value this large is passed as a copy of it.
     package mutating func outputTokensMax() -> Int? {
-        if route == .responses { return maxOutputTokens }
-        return route == .chatCompletions ? maxCompletionTokens ?? maxTokens : maxTokens
+        switch route {
+        case .responses: return facts.maxOutputTokens
+        case .chatCompletions: return facts.maxCompletionTokens ?? facts.maxTokens
+        case .completions, .responsesByID, .embeddings, .messages, .rerank, .score,
+            .audioTranscriptions, .audioTranslations, .tokenize, .detokenize, .pooling, .classify,
+            .models, .health, .admin, .unknown:
+            return facts.maxTokens
+        }
     }
-    /// `n` and `best_of`, the larger.
-    package private(set) var sequences = 1
-    package private(set) var priority: Int?
-    package private(set) var stores = true
-    /// FNV-1a of `prompt_cache_key`.
-    package private(set) var cacheKeyHash: UInt64?
-    /// Where the id in `previous_response_id` stands in the body, as it is written; an id with
-    /// escapes is none that a replica made.
-    package private(set) var previousResponse: Range<Int>?
-    /// Bytes of text under `messages`, `prompt` and `input`, without base64 payloads.
-    package private(set) var promptBytes = 0
-    /// Elements of token arrays.
-    package private(set) var promptTokens = 0
-    /// Parts that are an image, audio or a file.
-    package private(set) var mediaParts = 0
-    /// The client asked for usage in the stream by itself.
-    package private(set) var asksUsage = false
     package private(set) var error: PeekError?
 
-    // For the injection of stream_options: offsets in the body.
-    private(set) var objectStart = -1
-    private(set) var options = OptionsSite.absent
-
-    /// Where `stream_options` stands.
-    enum OptionsSite: Equatable, Sendable {
-        case absent
-        case null(Range<Int>)
-        case object(afterBrace: Int, isEmpty: Bool)
-        case includeUsage(value: Range<Int>)
-    }
-
-    private var maxTokens: Int?
-    private var maxCompletionTokens: Int?
-    private var maxOutputTokens: Int?
     private var scanner = JSONScanner<256>()
     private var consumed = 0
+    /// Where the last string that counts as prompt stands in the body.
+    private var lastText = 0..<0
     private var seen: UInt16 = 0
     private var topKey: JudgedKey?
     /// What the members below `topKey` are looked at for.
@@ -78,26 +54,12 @@ package struct RequestPeek: ~Copyable, Sendable {
     package mutating func restart(route: Route) {
         self.route = route
         model.removeAll()
-        isModelCut = false
-        isStream = false
-        sequences = 1
-        priority = nil
-        stores = true
-        cacheKeyHash = nil
-        previousResponse = nil
-        promptBytes = 0
-        promptTokens = 0
-        mediaParts = 0
-        asksUsage = false
+        facts = RequestFacts()
         error = nil
-        objectStart = -1
-        options = .absent
-        maxTokens = nil
-        maxCompletionTokens = nil
-        maxOutputTokens = nil
         scanner.restart()
         scanner.keepsStrings = false
         consumed = 0
+        lastText = 0..<0
         seen = 0
         topKey = nil
         watch = .nothing
@@ -105,8 +67,24 @@ package struct RequestPeek: ~Copyable, Sendable {
         isRefused = false
     }
 
-    /// Whether the key was present.
-    package func has(_ key: JudgedKey) -> Bool { seen >> UInt16(key.rawValue) & 1 == 1 }
+    /// Takes the next bytes of the body; where they are all of it and nothing but its last text is
+    /// new, by what `template` knows, which otherwise learns from them.
+    ///
+    /// - Parameter isLast: the body ends with them.
+    package mutating func feed(
+        _ bytes: Span<UInt8>, isLast: Bool, like template: inout RequestTemplate
+    ) {
+        guard isLast, consumed == 0, !route.isMultipart else { return feed(bytes) }
+        if template.tell(of: bytes, &facts, model: &model) {
+            consumed = bytes.count
+            scanner.passOverText()
+            return
+        }
+        feed(bytes)
+        if scanner.isAtEnd, !isRefused, !lastText.isEmpty {
+            template.learn(bytes, text: lastText, facts, model: &model)
+        }
+    }
 
     /// Takes the next bytes of the body.
     package mutating func feed(_ bytes: Span<UInt8>) {
@@ -131,7 +109,7 @@ package struct RequestPeek: ~Copyable, Sendable {
         guard !route.isMultipart, !isRefused else { return }
         if !scanner.finish() {
             refuse(.truncated)
-        } else if objectStart < 0 {
+        } else if facts.objectStart < 0 {
             refuse(.notAnObject)
         }
     }
@@ -149,13 +127,13 @@ package struct RequestPeek: ~Copyable, Sendable {
             takeTopValue(token, end: end)
         } else if depth == 0 {
             // The outermost object is closed; anything else here is a body of another kind.
-            if token != .objectEnd || objectStart < 0 { refuse(.notAnObject) }
+            if token != .objectEnd || facts.objectStart < 0 { refuse(.notAnObject) }
         } else if depth == 2, token == .objectStart || token == .arrayStart {
             openTopValue(token, end: end)
         } else if watch == .options {
             takeOption(token, depth, end: end)
         } else if watch != .nothing {
-            takeInside(token)
+            takeInside(token, end: end)
         }
     }
 
@@ -203,7 +181,7 @@ package struct RequestPeek: ~Copyable, Sendable {
         guard let key = topKey else { return }
         switch key {
         case .streamOptions where token == .objectStart:
-            options = .object(afterBrace: end, isEmpty: true)
+            facts.options = .object(afterBrace: end, isEmpty: true)
             watch = .options
         case .messages where token == .arrayStart: watch = .text
         case .prompt where token == .arrayStart, .input where token == .arrayStart:
@@ -219,8 +197,8 @@ package struct RequestPeek: ~Copyable, Sendable {
     /// The outermost opening, a plain value of a top-level key, or the end of its object or array.
     private mutating func takeTopValue(_ token: JSONToken, end: Int) {
         guard let key = topKey else {
-            if objectStart < 0 {
-                if token == .objectStart { objectStart = end } else { refuse(.notAnObject) }
+            if facts.objectStart < 0 {
+                if token == .objectStart { facts.objectStart = end } else { refuse(.notAnObject) }
             }
             return
         }
@@ -230,30 +208,30 @@ package struct RequestPeek: ~Copyable, Sendable {
         }
         if token == .null {
             if key == .model || key == .messages { refuse(.wrongType(key)) }
-            if key == .streamOptions { options = .null(end &- 4..<end) }
+            if key == .streamOptions { facts.options = .null(end &- 4..<end) }
             return
         }
         switch key {
         case .model where token == .string:
             model.removeAll()
             model.append(scanner.text)
-            isModelCut = scanner.isTextCut
+            facts.isModelCut = scanner.isTextCut
         case .promptCacheKey where token == .string:
             var hash: UInt64 = 0xCBF2_9CE4_8422_2325
             let text = scanner.text
             for i in 0..<text.count { hash = (hash ^ UInt64(text[i])) &* 0x0000_0100_0000_01B3 }
-            cacheKeyHash = hash
-        case .stream where token == .true || token == .false: isStream = token == .true
-        case .store where token == .true || token == .false: stores = token == .true
+            facts.cacheKeyHash = hash
+        case .stream where token == .true || token == .false: facts.isStream = token == .true
+        case .store where token == .true || token == .false: facts.stores = token == .true
         case .maxTokens where token == .number, .maxCompletionTokens where token == .number,
             .maxOutputTokens where token == .number, .n where token == .number,
             .bestOf where token == .number, .priority where token == .number:
             takeNumber(key)
         case .prompt where token == .string, .input where token == .string:
-            promptBytes &+= scanner.stringBytes
+            takeText(end)
         case .previousResponseID where token == .string:
             // Before the closing quote; an escape makes the text longer than what it stands for.
-            previousResponse = end &- 1 &- scanner.stringBytes..<end &- 1
+            facts.previousResponse = end &- 1 &- scanner.stringBytes..<end &- 1
         case .model, .stream, .streamOptions, .maxTokens, .maxCompletionTokens, .maxOutputTokens,
             .n, .bestOf, .priority, .promptCacheKey, .store, .messages, .prompt, .input,
             .previousResponseID, .includeUsage:
@@ -266,13 +244,13 @@ package struct RequestPeek: ~Copyable, Sendable {
             return refuse(scanner.isIntegerTooLong ? .outOfRange(key) : .wrongType(key))
         }
         switch key {
-        case .priority: priority = number
+        case .priority: facts.priority = number
         case .n, .bestOf:
             guard number >= 0, number <= 16_384 else { return refuse(.outOfRange(key)) }
-            sequences = max(sequences, number)
-        case .maxTokens: maxTokens = number
-        case .maxCompletionTokens: maxCompletionTokens = number
-        case .maxOutputTokens: maxOutputTokens = number
+            facts.sequences = max(facts.sequences, number)
+        case .maxTokens: facts.maxTokens = number
+        case .maxCompletionTokens: facts.maxCompletionTokens = number
+        case .maxOutputTokens: facts.maxOutputTokens = number
         case .model, .stream, .streamOptions, .promptCacheKey, .store, .messages, .prompt, .input,
             .previousResponseID, .includeUsage:
             break
@@ -285,8 +263,8 @@ package struct RequestPeek: ~Copyable, Sendable {
         let key = scanner.key
         if watch == .options {
             guard depth == 2 else { return }
-            if case .object(let brace, _) = options {
-                options = .object(afterBrace: brace, isEmpty: false)
+            if case .object(let brace, _) = facts.options {
+                facts.options = .object(afterBrace: brace, isEmpty: false)
             }
             member = key == Name.includeUsage ? .includeUsage : .other
             if member == .includeUsage { note(.includeUsage) }
@@ -311,28 +289,34 @@ package struct RequestPeek: ~Copyable, Sendable {
         member = .other
         switch token {
         case .true:
-            asksUsage = true
-            options = .includeUsage(value: end &- 4..<end)
-        case .false: options = .includeUsage(value: end &- 5..<end)
-        case .null: options = .includeUsage(value: end &- 4..<end)
+            facts.asksUsage = true
+            facts.options = .includeUsage(value: end &- 4..<end)
+        case .false: facts.options = .includeUsage(value: end &- 5..<end)
+        case .null: facts.options = .includeUsage(value: end &- 4..<end)
         case .objectStart, .objectEnd, .arrayStart, .arrayEnd, .skipped, .key, .string, .number:
             refuse(.wrongType(.includeUsage))
         }
     }
 
     /// A value under `messages`, `prompt` or `input`.
-    @inline(__always) private mutating func takeInside(_ token: JSONToken) {
+    @inline(__always) private mutating func takeInside(_ token: JSONToken, end: Int) {
         if token == .string {
             switch member {
-            case .type: if isMedia() { mediaParts &+= 1 }
+            case .type: if isMedia() { facts.mediaParts &+= 1 }
             case .media: break
-            case .other, .includeUsage: promptBytes &+= scanner.stringBytes
+            case .other, .includeUsage: takeText(end)
             }
             member = .other
             scanner.keepsStrings = false
         } else if token == .number, watch == .tokens, !scanner.isInObject {
-            promptTokens &+= 1
+            facts.promptTokens &+= 1
         }
+    }
+
+    /// A string that is prompt and ends with the quote before `end`.
+    @inline(__always) private mutating func takeText(_ end: Int) {
+        facts.promptBytes &+= scanner.stringBytes
+        lastText = end &- 1 &- scanner.stringBytes..<end &- 1
     }
 
     private func isMedia() -> Bool {

@@ -16,14 +16,16 @@ package enum UsageInjection {
     ///
     /// Changes nothing: a borrow of a value this large is passed as a copy of it.
     package static func edit(for peek: inout RequestPeek) -> Edit? {
-        guard peek.error == nil, peek.objectStart >= 0, peek.isStream, !peek.asksUsage else {
+        guard peek.error == nil, peek.facts.objectStart >= 0, peek.facts.isStream,
+            !peek.facts.asksUsage
+        else {
             return nil
         }
-        switch peek.options {
+        switch peek.facts.options {
         case .absent:
             // The object is not empty: it has at least `stream`.
             return Edit(
-                range: peek.objectStart..<peek.objectStart,
+                range: peek.facts.objectStart..<peek.facts.objectStart,
                 text: "\"stream_options\":{\"include_usage\":true},")
         case .null(let range): return Edit(range: range, text: "{\"include_usage\":true}")
         case .object(let brace, let isEmpty):

@@ -2,8 +2,10 @@ import SluiceBytes
 
 /// Finds `usage` in the JSON body of an answer as it passes: fixed state, one pass, any cut.
 ///
+/// A body that comes in one piece is searched from its end instead (``UsageSearch``).
+///
 /// Only the top-level member counts; generated text that looks like usage stands in a string or
-/// deeper. Of a repeated member the last counts, as for Python. Names: `prompt_tokens` and
+/// deeper. Of a repeated member the last object counts. Names: `prompt_tokens` and
 /// `completion_tokens`, or `input_tokens` and `output_tokens` (`/v1/responses`, `/v1/messages`).
 ///
 /// Around `usage` only strings and brackets are looked at, a third of the work of reading every
@@ -19,6 +21,8 @@ package struct UsagePeek: ~Copyable, Sendable {
     private enum Key: UInt8 { case other, prompt, completion, details, cached }
 
     private var state = State.start
+    /// Whether a piece of the body has been read.
+    private var isBegun = false
     /// Levels open now.
     private var depth = 0
     /// Bytes of `usage` that the string being read has had so far; negative once it is another.
@@ -39,11 +43,27 @@ package struct UsagePeek: ~Copyable, Sendable {
     package mutating func restart() {
         usage = TokenUsage()
         state = .start
+        isBegun = false
         depth = 0
     }
 
     /// Takes the next bytes of the body, without its framing.
-    package mutating func feed(_ bytes: Span<UInt8>) {
+    ///
+    /// - Parameter isLast: the body ends with them. Where they are the first too, all of it is here
+    ///   and is searched from its end.
+    package mutating func feed(_ bytes: Span<UInt8>, isLast: Bool = false) {
+        if isLast, state == .start, !isBegun {
+            switch UsageSearch.last(in: bytes) {
+            case .none: break
+            case .plain(let plain): take(plain)
+            case .object(let object):
+                beginUsage()
+                _ = takeUsage(bytes.extracting(object), 0)
+            }
+            state = .over
+            return
+        }
+        isBegun = true
         var index = 0
         let end = bytes.count
         while index < end {
@@ -133,10 +153,7 @@ package struct UsagePeek: ~Copyable, Sendable {
             state = .beforeValue
             return index &+ 1
         case .beforeValue where byte == 0x7B:
-            state = .usage
-            scanner.restart()
-            member = .other
-            detail = .other
+            beginUsage()
             return index
         default:
             // A value that says "usage", or a value of it that is no object.
@@ -145,8 +162,22 @@ package struct UsagePeek: ~Copyable, Sendable {
         }
     }
 
+    /// At the opening brace of the member's object.
+    private mutating func beginUsage() {
+        usage = TokenUsage()
+        state = .usage
+        scanner.restart()
+        member = .other
+        detail = .other
+    }
+
     /// The member's own object, to its end or that of the piece.
     private mutating func takeUsage(_ bytes: Span<UInt8>, _ start: Int) -> Int {
+        if scanner.depth == 0, let plain = PlainUsage(bytes, at: start) {
+            take(plain)
+            state = .between
+            return plain.end
+        }
         var offset = start
         while true {
             switch scanner.next(bytes, from: offset) {
@@ -163,6 +194,11 @@ package struct UsagePeek: ~Copyable, Sendable {
                 return bytes.count
             }
         }
+    }
+
+    private mutating func take(_ plain: PlainUsage) {
+        usage.prompt = plain.prompt
+        usage.completion = plain.completion
     }
 
     @inline(__always) private mutating func take(_ token: JSONToken) {

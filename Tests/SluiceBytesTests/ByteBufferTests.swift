@@ -12,6 +12,41 @@ import Testing
         #expect(buffer.text() == String(UInt(bitPattern: number), radix: 16))
     }
 
+    @Test func `digits are right around every power of ten and at random`() {
+        var numbers = (0..<20_000).map { Int($0) }
+        var power = 1
+        for _ in 0..<18 {
+            numbers += [power - 1, power, power + 1, power * 9]
+            power *= 10
+        }
+        numbers += (0..<20_000).map { 1 << ($0 % 63) | Int.random(in: 0...(1 << ($0 % 62))) }
+        var buffer = ByteBuffer()
+        for number in numbers {
+            buffer.removeAll()
+            buffer.appendDecimal(number)
+            let digits = String(number)
+            if buffer.text() != digits { #expect(buffer.text() == digits) }
+            buffer.removeAll()
+            buffer.appendThousandths(UInt64(number))
+            let padded = String(repeating: "0", count: max(0, 4 - digits.count)) + digits
+            let point = "\(padded.dropLast(3)).\(padded.suffix(3))"
+            if buffer.text() != point { #expect(buffer.text() == point) }
+        }
+        buffer.removeAll()
+        buffer.appendThousandths(.max)
+        #expect(buffer.text() == "18446744073709551.615")
+    }
+
+    @Test func `a copy of any length is exact`() {
+        let source = (0..<200).map { UInt8($0) }
+        for count in 0...200 {
+            var buffer = ByteBuffer()
+            buffer.append(0xFF as UInt8)
+            buffer.append(source.span, 0..<count)
+            #expect(buffer.array() == [0xFF] + source[..<count])
+        }
+    }
+
     @Test func `bytes come out in the order they went in, across growth and consumption`() {
         var buffer = ByteBuffer()
         var expected: [UInt8] = []

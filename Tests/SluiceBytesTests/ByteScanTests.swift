@@ -93,3 +93,57 @@ import Testing
         check(0x61, { $0 == 0x0A }) { $0.firstIndex(of: 0x0A, from: $1, to: $2) }
     }
 }
+
+@Suite struct `A scan from the end finds the last byte that` {
+    private func check(
+        _ filler: UInt8, _ isFound: (UInt8) -> Bool, _ scan: (Span<UInt8>, Int, Int) -> Int?
+    ) {
+        for count in [0, 1, 15, 16, 17, 53] {
+            var bytes = [UInt8](repeating: filler, count: count)
+            for byte in UInt8.min...UInt8.max {
+                for place in 0..<count {
+                    bytes[place] = byte
+                    for (start, end) in [
+                        (0, count), (min(3, count), max(3, count - 8)), (place, place + 1),
+                        (place + 1, count),
+                    ] where end <= count {
+                        let wanted = (start..<end).last { isFound(bytes[$0]) }
+                        let found = scan(bytes.span, start, end)
+                        if found != wanted {
+                            #expect(found == wanted, "\(byte) at \(place) in \(start)..<\(end)")
+                        }
+                    }
+                    bytes[place] = filler
+                }
+            }
+        }
+    }
+
+    @Test func `is a quote or a bracket`() {
+        let structure = Set("\"{}[]".utf8)
+        check(0x61, { structure.contains($0) }) { $0.lastStructure(from: $1, to: $2) }
+    }
+
+    @Test func `is the byte wanted`() {
+        check(0x61, { $0 == 0x22 }) { $0.lastIndex(of: 0x22, from: $1, to: $2) }
+    }
+}
+
+@Suite struct WordTests {
+    @Test func `a word is lower-case letters and digits where each of its bytes is`() {
+        let good = Set("0123456789abcdefghijklmnopqrstuvwxyz".utf8)
+        for byte in UInt8.min...UInt8.max {
+            for place in 0..<8 {
+                let word =
+                    0x7A39_6130_7A39_6130 & ~(0xFF << (8 * place)) | UInt64(byte) << (8 * place)
+                for count in 0...8 {
+                    let wanted = place >= count || good.contains(byte)
+                    let found = word.isLowerAlphanumeric(count: count)
+                    if found != wanted {
+                        #expect(found == wanted, "\(byte) at \(place) of \(count)")
+                    }
+                }
+            }
+        }
+    }
+}

@@ -99,6 +99,14 @@ func request(_ input: [UInt8], cuts: [Int] = [], limits: HeadLimits = HeadLimits
     -> RequestVerdict
 {
     var head = RequestHead()
+    return request(input, into: &head, cuts: cuts, limits: limits)
+}
+
+/// Parses one request head into a value that may hold an earlier one.
+func request(
+    _ input: [UInt8], into head: inout RequestHead, cuts: [Int] = [],
+    limits: HeadLimits = HeadLimits()
+) -> RequestVerdict {
     var parser = RequestParser(limits: limits)
     for end in cuts + [input.count] {
         let bytes = input.span.extracting(0..<end)
@@ -141,6 +149,14 @@ func response(
     _ input: [UInt8], to method: Method = .post, cuts: [Int] = [], limits: HeadLimits = HeadLimits()
 ) -> ResponseVerdict {
     var head = ResponseHead()
+    return response(input, into: &head, to: method, cuts: cuts, limits: limits)
+}
+
+/// Parses one response head into a value that may hold an earlier one.
+func response(
+    _ input: [UInt8], into head: inout ResponseHead, to method: Method = .post, cuts: [Int] = [],
+    limits: HeadLimits = HeadLimits()
+) -> ResponseVerdict {
     var parser = ResponseParser(limits: limits)
     for end in cuts + [input.count] {
         let bytes = input.span.extracting(0..<end)

@@ -10,7 +10,7 @@ import Testing
         var parser = RequestParser(limits: HeadLimits())
         guard case .complete = parser.parse(input.span, into: &head) else { return "refused" }
         var output = ByteBuffer()
-        HeadWriter.appendFields(of: head, input.span, dropping: dropping, into: &output)
+        HeadWriter.appendFields(of: &head, input.span, dropping: dropping, into: &output)
         return output.text()
     }
 
@@ -52,7 +52,7 @@ import Testing
         var parser = ResponseParser(limits: HeadLimits())
         _ = parser.parse(input.span, into: &head, requestMethod: .get)
         var output = ByteBuffer()
-        HeadWriter.appendFields(of: head, input.span, dropping: KnownFieldSet(), into: &output)
+        HeadWriter.appendFields(of: &head, input.span, dropping: KnownFieldSet(), into: &output)
         #expect(output.text() == "server: uvicorn\r\nX-A: 1\r\n")
     }
 

@@ -82,7 +82,7 @@ private func serialise(_ input: [UInt8]) -> [UInt8]? {
         output.append("\r\n")
     }
     HeadWriter.appendFields(
-        of: head, input.span, dropping: KnownFieldSet(.host, .contentLength), into: &output)
+        of: &head, input.span, dropping: KnownFieldSet(.host, .contentLength), into: &output)
     switch head.framing {
     case .none, .untilClose: break
     case .length(let count):

@@ -70,6 +70,30 @@ import Testing
         #expect(try Self.object(line).count == Self.fields.count)
     }
 
+    @Test func `a line is the same whatever line came before it`() {
+        typealias Change = (inout ExchangeRecord) -> Void
+        let changes: [Change] = [
+            { _ in }, { $0.method = .get }, { $0.path = InlineText("/v1/chat/completion") },
+            { $0.path = InlineText("/v1/chat/completiont") }, { $0.path = InlineText("") },
+            { $0.path = InlineText(String(repeating: "\u{1}", count: 96)) },
+            { $0.modelIndex = 1 }, { $0.tenantIndex = 0 }, { $0.classIndex = 1 },
+            { $0.status = 201 }, { $0.outcome = .truncated }, { $0.reason = .reset },
+            { $0.phase = .queued }, { $0.isStream.toggle() }, { $0.client = InlineText("::1") },
+        ]
+        var formatter = AccessLogFormatter(MetricShardTests.names())
+        for first in changes {
+            for second in changes {
+                for change in [first, second] {
+                    var record = Self.served()
+                    change(&record)
+                    var buffer = ByteBuffer()
+                    formatter.append(&record, into: &buffer)
+                    #expect(buffer.text() == Self.line(record))
+                }
+            }
+        }
+    }
+
     @Test func `a served stream`() {
         #expect(
             Self.line(Self.served()) == """

@@ -1,7 +1,8 @@
 import SluiceBytes
 import SluiceTelemetry
-import SluiceVLLM
 import Testing
+
+@testable import SluiceVLLM
 
 /// What a peek came to, as a comparable value.
 private struct Seen: Equatable {
@@ -39,18 +40,24 @@ private func peek(_ body: [UInt8], cut: Int) -> Seen {
     peek.feed(body.span.extracting(0..<cut))
     peek.feed(body.span.extracting(cut..<body.count))
     peek.finish()
+    return seen(&peek, body)
+}
+
+private func seen(_ peek: inout RequestPeek, _ body: [UInt8]) -> Seen {
     var seen = Seen()
     seen.error = peek.error
     guard peek.error == nil else { return seen }
     seen.model = peek.model.text
-    seen.isStream = peek.isStream
+    seen.isStream = peek.facts.isStream
     seen.tokensMax = peek.outputTokensMax()
-    seen.promptBytes = peek.promptBytes
-    seen.asksUsage = peek.asksUsage
+    seen.promptBytes = peek.facts.promptBytes
+    seen.asksUsage = peek.facts.asksUsage
     seen.others = [
-        peek.sequences, peek.priority ?? .min, peek.stores ? 1 : 0,
-        Int(truncatingIfNeeded: peek.cacheKeyHash ?? 0), peek.promptTokens, peek.mediaParts,
-        peek.isModelCut ? 1 : 0, peek.previousResponse?.lowerBound ?? -1,
+        peek.facts.sequences, peek.facts.priority ?? .min, peek.facts.stores ? 1 : 0,
+        Int(truncatingIfNeeded: peek.facts.cacheKeyHash ?? 0), peek.facts.promptTokens,
+        peek.facts.mediaParts,
+        peek.facts.isModelCut ? 1 : 0,
+        peek.facts.previousResponse?.lowerBound ?? -1,
     ]
     if let edit = UsageInjection.edit(for: &peek) {
         var text = body
@@ -167,7 +174,7 @@ private func peek(_ body: [UInt8], cut: Int) -> Seen {
             peek.feed(body.span.extracting(0..<cut))
             peek.feed(body.span.extracting(cut..<body.count))
             peek.finish()
-            let found = peek.previousResponse
+            let found = peek.facts.previousResponse
             let range = try #require(found)
             #expect(String(decoding: body[range], as: UTF8.self) == "resp_1-a")
         }
@@ -191,7 +198,7 @@ private func peek(_ body: [UInt8], cut: Int) -> Seen {
         var peek = RequestPeek(route: .responses)
         peek.feed(body.span)
         peek.finish()
-        let range = peek.previousResponse
+        let range = peek.facts.previousResponse
         let found = peek.error
         #expect(found == error)
         #expect(range.map { String(decoding: body[$0], as: UTF8.self) } == id)
@@ -204,10 +211,119 @@ private func peek(_ body: [UInt8], cut: Int) -> Seen {
             peek.feed(body.span.extracting(0..<cut))
             peek.feed(body.span.extracting(cut..<body.count))
             peek.finish()
-            let range = peek.previousResponse
+            let range = peek.facts.previousResponse
             #expect(
                 range.map { body.indices.contains($0.lowerBound) && $0.upperBound < body.count }
                     == true)
         }
+    }
+}
+
+@Suite struct `A body that follows another` {
+    /// Texts that are easy, odd, and wrong, as they stand in the JSON.
+    private static let texts = [
+        "a", "a longer text, and more of it than a few words", "", #"\n"#, #"\""#, #"\\"#, #"a\"#,
+        #"\u00e9"#, #"\uD83D"#, "é", "数", "🙂", #""}],"stream":true,"x":[{"y":""#, #"","n":"2"#,
+        #"","type":"input_image"#, #"","role":""#, "line\nfeed", "\u{1}", #"\q"#, #"é\"#, #""}]}"#,
+    ]
+
+    private static let shapes: [@Sendable (String) -> String] = [
+        { #"{"model":"m","stream":true,"messages":[{"role":"user","content":"\#($0)"}]}"# },
+        {
+            #"{"messages":[{"role":"user","content":"\#($0)"}],"stream_options":null,"#
+                + #""model":"other","stream":true,"max_tokens":7,"previous_response_id":"r1"}"#
+        },
+        {
+            #"{"stream_options":{},"previous_response_id":"r2","messages":[{"content":[{"type":"#
+                + #""text","text":"\#($0)"},{"type":"image_url","image_url":{"url":"x"}}]}],"#
+                + #""stream":true,"store":false,"priority":3,"n":2}"#
+        },
+        {
+            #"{"prompt":"\#($0)","stream":true,"stream_options":{"include_usage":false},"best_of":4,"#
+                + #""prompt_cache_key":"k","max_completion_tokens":9,"max_output_tokens":8}"#
+        },
+        { #"{"input":["a","\#($0)",[1,2]],"stream_options":{"x":"\#($0)"},"stream":true}"# },
+        { #"{"messages":[{"type":"\#($0)","content":"b"}],"stream":true}"# },
+        { #"{"messages":[{"role":"user","content":"\#($0)"}]"# },
+        { #"{"messages":[{"role":"user","content":"\#($0)"}],"messages":[]}"# },
+        { #"{"model":"\#($0)"}"# },
+    ]
+
+    private static let bodies = shapes.flatMap { shape in texts.map { Array(shape($0).utf8) } }
+
+    @Test(arguments: [Route.chatCompletions, .responses, .completions])
+    func `says what it says by itself`(route: Route) {
+        var expected: [Seen] = []
+        for body in Self.bodies {
+            var peek = RequestPeek(route: route)
+            peek.feed(body.span)
+            peek.finish()
+            expected.append(seen(&peek, body))
+        }
+        var template = RequestTemplate()
+        var peek = RequestPeek(route: route)
+        var found = 0
+        for first in Self.bodies.indices {
+            for second in [first] + Self.bodies.indices.filter({ ($0 + first) % 3 == 0 }) {
+                for index in [first, second] {
+                    let body = Self.bodies[index]
+                    peek.restart(route: route)
+                    peek.feed(body.span, isLast: true, like: &template)
+                    peek.finish()
+                    found += 1
+                    let said = seen(&peek, body)
+                    if said != expected[index] {
+                        let text = String(decoding: body, as: UTF8.self)
+                        #expect(said == expected[index], "\(text) after body \(first)")
+                    }
+                }
+            }
+        }
+        #expect(found > 10_000)
+    }
+
+    /// The model and the bytes of prompt that a template tells; nil where it does not know the body.
+    private func says(_ template: inout RequestTemplate, _ body: [UInt8]) -> String? {
+        var model = InlineText<256>()
+        var facts = RequestFacts()
+        guard template.tell(of: body.span, &facts, model: &model) else { return nil }
+        return "\(model.text), \(facts.promptBytes)"
+    }
+
+    @Test func `is told by its last text alone, and learned anew where more differs`() {
+        var template = RequestTemplate()
+        let first = Array(Self.shapes[0]("one").utf8)
+        let next = Array(Self.shapes[0]("another one").utf8)
+        let other = Array(Self.shapes[1]("one").utf8)
+        var peek = RequestPeek(route: .chatCompletions)
+        let before = says(&template, first)
+        peek.feed(first.span, isLast: true, like: &template)
+        let ofNext = says(&template, next)
+        let ofOther = says(&template, other)
+        #expect(before == nil && ofOther == nil)
+        #expect(ofNext == "m, \("user".utf8.count + "another one".utf8.count)")
+        peek.restart(route: .chatCompletions)
+        peek.feed(other.span, isLast: true, like: &template)
+        let ofFirst = says(&template, first)
+        let known = says(&template, other)
+        #expect(ofFirst == nil && known != nil)
+    }
+
+    @Test func `in pieces, or longer than is remembered around its text, is read in full`() {
+        var template = RequestTemplate()
+        let body = Array(Self.shapes[0]("one").utf8)
+        var peek = RequestPeek(route: .chatCompletions)
+        peek.feed(body.span.extracting(0..<9), isLast: false, like: &template)
+        peek.feed(body.span.extracting(9..<body.count), isLast: true, like: &template)
+        let inPieces = says(&template, body)
+        #expect(inPieces == nil)
+        let name = String(repeating: "m", count: RequestTemplate.bytesMax)
+        let long = Array(#"{"model":"\#(name)","messages":[{"content":"a"}]}"#.utf8)
+        peek.restart(route: .chatCompletions)
+        peek.feed(long.span, isLast: true, like: &template)
+        let tooLong = says(&template, long)
+        #expect(tooLong == nil)
+        let hasError = peek.error != nil
+        #expect(!hasError)
     }
 }

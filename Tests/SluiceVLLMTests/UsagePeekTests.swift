@@ -20,7 +20,20 @@ import Testing
         return peek.usage
     }
 
-    static func usage(_ body: String) -> TokenUsage { usage(Array(body.utf8)) }
+    /// Reads a body from its end, known to be whole.
+    static func usageOfWhole(_ body: [UInt8]) -> TokenUsage {
+        var peek = UsagePeek()
+        peek.feed(body.span, isLast: true)
+        return peek.usage
+    }
+
+    /// Reads a body in one piece, both from its beginning and from its end.
+    static func usage(_ body: String) -> TokenUsage {
+        let bytes = Array(body.utf8)
+        let usage = usage(bytes)
+        #expect(usageOfWhole(bytes) == usage, "\(body) from its end")
+        return usage
+    }
 
     static func tokens(_ prompt: Int32, _ completion: Int32, _ cached: Int32 = -1) -> TokenUsage {
         var usage = TokenUsage()
@@ -39,6 +52,7 @@ import Testing
         let expected = Self.tokens(prompt, completion)
         #expect(Self.usage(body) == expected)
         #expect(Self.usage(body, cutEvery: 1) == expected)
+        #expect(Self.usageOfWhole(body) == expected)
         for cut in 0...body.count {
             var peek = UsagePeek()
             peek.feed(body.span.extracting(0..<cut))
@@ -83,8 +97,10 @@ import Testing
             Self.usage(#"{"usage":{"prompt_tokens_details":{}},"z":{"a":{"cached_tokens":1}}}"#)
                 == TokenUsage())
         #expect(Self.usage(#"{"usage":null}"#) == TokenUsage())
-        let twice = #"{"usage":{"prompt_tokens":1},"usage":[7],"usage":{"a":[{"b":8}]}}"#
-        #expect(Self.usage(twice) == Self.tokens(1, -1))
+        let twice = #"{"usage":{"prompt_tokens":1},"usage":[7],"usage":{"prompt_tokens":2}}"#
+        #expect(Self.usage(twice) == Self.tokens(2, -1))
+        let emptied = #"{"usage":{"prompt_tokens":1},"usage":[7],"usage":{"a":[{"b":8}]}}"#
+        #expect(Self.usage(emptied) == TokenUsage())
     }
 
     @Test func `a text that says usage is no key`() {
@@ -128,7 +144,8 @@ import Testing
             #expect(Self.usage(body) == TokenUsage())
         }
         #expect(Self.usage(String(repeating: "[", count: 100_000)) == TokenUsage())
-        #expect(Self.usage("{} {\"usage\":{\"prompt_tokens\":1}}") == TokenUsage())
+        let two = Array("{} {\"usage\":{\"prompt_tokens\":1}}".utf8)
+        #expect(Self.usage(two) == TokenUsage())
     }
 
     @Test func `a long text is passed over on the way`() {
@@ -137,6 +154,68 @@ import Testing
             let body = #"{"text":"\#(text)","usage":{"prompt_tokens":9,"completion_tokens":8}}"#
             #expect(Self.usage(body) == Self.tokens(9, 8))
             #expect(Self.usage(Array(body.utf8), cutEvery: 13) == Self.tokens(9, 8))
+        }
+    }
+
+    @Test func `a quote behind backslashes ends no string read from its end`() {
+        let usage = #""usage":{"prompt_tokens":6,"completion_tokens":5}"#
+        for count in 0...9 {
+            let run = String(repeating: #"\\"#, count: count)
+            for text in [run, run + #"\""#, #"\""# + run, #"\",\"usage\":{},\""# + run] {
+                #expect(Self.usage(#"{"a":"\#(text)",\#(usage)}"#) == Self.tokens(6, 5))
+                #expect(Self.usage(#"{\#(usage),"a":["\#(text)",{"b":1}]}"#) == Self.tokens(6, 5))
+                let inside = #"{"usage":{"x":"\#(text)","prompt_tokens":2}}"#
+                #expect(Self.usage(inside) == Self.tokens(2, -1))
+            }
+        }
+    }
+
+    @Test func `from either end, random JSON says the same`() {
+        var random = SystemRandomNumberGenerator()
+        for _ in 0..<3_000 {
+            let bytes = Array(Self.randomObject(depth: 0, &random).utf8)
+            let fromFront = Self.usage(bytes, cutEvery: 5)
+            #expect(Self.usageOfWhole(bytes) == fromFront, "\(bytes.span.text())")
+        }
+    }
+
+    private static func randomObject(depth: Int, _ random: inout some RandomNumberGenerator)
+        -> String
+    {
+        let names = [
+            "usage", "usage", "prompt_tokens", "completion_tokens", "total_tokens", "x",
+            #"\"usage\":{"#, #"a\\"#, #"a\"usage"#, #"a\\\"usage"#, "usag", "prompt_tokens_details",
+            "cached_tokens",
+        ]
+        var members: [String] = []
+        for _ in 0..<Int.random(in: 0...4, using: &random) {
+            let value =
+                switch Int.random(in: 0...(depth < 4 ? 7 : 4), using: &random) {
+                case 0: "\(Int.random(in: 0...99, using: &random))"
+                case 1: "null"
+                case 2: "\"\(names[Int.random(in: 0..<names.count, using: &random)])\""
+                case 3: "-1.5e3"
+                case 4: #"{"prompt_tokens":1,"total_tokens":2,"completion_tokens":3}"#
+                case 5: "[\(randomObject(depth: depth + 1, &random)),[]]"
+                default: randomObject(depth: depth + 1, &random)
+                }
+            let name = names[Int.random(in: 0..<names.count, using: &random)]
+            let space = Int.random(in: 0...3, using: &random) == 0 ? " " : ""
+            members.append("\(space)\"\(name)\"\(space):\(space)\(value)\(space)")
+        }
+        return "{\(members.joined(separator: ","))}"
+    }
+
+    @Test(arguments: [
+        "0", "7", "123456789", "1234567890", "00", "01", "-1", "1.5", "", " 7", "7 ", "null",
+    ])
+    func `usage as vLLM writes it is what its numbers say`(number: String) {
+        for tail in ["}", #","prompt_tokens_details":null}"#, #","prompt_tokens_details":nul}"#] {
+            let counts = #""prompt_tokens":\#(number),"total_tokens":9,"completion_tokens":3"#
+            let bytes = Array("{\"usage\":{\(counts)\(tail)}".utf8)
+            let whole = Self.usage(bytes)
+            #expect(whole == Self.usage(bytes, cutEvery: 1), "\(number)\(tail)")
+            #expect(whole == Self.usageOfWhole(bytes), "\(number)\(tail)")
         }
     }
 }

@@ -10,13 +10,13 @@ enum CallerVerdict {
 }
 
 extension DownstreamConnection {
-    // `mutating` because a borrow of the connection would be passed as a copy of it.
+    // `mutating` as is the head, because a borrow of either would be passed as a copy.
 
     /// Who sends the request in `head`, which lies at the front of the input.
     ///
     /// - Parameter trusts: whether the peer may say itself whose request it passes on.
     mutating func caller(
-        _ head: borrowing RequestHead, _ callers: Callers, trusts: Bool
+        _ head: inout RequestHead, _ callers: Callers, trusts: Bool
     ) -> CallerVerdict {
         var tenant: UInt16 = 0
         if callers.tellsTenants {
@@ -58,7 +58,7 @@ extension DownstreamConnection {
     }
 
     /// Whether the client wants to know what becomes of its request.
-    mutating func asksForExplanation(_ head: borrowing RequestHead) -> Bool {
+    mutating func asksForExplanation(_ head: inout RequestHead) -> Bool {
         guard let line = head.first(.xSluiceExplain) else { return false }
         return line.value.count == 1 && input.bytes[line.value.lowerBound] == 0x31
     }

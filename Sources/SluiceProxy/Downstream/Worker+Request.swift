@@ -12,11 +12,11 @@ extension Worker {
     /// Opens the exchange of the head in `requestHead`, which lies at the front of the input.
     func beginExchange(_ d: UInt32) {
         let framing = requestHead.value.framing
-        let match = downstreams[d].matchRoute(requestHead.value)
+        let match = downstreams[d].matchRoute(&requestHead.value)
         let e = openExchange(d, match.route, framing)
-        downstreams[d].describe(requestHead.value, in: &exchanges[e].record)
+        downstreams[d].describe(&requestHead.value, in: &exchanges[e].record)
         let trusts = shared.trusts(downstreams[d].peer)
-        exchanges[e].callerLimit = downstreams[d].callerLimit(requestHead.value, trusts: trusts)
+        exchanges[e].callerLimit = downstreams[d].callerLimit(&requestHead.value, trusts: trusts)
         downstreams[d].closesAfterAnswer = !requestHead.value.keepAlive || isDraining
 
         let method = requestHead.value.method
@@ -33,7 +33,7 @@ extension Worker {
                 return refuse(e, refusal, head: headCount)
             }
         }
-        if let coding = downstreams[d].bodyCoding(requestHead.value) {
+        if let coding = downstreams[d].bodyCoding(&requestHead.value) {
             return refuse(e, .compressedBody(coding), head: headCount)
         }
         switch framing {
@@ -52,7 +52,8 @@ extension Worker {
 
         pool.provide(&exchanges[e].request)
         downstreams[d].keepForwarded(
-            requestHead.value, in: &exchanges[e], trusts: trusts, isTLS: settings.tls != nil)
+            &requestHead.value, &keptHead.value, in: &exchanges[e], trusts: trusts,
+            isTLS: settings.tls != nil)
         let expectsContinue = requestHead.value.expectsContinue
         downstreams[d].consumeInput(headCount, pool)
         switch framing {
@@ -77,8 +78,8 @@ extension Worker {
     /// Finds out whose request it is and how urgent; the refusal where it names no known class.
     private func identify(_ e: UInt32, _ d: UInt32, trusts: Bool) -> Refusal? {
         let callers = directory.value.callers
-        exchanges[e].isExplained = downstreams[d].asksForExplanation(requestHead.value)
-        switch downstreams[d].caller(requestHead.value, callers, trusts: trusts) {
+        exchanges[e].isExplained = downstreams[d].asksForExplanation(&requestHead.value)
+        switch downstreams[d].caller(&requestHead.value, callers, trusts: trusts) {
         case .known(let priorityClass, let tenant):
             exchanges[e].arrival.classIndex = Int(priorityClass)
             exchanges[e].arrival.tenantIndex = Int(tenant)
@@ -104,9 +105,9 @@ extension Worker {
         exchanges[e].record.startedUnixNanoseconds = MonotonicClock.realtimeNanoseconds()
         exchanges[e].record.client = downstreams[d].client
         let milliseconds = exchanges[e].record.startedUnixNanoseconds / 1_000_000
-        exchanges[e].record.requestID = RequestIdentity.make(
+        RequestIdentity.make(
             unixMilliseconds: UInt64(clamping: milliseconds),
-            random: random.value.next(), random.value.next())
+            random: random.value.next(), random.value.next(), into: &exchanges[e].record.requestID)
         return e
     }
 
@@ -115,7 +116,8 @@ extension Worker {
         let e = downstreams[d].exchange
         let bodyMax = settings.limits.bodyBytesMax
         switch downstreams[d].moveBody(
-            into: &exchanges[e], &readers[e].peek, bytesMax: bodyMax, pool)
+            into: &exchanges[e], &readers[e].peek, like: &requestTemplate.value,
+            bytesMax: bodyMax, pool)
         {
         case .more:
             // A chunked body has not said how much it will be: it grows in steps, each reserved.
@@ -201,14 +203,15 @@ enum BodyProgress {
 }
 
 extension DownstreamConnection {
-    // All of these are `mutating` because a borrow of the connection would be passed as a copy of it.
+    // All of these are `mutating` and take the head `inout`, changing nothing in it, because a borrow
+    // of either would be passed as a copy of it.
 
-    mutating func matchRoute(_ head: borrowing RequestHead) -> RouteMatch {
+    mutating func matchRoute(_ head: inout RequestHead) -> RouteMatch {
         RouteTable.match(input.bytes, head.path)
     }
 
     /// Copies what the log and the metrics want of the head.
-    mutating func describe(_ head: borrowing RequestHead, in record: inout ExchangeRecord) {
+    mutating func describe(_ head: inout RequestHead, in record: inout ExchangeRecord) {
         let bytes = input.bytes
         record.method = RequestMethod(rawValue: head.method.rawValue) ?? .other
         record.path.append(bytes, head.path)
@@ -228,7 +231,7 @@ extension DownstreamConnection {
     }
 
     /// How the body is compressed; nil where it is not.
-    mutating func bodyCoding(_ head: borrowing RequestHead) -> String? {
+    mutating func bodyCoding(_ head: inout RequestHead) -> String? {
         guard let line = head.first(.contentEncoding) else { return nil }
         let bytes = input.bytes
         if line.value.isEmpty || bytes.equalsIgnoringCase("identity", in: line.value) { return nil }
@@ -240,7 +243,7 @@ extension DownstreamConnection {
     ///
     /// `x-request-timeout-ms` in milliseconds, `x-stainless-read-timeout` in seconds (the official
     /// client's), `x-envoy-expected-rq-timeout-ms` from trusted peers only.
-    mutating func callerLimit(_ head: borrowing RequestHead, trusts: Bool) -> Nanoseconds {
+    mutating func callerLimit(_ head: inout RequestHead, trusts: Bool) -> Nanoseconds {
         var limit = Nanoseconds.zero
         func take(_ field: KnownField, _ unit: Nanoseconds) {
             guard let line = head.first(field), line.value.count <= 9 else { return }
@@ -263,30 +266,33 @@ extension DownstreamConnection {
 
     /// Keeps what will be sent upstream of the head: target, authorization, fields.
     mutating func keepForwarded(
-        _ head: borrowing RequestHead, in exchange: inout Exchange, trusts: Bool, isTLS: Bool
+        _ head: inout RequestHead, _ kept: inout KeptHead, in exchange: inout Exchange,
+        trusts: Bool, isTLS: Bool
     ) {
         let bytes = input.bytes
         if exchange.record.route.isMultipart, let type = head.first(.contentType) {
             exchange.multipart = MultipartPeek(contentType: bytes.extracting(type.value))
                 .map { Pinned($0) }
         }
-        RequestForwarding.keep(
-            head, bytes, client: client, trusts: trusts, isTLS: isTLS, in: &exchange.request,
+        kept.keep(
+            &head, bytes, client: client, trusts: trusts, isTLS: isTLS, in: &exchange.request,
             targetCount: &exchange.targetCount, authorizationCount: &exchange.authorizationCount,
             fieldsCount: &exchange.fieldsCount)
     }
 
     /// Moves body bytes from the input to the exchange, past the peek.
     mutating func moveBody(
-        into exchange: inout Exchange, _ peek: inout RequestPeek, bytesMax: Int,
-        _ pool: BufferPool
+        into exchange: inout Exchange, _ peek: inout RequestPeek,
+        like template: inout RequestTemplate, bytesMax: Int, _ pool: BufferPool
     ) -> BodyProgress {
         var offset = 0
         while true {
             switch exchange.bodyDecoder.next(input.bytes, from: offset) {
             case .data(let range):
                 guard exchange.bodyCount + range.count <= bytesMax else { return .tooLarge }
-                peek.feed(input.bytes.extracting(range))
+                peek.feed(
+                    input.bytes.extracting(range), isLast: exchange.bodyDecoder.isComplete,
+                    like: &template)
                 exchange.multipart?.value.feed(input.bytes.extracting(range))
                 exchange.request.append(input.bytes, range)
                 offset = range.upperBound

@@ -16,6 +16,22 @@ struct UpstreamPool {
     static let idleMaxDefault = Nanoseconds.seconds(4)
     /// Idle connections kept per replica and worker at most.
     static let countMax = 1_024
+
+    /// A connection comes to the front; answers which was there.
+    mutating func added(_ slot: UInt32) -> UInt32 {
+        let next = newest
+        newest = slot
+        if oldest == noSlot { oldest = slot }
+        count += 1
+        return next
+    }
+
+    /// A connection between these neighbours is gone.
+    mutating func removed(next: UInt32, previous: UInt32) {
+        if next == noSlot { oldest = previous }
+        if previous == noSlot { newest = next }
+        count -= 1
+    }
 }
 
 /// The lists of all replicas, by pool and replica slot: no hashing on a request's way.
@@ -29,10 +45,10 @@ struct UpstreamPools {
         get {
             key.slot < lists[key.pool].count ? lists[key.pool][key.slot] : UpstreamPool()
         }
-        set {
+        _modify {
             // Bounded: a pool has at most 1,024 slots.
             while lists[key.pool].count <= key.slot { lists[key.pool].append(UpstreamPool()) }
-            lists[key.pool][key.slot] = newValue
+            yield &lists[key.pool][key.slot]
         }
     }
 
@@ -95,17 +111,13 @@ extension Worker {
             close(upstream: u)
             return
         }
-        var list = idle[key]
+        let next = idle[key].added(u)
         upstreams[u].stage = .idle
         upstreams[u].exchange = noSlot
         upstreams[u].idleSince = now
         upstreams[u].idlePrevious = noSlot
-        upstreams[u].idleNext = list.newest
-        if list.newest != noSlot { upstreams[list.newest].idlePrevious = u }
-        list.newest = u
-        if list.oldest == noSlot { list.oldest = u }
-        list.count += 1
-        idle[key] = list
+        upstreams[u].idleNext = next
+        if next != noSlot { upstreams[next].idlePrevious = u }
         progress.with(key.pool) { $0.connectionsChanged(slot: key.slot, idle: 1) }
         if sweepTimer == TimerWheel.none {
             sweepTimer = timers.value.schedule(Self.sweepToken, at: now + Self.sweepInterval)
@@ -115,18 +127,12 @@ extension Worker {
     /// Takes an idle connection out of its list.
     func unlinkIdle(_ u: UInt32) {
         let key = upstreams[u].replica
-        var list = idle[key]
         let (next, previous) = (upstreams[u].idleNext, upstreams[u].idlePrevious)
-        if next != noSlot {
-            upstreams[next].idlePrevious = previous
-        } else {
-            list.oldest = previous
-        }
-        if previous != noSlot { upstreams[previous].idleNext = next } else { list.newest = next }
+        if next != noSlot { upstreams[next].idlePrevious = previous }
+        if previous != noSlot { upstreams[previous].idleNext = next }
         upstreams[u].idleNext = noSlot
         upstreams[u].idlePrevious = noSlot
-        list.count -= 1
-        idle[key] = list
+        idle[key].removed(next: next, previous: previous)
         progress.with(key.pool) { $0.connectionsChanged(slot: key.slot, idle: -1) }
     }
 

@@ -3,7 +3,7 @@ import SluiceTime
 /// All scenarios, in the order of ADMISSION.md section 7.
 package enum Scenarios {
     package static let all: [Scenario] =
-        [model] + routing + overload + change + sharing + clients
+        [model] + routing + overload + unknown + change + sharing + clients
 
     /// The scenario of that name, whatever the case of its letters.
     package static func named(_ name: String) -> Scenario? {

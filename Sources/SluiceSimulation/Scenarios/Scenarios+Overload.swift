@@ -74,7 +74,9 @@ extension Scenarios {
     ) { run in
         let mean = 1.2 * run.capacity.requestsPerSecond
         let stream = RequestStream(.bursts(perSecond: mean, Study.bursts))
-        let result = run.run(FleetConfiguration(streams: [stream]))
+        var fleet = FleetConfiguration(streams: [stream])
+        fleet.measured = .seconds(600)
+        let result = run.run(fleet)
         return [run.goodput(result), result.goodShareOfAdmitted()]
     }
 

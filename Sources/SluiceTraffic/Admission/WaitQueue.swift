@@ -23,14 +23,15 @@ struct WaitQueue: Sendable {
     private(set) var bytes = 0
     /// No deadline of the queue is earlier; lets a tick skip the walk.
     private(set) var deadlineFloor = Instant.never
-    /// When somebody began to wait who was alone; unset when nobody waits.
-    private(set) var since = Instant.unset
+    /// When somebody began to wait who was alone in his class; unset when nobody waits.
+    private var beginnings: [Instant]
 
     /// - Parameter policy: its classes and tenants.
     init(_ policy: AdmissionPolicy = AdmissionPolicy()) {
         let weights = policy.tenants.map(\.weight)
         tenantCount = weights.count
         turns = policy.classes.map { _ in TenantTurns(weights: weights) }
+        beginnings = policy.classes.map { _ in .unset }
         lists = [WaitList](
             repeating: WaitList(), count: Self.workersMax + weights.count * policy.classes.count)
     }
@@ -63,6 +64,16 @@ struct WaitQueue: Sendable {
         var total = 0
         for index in 0..<min(bound, turns.count) { total += turns[index].backlog }
         return total
+    }
+
+    /// Since when somebody of this class or a more urgent one has waited at all times; nil when nobody
+    /// does.
+    func since(upTo classIndex: Int) -> Instant? {
+        var earliest: Instant?
+        for index in 0...classIndex where beginnings[index].isSet {
+            earliest = min(earliest ?? beginnings[index], beginnings[index])
+        }
+        return earliest
     }
 
     /// The first in a line; −1 when it is empty.
@@ -115,9 +126,10 @@ struct WaitQueue: Sendable {
         } else {
             link(index, to: line(of: node))
         }
-        turns[Int(node.request.classIndex)].add(Int(node.request.tenant))
+        let classIndex = Int(node.request.classIndex)
+        if turns[classIndex].backlog == 0 { beginnings[classIndex] = now }
+        turns[classIndex].add(Int(node.request.tenant))
         bytes += node.bodyBytes
-        if count == 0 { since = now }
         count += 1
         deadlineFloor = min(deadlineFloor, node.deadline)
         return QueueTicket(slot: UInt32(index), generation: generation)
@@ -200,12 +212,12 @@ struct WaitQueue: Sendable {
     private mutating func leaveLine(_ index: Int32) {
         let node = nodes[Int(index)]
         unlink(index, from: line(of: node))
-        turns[Int(node.request.classIndex)].remove(Int(node.request.tenant))
+        let classIndex = Int(node.request.classIndex)
+        turns[classIndex].remove(Int(node.request.tenant))
+        if turns[classIndex].backlog == 0 { beginnings[classIndex] = .unset }
         bytes -= node.bodyBytes
         count -= 1
-        guard count == 0 else { return }
-        deadlineFloor = .never
-        since = .unset
+        if count == 0 { deadlineFloor = .never }
     }
 
     private mutating func free(_ index: Int32) {

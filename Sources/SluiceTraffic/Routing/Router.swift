@@ -23,6 +23,8 @@ enum Router {
         var promptBacklogMax = Double.infinity
         /// How much later than elsewhere a first token may come at the request's home, seconds.
         var detourMax = 0.0
+        /// Whether a class's share of a window holds.
+        var sharesBind = true
     }
 
     /// Predictions closer than this are alike, seconds. Source: ADMISSION section 5.3.
@@ -159,7 +161,7 @@ enum Router {
     private static func hasRoom(
         _ lane: RouteLane, _ request: RouteRequest, _ tokens: Double, _ rule: Rule
     ) -> Bool {
-        if request.maxShare < 1 {
+        if rule.sharesBind, request.maxShare < 1 {
             let share = max(1, (Double(lane.limit) * request.maxShare).rounded(.down))
             guard Double(lane.inflight) < share else { return false }
         }

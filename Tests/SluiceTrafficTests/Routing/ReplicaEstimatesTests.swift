@@ -40,17 +40,17 @@ struct ReplicaEstimatesTests {
     @Test("alone, a prompt's time is learned at once; in a crowd only the lower envelope")
     func promptTime() {
         var alone = ReplicaEstimates(slotsMax: nil)
-        alone.observe(firstOutput: 5.0125, tokens: 1_000, backlog: 1_000, crowd: .nobody)
+        alone.observe(firstOutput: 5.025, tokens: 1_000, backlog: 1_000, crowd: .nobody)
         #expect(abs(alone.promptTime - 0.005) < 1e-6)
         var crowd = ReplicaEstimates(slotsMax: nil)
         for _ in 0..<200 {
-            crowd.observe(firstOutput: 0.0525, tokens: 1_000, backlog: 1_000, crowd: .room)
+            crowd.observe(firstOutput: 0.065, tokens: 1_000, backlog: 1_000, crowd: .room)
         }
         #expect(abs(crowd.promptTime - 4e-5) < 1e-6)
         // A second of queueing in every tenth request is no slower engine.
         for index in 0..<200 {
             let queue = index % 10 == 0 ? 1.0 : 0
-            crowd.observe(firstOutput: 0.0525 + queue, tokens: 1_000, backlog: 1_000, crowd: .room)
+            crowd.observe(firstOutput: 0.065 + queue, tokens: 1_000, backlog: 1_000, crowd: .room)
         }
         #expect(crowd.promptTime < 4.2e-5)
         // Prompts of a few tokens say nothing.
@@ -68,22 +68,77 @@ struct ReplicaEstimatesTests {
         #expect(estimates.promptTime > 1.2e-3)
     }
 
-    @Test("requests that wait show how many run; without, the guess grows again")
-    func slots() {
+    /// Reads pages a second apart.
+    private struct Scraped {
         var estimates = ReplicaEstimates(slotsMax: nil)
-        #expect(estimates.slots == 256)
-        estimates.observe(waiting: 9, running: 64, slotsMax: nil)
-        #expect(estimates.slots == 64)
-        // Up to two wait between two steps of an engine that has room.
-        estimates.observe(waiting: 2, running: 60, slotsMax: nil)
-        #expect(estimates.slots == 65)
-        estimates.observe(waiting: 0, running: 80, slotsMax: nil)
-        #expect(estimates.slots == 81)
-        estimates.observe(waiting: 50, running: 0, slotsMax: nil)
-        #expect(estimates.slots == 1)
+        var now = Instant(nanoseconds: 1_000_000_000)
+
+        mutating func scrape(
+            waiting: Double, running: Double, inflight: Int, kvUsage: Double = 0.1
+        ) {
+            now = now + .seconds(1)
+            estimates.observe(
+                LoadScrape(waiting: waiting, running: running, kvUsage: kvUsage),
+                inflight: inflight, slotsMax: nil, decodes: true, now: now)
+        }
+    }
+
+    @Test("requests that wait show how many run at once")
+    func slots() {
+        var engine = Scraped()
+        #expect(engine.estimates.slots == 256)
+        engine.scrape(waiting: 9, running: 64, inflight: 73)
+        #expect(engine.estimates.slots == 64)
+        // One that waits may have come between two steps; in two pages in a row it has not.
+        engine = Scraped()
+        engine.scrape(waiting: 1, running: 30, inflight: 31)
+        #expect(engine.estimates.slots == 256)
+        engine.scrape(waiting: 1, running: 30, inflight: 31)
+        #expect(engine.estimates.slots == 30)
+        engine.scrape(waiting: 50, running: 0, inflight: 50)
+        #expect(engine.estimates.slots == 1)
         var told = ReplicaEstimates(slotsMax: 8)
-        told.observe(waiting: 0, running: 0, slotsMax: 8)
+        told.observe(
+            LoadScrape(waiting: 0, running: 0), inflight: 8, slotsMax: 8, decodes: true, now: start)
         #expect(told.slots == 8)
+    }
+
+    @Test("one slot more is tried where all are in use, and ever later after each failure")
+    func slotTries() {
+        var engine = Scraped()
+        engine.scrape(waiting: 3, running: 4, inflight: 7)
+        #expect(engine.estimates.slots == 4)
+        engine.scrape(waiting: 0, running: 3, inflight: 3)
+        #expect(engine.estimates.slots == 4, "not all in use: nothing to try")
+        var tries: [Int] = []
+        for second in 0..<100 {
+            let used = Int(engine.estimates.slots)
+            engine.scrape(waiting: used > 4 ? 1 : 0, running: 4, inflight: used)
+            if engine.estimates.slots == 5 { tries.append(second) }
+        }
+        let gaps = zip(tries.dropFirst(), tries).map { $0 - $1 }
+        #expect(gaps.count >= 4)
+        #expect(zip(gaps.dropFirst(), gaps).allSatisfy { $0 > $1 })
+        // It has more now, as another's load shows: each try succeeds, one a second.
+        engine.scrape(waiting: 0, running: 6, inflight: 4)
+        engine.now = engine.now + .seconds(600)
+        for _ in 0..<10 {
+            let used = engine.estimates.slots
+            engine.scrape(waiting: 0, running: used, inflight: Int(used))
+        }
+        #expect(engine.estimates.slots > 12)
+    }
+
+    @Test("full by its cache it has room again any moment; a level a little lower is the same")
+    func levels() {
+        var engine = Scraped()
+        engine.scrape(waiting: 5, running: 40, inflight: 45)
+        engine.scrape(waiting: 1, running: 38, inflight: 40)
+        #expect(engine.estimates.slots == 40)
+        engine.scrape(waiting: 5, running: 20, inflight: 25, kvUsage: 0.95)
+        #expect(engine.estimates.slots == 20)
+        engine.scrape(waiting: 0, running: 20, inflight: 20, kvUsage: 0.9)
+        #expect(engine.estimates.slots == 21)
     }
 
     @Test(

@@ -5,7 +5,7 @@ import Testing
 @testable import SluiceVLLM
 
 /// Whole events go a shorter way than cut ones; both must come to the same.
-@Suite struct EventTemplateTests {
+@Suite struct TextTemplateTests {
     /// Contents that are easy, odd, and wrong, as they stand in the JSON.
     private static let contents = [
         "a", " token", "", #"\n"#, #"\""#, #"\\"#, #"\\\""#, #"a\"#, #"a\\"#, #"\u00e9"#,
@@ -76,7 +76,7 @@ import Testing
     }
 
     @Test func `an event with more around its text than fits is read in full each time`() {
-        let long = String(repeating: "x", count: EventTemplate.bytesMax)
+        let long = String(repeating: "x", count: TextTemplate<448>.bytesMax)
         let event = Self.chunk("a").replacing("chatcmpl-1", with: long)
         var classifier = EventClassifier(route: .chatCompletions)
         for _ in 0..<3 { #expect(classifier.take(Array(event.utf8).span) == .content) }
