@@ -23,7 +23,7 @@ STRETCH ?= 5
 
 CFLAGS_BENCH := -O2 -Wall -Wextra -Werror
 
-.PHONY: help run demo build test lint format unit clients simulation faults sanitizers summary bench \
+.PHONY: help run demo build test lint format unit clients simulation admission-docs faults sanitizers summary bench \
 	bench-tools soak instructions test-vllm container-check clean setup-run setup-test setup-count setup-bench
 .NOTPARALLEL:
 
@@ -63,6 +63,9 @@ bench: setup-bench build bench-tools ## compares with nginx and HAProxy, writes 
 
 simulation: build ## the scenarios of the specification in the simulator (SCENARIOS='T3 T5')
 	@.build/release/sluice simulate $(foreach name,$(SCENARIOS),--scenario $(name))
+
+admission-docs: build ## figures and pictures of docs/admission.md, from the simulator
+	@python3 scripts/admission_docs.py
 
 faults: setup-test build ## every fault of replicas, host and operators, with its figures
 	@scripts/client-tests.sh Tests/Faults

@@ -77,7 +77,8 @@ let package = Package(
                 "SluiceBytes", "SluiceEndpoint", "SluiceExchange", "SluiceHTTP", "SluiceReactor",
                 "SluiceTelemetry", "SluiceTime", "SluiceTraffic", "SluiceVLLM", logging,
             ]),
-        module("SluiceSimulation", ["SluiceTime", "SluiceTraffic"]),
+        module(
+            "SluiceSimulation", ["SluiceBytes", "SluiceTelemetry", "SluiceTime", "SluiceTraffic"]),
         module(
             "VLLMSimulator",
             [
@@ -95,7 +96,8 @@ let package = Package(
             dependencies: [
                 "SluiceBench", "SluiceBytes", "SluiceConfig", "SluiceEndpoint", "SluiceExchange",
                 "SluiceHTTP", "SluiceProxy", "SluiceReactor", "SluiceSimulation", "SluiceTelemetry",
-                "SluiceTime", "SluiceVLLM", "VLLMSimulator", argumentParser, logging,
+                "SluiceTime", "SluiceTraffic", "SluiceVLLM", "VLLMSimulator", argumentParser,
+                logging,
             ],
             swiftSettings: strict),
         .executableTarget(
@@ -121,7 +123,9 @@ let package = Package(
                 "SluiceSimulation", "SluiceTime", "VLLMSimulator",
             ],
             resources: [.copy("Fixtures")]),
-        tests("SluiceSimulationTests", ["SluiceSimulation", "SluiceTime"]),
+        tests(
+            "SluiceSimulationTests",
+            ["SluiceBytes", "SluiceSimulation", "SluiceTelemetry", "SluiceTime", "SluiceTraffic"]),
         .target(
             name: "EndpointTestSupport",
             dependencies: ["SluiceBytes", "SluiceEndpoint", "SluiceReactor", "SluiceTime"],

@@ -17,6 +17,7 @@ extension Configuration {
         case .standardOutput: lines.append("log      stdout")
         case .file(let path): lines.append("log      \(path)")
         }
+        if let path = settings.arrivalTrace { lines.append("trace    \(path)") }
         if settings.classes.contains(where: { $0.timeToFirstToken != nil }) {
             let classes = settings.classes.map { one in
                 one.name + (one.timeToFirstToken.map { " (ttft \(DurationText.text($0)))" } ?? "")

@@ -11,6 +11,7 @@ package struct ServeFlags: Sendable, Equatable {
     package var tlsCertificate: String?
     package var tlsKey: String?
     package var accessLog: String?
+    package var arrivalTrace: String?
     package var firstTokenObjective: String?
     /// `--replica`, repeated: one pool called `default`.
     package var replicas: [String] = []
@@ -31,6 +32,7 @@ package struct ServeFlags: Sendable, Equatable {
             ("listen", "--listen", listen), ("status", "--status", status),
             ("admin", "--admin", admin), ("workers", "--workers", workers),
             ("access_log", "--access-log", accessLog),
+            ("arrival_trace", "--arrival-trace", arrivalTrace),
             ("ttft_slo", "--ttft-slo", firstTokenObjective),
         ]
         var entries = single.compactMap { key, flag, text in text.map { entry(key, flag, $0) } }

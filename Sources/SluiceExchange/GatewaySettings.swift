@@ -16,6 +16,8 @@ package struct GatewaySettings: Sendable, Equatable {
     package var limits = Limits()
     package var timeouts = Timeouts()
     package var accessLog = AccessLog.standardOutput
+    /// File to which the shapes of requests are written, for replays; nil is off.
+    package var arrivalTrace: String?
     /// Peers whose forwarding headers and class or tenant headers are believed: CIDR blocks.
     package var trustedProxies: [String] = []
     /// Whether vLLM's admin and development routes are forwarded. Default off.

@@ -72,6 +72,12 @@ struct ServeOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
+            "File for the shapes of requests, replayed by `sluice simulate --trace`. (default: off)",
+            valueName: "file"))
+    var arrivalTrace: String?
+
+    @Option(
+        help: ArgumentHelp(
             "Objective for the time to the first token, such as 500ms: requests that would miss it are refused. (default: none)",
             valueName: "span"))
     var ttftSlo: String?
@@ -86,6 +92,7 @@ struct ServeOptions: ParsableArguments {
         flags.tlsCertificate = tlsCert
         flags.tlsKey = tlsKey
         flags.accessLog = accessLog
+        flags.arrivalTrace = arrivalTrace
         flags.firstTokenObjective = ttftSlo
         return flags
     }

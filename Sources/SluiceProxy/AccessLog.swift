@@ -6,10 +6,11 @@ import Synchronization
 
 // Lines are formatted by the worker into a buffer of its own and handed over in batches, behind a
 // lock held for a copy, to the log thread, which alone writes. A stalled pipe or a full disk costs
-// lines, which are counted, and nothing else.
+// lines, which are counted, and nothing else. The access log and the arrival trace each have their
+// own outboxes and thread.
 
-/// One worker's lines on their way to the log thread.
-final class AccessLogOutbox: Sendable {
+/// One worker's lines on their way to a log thread.
+final class LogOutbox: Sendable {
     /// Bytes waiting for the log thread at most; lines beyond are dropped and counted.
     static let bytesMax = 4 << 20
 
@@ -27,6 +28,13 @@ final class AccessLogOutbox: Sendable {
 
     private let box = Guarded(Box())
     private let dropped = Atomic<Int>(0)
+    private let closed = Atomic<Bool>(false)
+
+    /// Whether nobody writes lines any more: the file is at its bound.
+    var isClosed: Bool {
+        get { closed.load(ordering: .relaxed) }
+        set { closed.store(newValue, ordering: .relaxed) }
+    }
 
     /// Lines dropped since start.
     var linesDropped: Int { dropped.load(ordering: .relaxed) }
@@ -60,31 +68,31 @@ final class AccessLogOutbox: Sendable {
     }
 }
 
-/// Formats one worker's lines.
-final class AccessLogWriter {
+/// One worker's lines until they are handed over.
+final class LogBatch {
     /// Bytes formatted before they are handed over.
     static let batchBytes = 32_768
     static let flushInterval = Nanoseconds.milliseconds(200)
 
-    private let outbox: AccessLogOutbox?
-    private var lines = Pinned(ByteBuffer())
-    private var formatter: AccessLogFormatter
+    private let outbox: LogOutbox?
+    private(set) var lines = Pinned(ByteBuffer())
     private var lineCount = 0
     private var flushAt = Instant.unset
 
-    /// - Parameter outbox: nil writes no log.
-    init(_ outbox: AccessLogOutbox?, names: NameTables) {
-        self.outbox = outbox
-        formatter = AccessLogFormatter(names)
+    /// - Parameter outbox: nil where there is no log.
+    init(_ outbox: LogOutbox?) { self.outbox = outbox }
+
+    /// Whether anybody writes lines.
+    var isWanted: Bool {
+        guard let outbox else { return false }
+        return !outbox.isClosed
     }
 
     /// When what waits must be handed over; never while nothing does.
     var due: Instant { flushAt.isSet ? flushAt : .never }
 
-    /// Changes nothing in the record: a borrow of it would be passed as a copy.
-    func write(_ record: inout ExchangeRecord, now: Instant) {
-        guard outbox != nil else { return }
-        formatter.append(&record, into: &lines.value)
+    /// One line more is in ``lines``.
+    func added(now: Instant) {
         lineCount += 1
         if lines.value.count >= Self.batchBytes {
             flush()
@@ -92,9 +100,6 @@ final class AccessLogWriter {
             flushAt = now + Self.flushInterval
         }
     }
-
-    /// Uses new names from now on.
-    func adopt(_ names: NameTables) { formatter = AccessLogFormatter(names) }
 
     /// Hands over what has waited long enough.
     @inline(__always) func flushIfDue(now: Instant) {
@@ -107,4 +112,52 @@ final class AccessLogWriter {
         lineCount = 0
         flushAt = .unset
     }
+}
+
+/// Formats one worker's lines of the access log.
+final class AccessLogWriter {
+    let batch: LogBatch
+    private var formatter: AccessLogFormatter
+
+    /// - Parameter outbox: nil writes no log.
+    init(_ outbox: LogOutbox?, names: NameTables) {
+        batch = LogBatch(outbox)
+        formatter = AccessLogFormatter(names)
+    }
+
+    /// Changes nothing in the record: a borrow of it would be passed as a copy.
+    func write(_ record: inout ExchangeRecord, now: Instant) {
+        guard batch.isWanted else { return }
+        formatter.append(&record, into: &batch.lines.value)
+        batch.added(now: now)
+    }
+
+    /// Uses new names from now on.
+    func adopt(_ names: NameTables) { formatter = AccessLogFormatter(names) }
+}
+
+/// Formats one worker's lines of the arrival trace.
+final class ArrivalTraceWriter {
+    let batch: LogBatch
+    private let start: Instant
+    private var formatter: ArrivalTraceFormatter
+
+    /// - Parameters:
+    ///   - outbox: nil writes none.
+    ///   - start: what offsets are counted from.
+    init(_ outbox: LogOutbox?, names: NameTables, start: Instant) {
+        batch = LogBatch(outbox)
+        self.start = start
+        formatter = ArrivalTraceFormatter(names, start: start)
+    }
+
+    /// Changes nothing in the record: a borrow of it would be passed as a copy.
+    func write(_ record: inout ExchangeRecord, now: Instant) {
+        guard batch.isWanted, ArrivalTraceFormatter.wants(record) else { return }
+        formatter.append(&record, into: &batch.lines.value)
+        batch.added(now: now)
+    }
+
+    /// Uses new names from now on.
+    func adopt(_ names: NameTables) { formatter = ArrivalTraceFormatter(names, start: start) }
 }

@@ -57,6 +57,8 @@ extension Exchange {
         arrival.bodyBytes = bodyCount
         arrival.promptBytes = peek.facts.promptBytes
         arrival.promptTokens = peek.facts.promptTokens &+ peek.facts.mediaParts &* 1_000
+        record.promptTokensEstimated = Int32(
+            clamping: arrival.promptTokens &+ arrival.promptBytes / 4)
         arrival.sequences = peek.facts.sequences
         arrival.isStream = peek.facts.isStream
         let tokensMax = peek.outputTokensMax()

@@ -121,7 +121,7 @@ package final class Gateway {
         reserveDescriptors()
         var hasStuck = false
         do throws(SystemError) {
-            let log = try AccessLogThread(shared: shared)
+            let logs = [try LogThread(accessLog), try LogThread(arrivalTrace)]
             var threads = ThreadGroup()
             for (index, start) in listeners.enumerated() {
                 let shared = shared
@@ -137,7 +137,7 @@ package final class Gateway {
                 hasStuck = true
             }
             if hasStuck { threads.abandon() } else { threads.join() }
-            log?.stop()
+            for log in logs { log?.stop() }
         } catch {
             throw .system(error)
         }
@@ -152,6 +152,24 @@ package final class Gateway {
 }
 
 extension Gateway {
+    /// Bytes of an arrival trace at most: about a million requests.
+    static let traceBytesMax = 64 << 20
+
+    private var accessLog: LogFile {
+        LogFile(
+            name: "access log", target: shared.settings.accessLog, outboxes: shared.outboxes,
+            reopens: shared.reopensLog, note: { [shared] in shared.note($0) })
+    }
+
+    private var arrivalTrace: LogFile {
+        LogFile(
+            name: "arrival trace",
+            target: shared.settings.arrivalTrace.map { .file($0) } ?? .off,
+            head: ArrivalTraceFormatter.head, bytesMax: Self.traceBytesMax,
+            outboxes: shared.traceOutboxes, reopens: shared.reopensTrace,
+            note: { [shared] in shared.note($0) })
+    }
+
     /// Room for both sides of every connection; says so where the system grants less.
     private func reserveDescriptors() {
         let connections = shared.settings.limits.connectionsMax

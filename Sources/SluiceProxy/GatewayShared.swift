@@ -20,7 +20,11 @@ final class GatewayShared: Sendable {
     let mailboxes: [Mailbox<WorkerMessage>]
     let shards: [MetricShard]
     /// One per worker; empty where no log is written.
-    let outboxes: [AccessLogOutbox]
+    let outboxes: [LogOutbox]
+    /// One per worker; empty where no arrival trace is written.
+    let traceOutboxes: [LogOutbox]
+    /// What the offsets of the arrival trace are counted from.
+    let start = MonotonicClock.now()
     let heartbeats: Heartbeats
     /// The bounds of all histograms, the configured objectives among them.
     let scales: BucketScales
@@ -33,8 +37,9 @@ final class GatewayShared: Sendable {
     let responses = Guarded(ResponseOwners())
     /// Set with the first poison: until then no body is hashed to look for it.
     let hasPoison = Atomic<Bool>(false)
-    /// The log thread is to open its file anew: it has been moved away.
-    let reopensLog = Atomic<Bool>(false)
+    /// The log threads are to open their files anew: they have been moved away.
+    let reopensLog = SharedFlag()
+    let reopensTrace = SharedFlag()
     private let readiness = Atomic<Bool>(false)
     let control: Mailbox<ControlMessage>
     let logger: Logger
@@ -49,7 +54,8 @@ final class GatewayShared: Sendable {
         server = Guarded(serverTLS)
         self.settings = settings
         self.logger = logger
-        outboxes = settings.accessLog == .off ? [] : (0..<workers).map { _ in AccessLogOutbox() }
+        outboxes = settings.accessLog == .off ? [] : (0..<workers).map { _ in LogOutbox() }
+        traceOutboxes = settings.arrivalTrace == nil ? [] : (0..<workers).map { _ in LogOutbox() }
         self.directory = Guarded(directory)
         let tenants = TenantTable(settings.tenants)
         pools = settings.pools.map { pool in

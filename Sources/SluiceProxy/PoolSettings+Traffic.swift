@@ -3,7 +3,7 @@ import SluiceTraffic
 
 extension PoolSettings {
     /// The bounds that the pool's gate enforces.
-    var admissionLimits: AdmissionLimits {
+    package var admissionLimits: AdmissionLimits {
         var limits = AdmissionLimits()
         limits.queueLengthMax = queueLengthMax
         limits.queueBytesMax = queueBytesMax
@@ -19,10 +19,14 @@ extension PoolSettings {
         health.scrapeInterval = scrapeInterval
         return health
     }
-
 }
 
 extension GatewaySettings {
+    /// Who may enter a pool of a gateway that has just started.
+    package func admissionPolicy(for pool: PoolSettings) -> AdmissionPolicy {
+        admissionPolicy(for: pool, tenants: TenantTable(tenants))
+    }
+
     /// Who may enter a pool.
     ///
     /// - Parameter tenants: the numbers that arrivals have.

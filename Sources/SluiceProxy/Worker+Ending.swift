@@ -143,6 +143,7 @@ extension Worker {
         }
         shard.finished(&exchanges[e].record)
         log.write(&exchanges[e].record, now: now)
+        trace.write(&exchanges[e].record, now: now)
         endsToWait(e)
         releaseRequest(e)
         pool.release(&exchanges[e].partialEvent)

@@ -58,6 +58,7 @@ final class Worker {
     let pools: ObjectList<ReplicaPool>
     let progress: ObjectList<ReplicaProgress>
     let log: AccessLogWriter
+    let trace: ArrivalTraceWriter
     let headLimits: HeadLimits
     var listener: ListenerSocket?
     /// This worker's copy; read in place, for a copy of it retains a dozen things.
@@ -123,6 +124,9 @@ final class Worker {
         log = AccessLogWriter(
             shared.outboxes.isEmpty ? nil : shared.outboxes[index],
             names: directory.value.names)
+        trace = ArrivalTraceWriter(
+            shared.traceOutboxes.isEmpty ? nil : shared.traceOutboxes[index],
+            names: directory.value.names, start: shared.start)
         try poller.add(
             mailbox.descriptor, .read, Token(kind: .mailbox, slot: 0, generation: 0))
         try poller.add(listener.descriptor, .read, Self.listenerToken)
@@ -159,8 +163,9 @@ final class Worker {
     /// Until the next timer, or until the log's lines must be handed over.
     private func sleepTime() -> Nanoseconds? {
         let sleep = timers.value.sleep(now: now)
-        guard log.due < .never else { return sleep }
-        return min(sleep ?? .seconds(1), max(.zero, log.due - now))
+        let due = min(log.batch.due, trace.batch.due)
+        guard due < .never else { return sleep }
+        return min(sleep ?? .seconds(1), max(.zero, due - now))
     }
 
     private func handle(_ event: PollEvent) {
@@ -198,7 +203,8 @@ final class Worker {
             shared.wake(wakes, except: index)
             if wakes.contains(index) { takeGrants() }
         } while !sends.isEmpty || !turnWakes.isEmpty
-        log.flushIfDue(now: now)
+        log.batch.flushIfDue(now: now)
+        trace.batch.flushIfDue(now: now)
         guard !graveyard.isEmpty else { return }
         for token in graveyard {
             switch token.kind {
@@ -245,6 +251,7 @@ final class Worker {
         let old = directory.value
         directory.value = shared.currentDirectory()
         log.adopt(directory.value.names)
+        trace.adopt(directory.value.names)
         for key in idle.keys where directory.value.endpoint(key) !== old.endpoint(key) {
             dropIdle(of: key)
         }
@@ -339,7 +346,8 @@ final class Worker {
         }
         for key in idle.keys { dropIdle(of: key) }
         timers.value.cancel(&sweepTimer)
-        log.flush()
+        log.batch.flush()
+        trace.batch.flush()
         // The dead are buried at the end of a turn; make sure that there is one.
         mailbox.wake()
     }

@@ -30,6 +30,14 @@ package struct OutputFile: ~Copyable, Sendable {
         guard descriptor >= 0 else { throw SystemError(call: "open \(path)") }
     }
 
+    /// Bytes in the file; 0 for what is no file. Source: fstat(2).
+    package var size: Int {
+        var status = stat()
+        // Safety: the struct is ours for the call.
+        guard unsafe fstat(descriptor, &status) == 0 else { return 0 }
+        return Int(status.st_size)
+    }
+
     deinit {
         if isOurs && descriptor >= 0 { close(descriptor) }
     }

@@ -88,6 +88,9 @@ package struct ExchangeRecord: Sendable {
     package var bytesOut: UInt64 = 0
     /// Prompt tokens by `usage`, -1 where unknown.
     package var promptTokens: Int32 = -1
+    /// Prompt tokens guessed from the body, before anybody has counted them; -1 where it was not
+    /// read.
+    package var promptTokensEstimated: Int32 = -1
     /// Prompt tokens found in the replica's cache by `usage`, -1 where unknown.
     package var cachedTokens: Int32 = -1
     /// Generated tokens by `usage`, -1 where unknown.

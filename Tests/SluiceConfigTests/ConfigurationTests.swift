@@ -138,6 +138,8 @@ import Testing
         ("access_log: stdot", "Did you mean stdout?"),
         ("access_log: /no/such/dir/log", "the directory `/no/such/dir` does not exist"),
         ("access_log: /tmp", "`/tmp` is a directory"),
+        ("arrival_trace: stdout", "For a file write ./stdout."),
+        ("arrival_trace: /no/such/dir/a.csv", "the directory `/no/such/dir` does not exist"),
         ("trusted_proxies: 10.0.0.0/8", "Write it as [10.0.0.0/8]"),
         (
             "trusted_proxies: [10.0.0.1/8]",

@@ -64,8 +64,8 @@ import Testing
     @Test func `every single-valued top-level key has a variable`() {
         #expect(
             Environment.keys == [
-                "listen", "status", "admin", "workers", "access_log", "admin_routes", "ttft_slo",
-                "default_class",
+                "listen", "status", "admin", "workers", "access_log", "arrival_trace",
+                "admin_routes", "ttft_slo", "default_class",
             ])
     }
 

@@ -261,6 +261,38 @@ extension GatewayTests {
             #expect(isWritten)
         }
 
+        @Test func `the arrival trace has the shape of each request and nothing else`() throws {
+            let path = NSTemporaryDirectory() + "sluice-e2e-\(UUID().uuidString).csv"
+            defer { try? FileManager.default.removeItem(atPath: path) }
+            let upstream = try ScriptedUpstream { peer in
+                while peer.nextRequest() != nil { peer.answer("{}") }
+            }
+            try GatewayUnderTest.run([upstream], change: { $0.arrivalTrace = path }) { gateway in
+                for _ in 0..<3 {
+                    _ = try gateway.ask(
+                        chat(
+                            #"{"model":"tiny","max_tokens":9,"prompt":"a very long secret"}"#,
+                            fields: "x-request-id: hidden\r\nauthorization: Bearer hidden\r\n"))
+                }
+                // No replica would have seen it.
+                _ = try gateway.ask("GET /nowhere HTTP/1.1\r\nhost: a\r\n\r\n")
+            }
+            let text = try String(contentsOfFile: path, encoding: .utf8)
+            let lines = text.split(separator: "\n")
+            #expect(lines.count == 5)
+            #expect(lines[0] == "# sluice arrival trace 1")
+            for line in lines.dropFirst(2) {
+                let fields = line.split(separator: ",", omittingEmptySubsequences: false)
+                #expect(fields.count == 9)
+                #expect(fields.dropFirst().prefix(2) == ["chat_completions", "standard"])
+                #expect(fields[5...7] == ["9", "0", "ok"])
+                #expect((Int(fields[4]) ?? 0) > 0)
+            }
+            for secret in ["secret", "hidden", "127.0.0.1", "tiny"] {
+                #expect(!text.contains(secret))
+            }
+        }
+
         @Test func `each exchange writes one line to the access log`() throws {
             let path = NSTemporaryDirectory() + "sluice-e2e-\(UUID().uuidString).log"
             defer { try? FileManager.default.removeItem(atPath: path) }

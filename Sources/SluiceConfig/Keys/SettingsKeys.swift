@@ -47,6 +47,11 @@ enum SettingsKeys {
                     pattern: "^(off|stdout|.*/.*)$"),
                 "Where one JSON line per request goes: off, stdout, or the path of a file.",
                 parse: readAccessLog, show: showAccessLog),
+            .scalar(
+                "arrival_trace", \.settings.arrivalTrace,
+                .text("off, or a path with a /, such as ./arrivals.csv", pattern: "^(off|.*/.*)$"),
+                "File for one line per request with its shape only (when it came, lengths), for `sluice simulate --trace`: off, or a path.",
+                parse: readArrivalTrace, show: { .text($0 ?? "off") }),
             .list(
                 "trusted_proxies", \.settings.trustedProxies,
                 .text(AddressBlockText.form, pattern: "^[0-9a-fA-F:.]+(/[0-9]{1,3})?$"),
@@ -199,6 +204,20 @@ enum SettingsKeys {
             try FileCheck.checkAppendable(file)
             return .file(file)
         }
+    }
+
+    private static func readArrivalTrace(
+        _ text: String, _ origin: Origin
+    ) throws(ValueProblem) -> String? {
+        if text == "off" { return nil }
+        guard text.contains("/") else {
+            throw ValueProblem(
+                "\(quoted(text)) is neither off nor a path with a /",
+                advice: "For a file write ./\(text).")
+        }
+        let file = FileCheck.resolved(text, origin)
+        try FileCheck.checkAppendable(file)
+        return file
     }
 
     private static func showAccessLog(_ log: GatewaySettings.AccessLog) -> RenderedValue? {

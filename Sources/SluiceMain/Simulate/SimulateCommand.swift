@@ -10,18 +10,34 @@ struct SimulateCommand: ParsableCommand {
         commandName: "simulate",
         abstract: "Simulate a vLLM fleet behind the gateway: what holds at which load.",
         discussion: """
-            Runs scenarios of a discrete-event simulation: replicas with slots, KV cache and a law \
-            for the time of a step; clients with patience and retries; this gateway's admission \
-            and routing, or a policy to compare it with. Deterministic: the same seeds give the \
-            same figures. Prints target, figure and spread over the seeds; fails (status 1) when \
-            a target is missed.
+            A discrete-event simulation: replicas with slots, KV cache and a law for the time of a \
+            step; clients with patience and retries; this gateway's admission and routing, or a \
+            policy to compare it with. Deterministic: the same seeds give the same figures.
+
+            With --load or --trace it answers what happens to a fleet: a table, and a picture \
+            over the loads, or over time where there is one. A load of 1x is what the fleet can do \
+            within the objectives, measured first; what --lose and --slow take does not change \
+            it. Times are those of the model: fit it to your replicas (--fit) before you believe \
+            absolute figures.
+
+            With --scenario it runs those of the specification, prints target, figure and spread \
+            over the seeds, and fails (status 1) when a target is missed.
 
             EXAMPLES
+              sluice simulate --load 0.5x,1x,2x,4x
+              sluice simulate --config sluice.yaml --load 2x --replicas 4 --lose 1
+              sluice simulate --load 50/s --prompt 1200:0.8 --output 300 --ttft-slo 1s
+              sluice simulate --load 0.9x --slow 1:3@40s --policy sluice,least-in-flight
+              sluice simulate --load 2x --class-mix critical=20,standard=50,batch=30 --json
+              sluice simulate --fit 1:95,64:2600,prefill:25000 --slots 128 --load 1x,2x
+              sluice simulate --trace arrivals.csv --load 1.5x --svg replay.svg
               sluice simulate --list
               sluice simulate --scenario T3 --scenario T5
               sluice simulate --scenario all --seeds 2 --json
               sluice simulate --scenario T3 --policy deadline-queue
             """)
+
+    @OptionGroup(title: "FLEET AND LOAD") var plan: PlanOptions
 
     @Option(help: ArgumentHelp("Scenario; may be repeated; all for all.", valueName: "name"))
     var scenario: [String] = []
@@ -29,11 +45,13 @@ struct SimulateCommand: ParsableCommand {
     var list = false
     @Option(
         parsing: .unconditional,
-        help: ArgumentHelp("So many seeds, each a run of its own.", valueName: "count"))
+        help: ArgumentHelp(
+            "For scenarios: so many seeds, each a run of its own.", valueName: "count"))
     var seeds = 5
     @Option(
         help: ArgumentHelp(
-            "What stands in front of the fleet: \(PolicyKind.names).", valueName: "policy"))
+            "What stands in front of the fleet, several with --load: \(PolicyKind.names).",
+            valueName: "policies"))
     var policy = PolicyKind.sluice.rawValue
     @Flag(help: "Print one JSON object instead of the table.")
     var json = false
@@ -56,22 +74,29 @@ struct SimulateCommand: ParsableCommand {
             }
             return
         }
-        if !list && scenario.isEmpty {
-            throw ValidationError("Say which --scenario, or --list them.")
-        }
-        guard (1...100).contains(seeds) else { throw ValidationError("--seeds is 1 … 100.") }
         guard (1...1_000_000).contains(firstSeed) else {
             throw ValidationError("--first-seed is 1 … 1,000,000.")
         }
-        _ = try policyKind()
+        if !list && scenario.isEmpty && !plan.isAsked {
+            throw ValidationError("Say which --load or --scenario, or --list the scenarios.")
+        }
+        if !scenario.isEmpty && plan.isAsked {
+            throw ValidationError("A --scenario has its own load and fleet: leave --load out.")
+        }
+        guard (1...100).contains(seeds) else { throw ValidationError("--seeds is 1 … 100.") }
+        if try policies().count > 1, !scenario.isEmpty {
+            throw ValidationError("--policy: a --scenario is run with one.")
+        }
         _ = try scenarios()
     }
 
-    private func policyKind() throws -> PolicyKind {
-        guard let kind = PolicyKind(rawValue: policy) else {
-            throw ValidationError("--policy is one of: \(PolicyKind.names).")
+    private func policies() throws -> [PolicyKind] {
+        try policy.split(separator: ",", omittingEmptySubsequences: false).map { name in
+            guard let kind = PolicyKind(rawValue: String(name)) else {
+                throw ValidationError("--policy is one of: \(PolicyKind.names); not \"\(name)\".")
+            }
+            return kind
         }
-        return kind
     }
 
     private func scenarios() throws -> [Scenario] {
@@ -97,26 +122,17 @@ struct SimulateCommand: ParsableCommand {
             }
             return
         }
+        if plan.isAsked { return try answer() }
         let scenarios = try scenarios()
-        let kind = try policyKind()
+        let kind = try policies()[0]
         let capacity = Capacity.study
         let runs = scenarios.flatMap { scenario in
             (0..<seeds).map { (scenario, UInt64(firstSeed + $0)) }
         }
-        // Which thread runs what does not matter: nothing is shared, results have their places.
-        let samples = Mutex([ScenarioSample?](repeating: nil, count: runs.count))
-        let done = Atomic(0)
-        DispatchQueue.concurrentPerform(iterations: runs.count) { index in
+        let all = Self.concurrently(runs.count) { index in
             let (scenario, seed) = runs[index]
-            let sample = scenario.sample(seed: seed, policy: kind, capacity: capacity)
-            samples.withLock { $0[index] = sample }
-            let count = done.add(1, ordering: .relaxed).newValue
-            if Terminal.isError {
-                printError("\r\u{1B}[2K\(count) of \(runs.count) runs")
-            }
+            return scenario.sample(seed: seed, policy: kind, capacity: capacity)
         }
-        if Terminal.isError { printError("\r\u{1B}[2K") }
-        let all = samples.withLock { $0.compactMap { $0 } }
         let report = ScenarioReport(
             policy: kind, firstSeed: firstSeed, seeds: seeds, capacity: capacity,
             rows: scenarios.enumerated().flatMap { index, scenario in
@@ -124,6 +140,45 @@ struct SimulateCommand: ParsableCommand {
             })
         print(json ? try report.json() : report.table(), terminator: "")
         if report.rows.contains(where: { !$0.isMet }) { throw ExitCode(1) }
+    }
+
+    /// Answers what happens at a load.
+    private func answer() throws {
+        let question = try PlannedQuestion(plan)
+        let loads = try plan.loads()
+        let asked = try policies().flatMap { kind in loads.map { (kind, $0) } }
+        let capacity = question.plan.capacity
+        let figures = Self.concurrently(asked.count) { index in
+            let (kind, load) = asked[index]
+            let run = Fleet(question.plan.configuration(at: load, of: capacity)) { kind.make($0) }
+            return PlanFigures(
+                policy: kind, load: load,
+                asked: question.plan.perSecond(at: load, of: capacity), run.run(), of: capacity)
+        }
+        let report = PlanReport(question: question, capacity: capacity, figures: figures)
+        if let path = plan.svg {
+            guard (try? report.svg.write(toFile: path, atomically: true, encoding: .utf8)) != nil
+            else { throw ValidationError("--svg: \(path) cannot be written.") }
+        }
+        let width = plan.width ?? Terminal.size().columns
+        print(json ? try report.json() : report.text(width: width), terminator: "")
+    }
+
+    /// Runs what does not depend on each other on all cores; results stand in their order.
+    private static func concurrently<Value: Sendable>(
+        _ count: Int, _ run: @Sendable (Int) -> Value
+    ) -> [Value] {
+        // Which thread runs what does not matter: nothing is shared, results have their places.
+        let results = Mutex([Value?](repeating: nil, count: count))
+        let done = Atomic(0)
+        DispatchQueue.concurrentPerform(iterations: count) { index in
+            let result = run(index)
+            results.withLock { $0[index] = result }
+            let finished = done.add(1, ordering: .relaxed).newValue
+            if Terminal.isError { printError("\r\u{1B}[2K\(finished) of \(count) runs") }
+        }
+        if Terminal.isError { printError("\r\u{1B}[2K") }
+        return results.withLock { $0.compactMap { $0 } }
     }
 }
 

@@ -155,7 +155,7 @@ final class ControlLoop {
         while let signal = signals?.next() { take(signal: signal) }
     }
 
-    /// SIGHUP reloads, SIGUSR1 opens the access log anew, and SIGUSR2 does nothing. SIGTERM and SIGINT
+    /// SIGHUP reloads, SIGUSR1 opens the log files anew, and SIGUSR2 does nothing. SIGTERM and SIGINT
     /// drain; a second one ends at once. After `POST /drain` the first goes on with that drain: a
     /// supervisor's hook and its signal are one wish.
     private func take(signal: Int32) {
@@ -164,10 +164,11 @@ final class ControlLoop {
             reload()
             return
         case SIGUSR1:
-            shared.reopensLog.store(true, ordering: .relaxed)
+            shared.reopensLog.value.store(true, ordering: .relaxed)
+            shared.reopensTrace.value.store(true, ordering: .relaxed)
             return
         case SIGUSR2:
-            shared.logger.notice("SIGUSR2 means nothing here; SIGUSR1 opens the access log anew")
+            shared.logger.notice("SIGUSR2 means nothing here; SIGUSR1 opens the log files anew")
             return
         default: break
         }

@@ -149,7 +149,8 @@ enum MetricsPage {
         snapshot.add(
             .buffersBytes, Double(shared.bodies.bytesUsed + blocks * BufferPool.blockBytes))
         snapshot.add(.buffersMaxBytes, Double(shared.bodies.bytesMax))
-        let dropped = shared.outboxes.reduce(0) { $0 + $1.linesDropped }
+        let outboxes = shared.outboxes + shared.traceOutboxes
+        let dropped = outboxes.reduce(0) { $0 + $1.linesDropped }
         snapshot.add(.logLinesDropped, count: UInt64(dropped))
     }
 

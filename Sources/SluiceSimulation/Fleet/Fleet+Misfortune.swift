@@ -52,6 +52,7 @@ extension Fleet {
         record.outcome = .waiting
         record.ended = .unset
         record.retryAfter = nil
+        record.refusal = nil
         enter(record)
     }
 

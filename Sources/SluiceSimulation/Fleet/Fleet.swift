@@ -132,7 +132,8 @@ package final class Fleet {
             cacheTokens: configuration.scrapeInterval == nil
                 ? nil : configuration.replicas.first?.cacheTokensMax,
             gateways: configuration.gatewayShares.count, objectives: configuration.objectives,
-            tenantWeights: configuration.tenantWeights, looksAhead: configuration.looksAhead,
+            tenantWeights: configuration.tenantWeights, admission: configuration.admission,
+            looksAhead: configuration.looksAhead,
             seed: SeededGenerator.mixed(configuration.seed &+ UInt64(number) &* 77), start: now)
         gateways.append(
             Gateway(
@@ -343,9 +344,10 @@ package final class Fleet {
         case .dispatch(let token, let replica):
             precondition(records[token].outcome == .waiting, "only what waits is dispatched")
             dispatch(token, to: replica, from: gateway)
-        case .refuse(let token, let expired, let retryAfter):
+        case .refuse(let token, let reason, let expired, let retryAfter):
             precondition(records[token].outcome == .waiting, "only what waits is refused")
             records[token].retryAfter = retryAfter
+            records[token].refusal = reason
             close(token, expired ? .expired : .refused)
             scheduleRetry(of: token)
         }

@@ -38,6 +38,9 @@ package struct FleetConfiguration: Sendable {
     package var objectives = [ClassObjective()]
     /// Weights by tenant.
     package var tenantWeights = [1.0]
+    /// How the gateways admit, where an operator has written it down; objectives and weights above
+    /// are then those in it.
+    package var admission: ConfiguredAdmission?
     /// What goes wrong.
     package var faults: [Fault] = []
     /// How often each gateway reads each replica's gauges; nil where there are no metrics.

@@ -1,4 +1,5 @@
 import SluiceTime
+import SluiceTraffic
 
 /// What a gateway knows of a request when it comes.
 package struct PolicyRequest: Sendable {
@@ -48,8 +49,21 @@ package enum DispatchEnd: Equatable, Sendable {
 package enum PolicyDecision: Equatable, Sendable {
     /// Send it to this replica now.
     case dispatch(token: Int, replica: Int)
-    /// Refuse it; `expired` where it waited and time ran out.
-    case refuse(token: Int, expired: Bool, retryAfter: Nanoseconds?)
+    /// Refuse it; `expired` where it waited first.
+    case refuse(token: Int, ShedReason, expired: Bool, retryAfter: Nanoseconds?)
+}
+
+/// What a pool's part of a configuration says about admission.
+package struct ConfiguredAdmission: Sendable {
+    /// Classes, tenants and what is told about the replicas.
+    package var policy: AdmissionPolicy
+    /// Bounds of the queue.
+    package var limits: AdmissionLimits
+
+    package init(policy: AdmissionPolicy, limits: AdmissionLimits) {
+        self.policy = policy
+        self.limits = limits
+    }
 }
 
 /// What the fleet knows of itself that a gateway may be told.
@@ -66,6 +80,9 @@ package struct PolicyContext: Sendable {
     package var objectives: [ClassObjective]
     /// Weights by tenant.
     package var tenantWeights: [Double]
+    /// How the gateway admits, where an operator has written it down; then objectives and weights
+    /// are those in it.
+    package var admission: ConfiguredAdmission?
     /// Whether affinity may look past the head of the queue.
     package var looksAhead: Bool
     /// Start of the policy's own randomness.

@@ -31,7 +31,8 @@ package final class SluicePolicy: GatewayPolicy {
 
     package init(_ context: PolicyContext) {
         pool = ReplicaPool(
-            name: "simulated", workers: 1, policy: Self.policy(context), seed: context.seed)
+            name: "simulated", workers: 1, limits: context.admission?.limits ?? AdmissionLimits(),
+            policy: context.admission?.policy ?? Self.policy(context), seed: context.seed)
         cacheTokens = context.cacheTokens.map(Double.init)
         generator = SeededGenerator(seed: context.seed)
         let replicas = (0..<context.replicas).map {
@@ -84,7 +85,9 @@ package final class SluicePolicy: GatewayPolicy {
             tickets[request.token] = (ticket, request.answers == .stream)
         case .shed(let shed):
             decisions.append(
-                .refuse(token: request.token, expired: false, retryAfter: shed.retryAfter))
+                .refuse(
+                    token: request.token, shed.reason, expired: false,
+                    retryAfter: shed.retryAfter))
         }
     }
 
@@ -112,7 +115,9 @@ package final class SluicePolicy: GatewayPolicy {
             case .shed(let token, let shed):
                 tickets[Int(token)] = nil
                 decisions.append(
-                    .refuse(token: Int(token), expired: true, retryAfter: shed.retryAfter))
+                    .refuse(
+                        token: Int(token), shed.reason, expired: true,
+                        retryAfter: shed.retryAfter))
             }
         }
     }

@@ -6,10 +6,15 @@ package struct Capacity: Equatable, Sendable {
     package let requestsPerSecond: Double
     /// Their work, in milliseconds of a full replica per second.
     package let workPerSecond: Double
+    /// Requests that ended when it was measured, a second, whether within the objectives or not.
+    package let endedPerSecond: Double
 
-    package init(requestsPerSecond: Double, workPerSecond: Double) {
+    package init(
+        requestsPerSecond: Double, workPerSecond: Double, endedPerSecond: Double? = nil
+    ) {
         self.requestsPerSecond = requestsPerSecond
         self.workPerSecond = workPerSecond
+        self.endedPerSecond = endedPerSecond ?? requestsPerSecond
     }
 
     /// Measures a closed loop of `clientsPerReplica` clients, each with a request in flight at all
@@ -35,7 +40,8 @@ package struct Capacity: Equatable, Sendable {
         fleet.gatewayShares = [1]
         let result = Fleet(fleet) { ImmediatePolicy(.leastScrapedAndOwn, $0) }.run()
         return Capacity(
-            requestsPerSecond: result.goodPerSecond, workPerSecond: result.goodWork())
+            requestsPerSecond: result.goodPerSecond, workPerSecond: result.goodWork(),
+            endedPerSecond: Double(result.count(.served)) / measured.seconds)
     }
 
     /// That of the study's fleet, as this model has it: 36.8 a second and a little.
@@ -44,12 +50,13 @@ package struct Capacity: Equatable, Sendable {
 
     /// The most that any number of clients gets within the objectives, where full slots miss them:
     /// long prompts stretch every step, and embeddings wait for each other.
-    package static func best(_ configuration: FleetConfiguration) -> Capacity {
+    package static func best(
+        _ configuration: FleetConfiguration, measured: Nanoseconds = .seconds(300)
+    ) -> Capacity {
         let slots = configuration.replicas.map(\.sequencesMax).max() ?? 1
         let tried = (1...8).map { part in
             measure(
-                configuration, clientsPerReplica: max(1, slots * part / 8),
-                measured: .seconds(300))
+                configuration, clientsPerReplica: max(1, slots * part / 8), measured: measured)
         }
         return tried.max { $0.workPerSecond < $1.workPerSecond } ?? measure(configuration)
     }

@@ -1,4 +1,5 @@
 import SluiceTime
+import SluiceTraffic
 
 /// What became of a request.
 package enum RequestOutcome: Equatable, Sendable {
@@ -46,6 +47,8 @@ package struct RequestRecord: Equatable, Sendable {
     package var outcome = RequestOutcome.waiting
     /// Whether it was lost on a replica before its first output and sent again.
     package var wasMoved = false
+    /// Why it was refused.
+    package var refusal: ShedReason?
     /// What a refusal told its client.
     package var retryAfter: Nanoseconds?
     /// Its place in the engine, while in flight.
@@ -64,7 +67,11 @@ package struct RequestRecord: Equatable, Sendable {
     /// Whether it was served within both objectives.
     package func isGood(_ objective: ClassObjective) -> Bool {
         guard outcome == .served else { return false }
-        if let most = objective.firstToken, (timeToFirstToken ?? .zero) > most { return false }
+        if let most = objective.firstToken(promptTokens: promptTokens),
+            (timeToFirstToken ?? .zero) > most
+        {
+            return false
+        }
         if let most = objective.tokenGap, (meanTokenGap ?? .zero) > most { return false }
         return true
     }

@@ -47,6 +47,22 @@ package struct PrefixGroups: Equatable, Sendable {
     }
 }
 
+/// How long one request of a recording is.
+package struct RecordedLengths: Equatable, Sendable {
+    /// Tokens of its prompt, at least 1.
+    package var promptTokens: Int
+    /// Tokens of its answer; nil where it got none and one is drawn, not longer than `outputMax`.
+    package var outputTokens: Int?
+    /// What it asked for at most (`max_tokens`); nil where it did not say.
+    package var outputMax: Int?
+
+    package init(promptTokens: Int, outputTokens: Int?, outputMax: Int?) {
+        self.promptTokens = promptTokens
+        self.outputTokens = outputTokens
+        self.outputMax = outputMax
+    }
+}
+
 /// Requests of one kind: one class, one tenant, one way of coming.
 package struct RequestStream: Equatable, Sendable {
     /// When they come.
@@ -63,6 +79,9 @@ package struct RequestStream: Equatable, Sendable {
     package var answers = AnswerKind.stream
     /// Shared beginnings, if any.
     package var prefixes: PrefixGroups?
+    /// Requests as they were written down, one after the other and again from the first; empty:
+    /// lengths are drawn.
+    package var recorded: [RecordedLengths] = []
     /// What the clients do.
     package var client = ClientBehaviour()
 
@@ -82,6 +101,8 @@ struct RequestSource {
     private let stream: RequestStream
     private var generator: SeededGenerator
     private var groups: [PrefixLink] = []
+    /// Where a recording has got to.
+    private var position = 0
 
     init(_ stream: RequestStream, seed: UInt64) {
         self.stream = stream
@@ -94,6 +115,7 @@ struct RequestSource {
     }
 
     mutating func next() -> DrawnRequest {
+        if !stream.recorded.isEmpty { return nextRecorded() }
         let own = stream.prompts.sample(&generator)
         let output = stream.outputs.sample(&generator)
         let outputTokens = stream.answers == .embedding ? 0 : output
@@ -103,5 +125,15 @@ struct RequestSource {
         let group = groups[Int(generator.next() % UInt64(groups.count))]
         return DrawnRequest(
             promptTokens: group.tokens + own, outputTokens: outputTokens, prefix: group)
+    }
+
+    private mutating func nextRecorded() -> DrawnRequest {
+        let recorded = stream.recorded[position % stream.recorded.count]
+        position += 1
+        var output = recorded.outputTokens ?? stream.outputs.sample(&generator)
+        if let most = recorded.outputMax { output = min(output, max(1, most)) }
+        return DrawnRequest(
+            promptTokens: max(1, recorded.promptTokens),
+            outputTokens: stream.answers == .embedding ? 0 : max(1, output))
     }
 }

@@ -90,7 +90,8 @@ import Testing
         let now = Self.start + .milliseconds(1_980)
         let decisions = Self.end(policy, 0, 0, at: now)
         #expect(decisions.count == 2)
-        #expect(decisions.first == .refuse(token: 2, expired: true, retryAfter: .seconds(1)))
+        #expect(
+            decisions.first == .refuse(token: 2, .expired, expired: true, retryAfter: .seconds(1)))
         #expect(decisions.last == .dispatch(token: 3, replica: 0))
         #expect(policy.waiting == 0)
         #expect(policy.inFlight(at: 0) == 2)
@@ -112,7 +113,7 @@ import Testing
         #expect(Self.arrive(policy, 1) == 0)
         var decisions: [PolicyDecision] = []
         policy.arrive(Self.request(2), now: Self.start, into: &decisions)
-        #expect(decisions == [.refuse(token: 2, expired: false, retryAfter: .seconds(1))])
+        #expect(decisions == [.refuse(token: 2, .full, expired: false, retryAfter: .seconds(1))])
         #expect(policy.waiting == 0)
     }
 

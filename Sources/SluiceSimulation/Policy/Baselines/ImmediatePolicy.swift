@@ -37,7 +37,8 @@ package final class ImmediatePolicy: GatewayPolicy {
     ) {
         guard let replica = choose(for: request) else {
             decisions.append(
-                .refuse(token: request.token, expired: false, retryAfter: .seconds(5)))
+                .refuse(
+                    token: request.token, .noReplica, expired: false, retryAfter: .seconds(5)))
             return
         }
         own[replica] += 1

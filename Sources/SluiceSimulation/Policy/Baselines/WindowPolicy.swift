@@ -58,7 +58,8 @@ package final class WindowPolicy: GatewayPolicy {
         _ request: PolicyRequest, now: Instant, into decisions: inout [PolicyDecision]
     ) {
         if case .refuse = queueing, open() == nil {
-            decisions.append(.refuse(token: request.token, expired: false, retryAfter: .seconds(1)))
+            decisions.append(
+                .refuse(token: request.token, .full, expired: false, retryAfter: .seconds(1)))
             return
         }
         queue.append(Waiting(request: request, since: now))
@@ -80,7 +81,9 @@ package final class WindowPolicy: GatewayPolicy {
             if cancelled.remove(next.request.token) != nil { continue }
             if isTooLate(next, now) {
                 decisions.append(
-                    .refuse(token: next.request.token, expired: true, retryAfter: .seconds(1)))
+                    .refuse(
+                        token: next.request.token, .expired, expired: true,
+                        retryAfter: .seconds(1)))
                 continue
             }
             own[replica] += 1
