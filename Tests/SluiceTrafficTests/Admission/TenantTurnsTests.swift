@@ -78,4 +78,27 @@ struct TenantTurnsTests {
         turns.add(5)
         #expect(turns.count == 4)
     }
+
+    @Test("what is ahead is the same by levels, for equal weights, and by walking")
+    func levels() {
+        var even = TenantTurns(weights: [Double](repeating: 1, count: 12))
+        // The last never waits: its weight only keeps the levels from being used.
+        var walked = TenantTurns(weights: [Double](repeating: 1, count: 11) + [2])
+        var random = SplitMix64(state: 3)
+        var backlog = [Int](repeating: 0, count: 11)
+        for _ in 0..<20_000 {
+            let tenant = Int(random.next(upperBound: UInt64(11)))
+            if backlog[tenant] > 0, random.next(upperBound: UInt64(2)) == 0 {
+                backlog[tenant] -= 1
+                even.remove(tenant)
+                walked.remove(tenant)
+            } else {
+                backlog[tenant] += 1
+                even.add(tenant)
+                walked.add(tenant)
+            }
+            let asked = Int(random.next(upperBound: UInt64(11)))
+            #expect(even.ahead(of: asked) == walked.ahead(of: asked))
+        }
+    }
 }
