@@ -60,7 +60,10 @@ struct ReplicaDirectory: Sendable {
     private var hashes: [UInt64] = []
     var names = NameTables()
     /// By pool: the status of refusals where capacity is contended.
-    var overloadStatuses: [Int] = []
+    private var overloadStatuses: [Int] = []
+    /// By pool: the field that names a session, in lower case; empty where no class has an objective,
+    /// since requests are not sent by what they have in common then.
+    private var sessionHeaders: [[UInt8]] = []
     /// Classes and tenants.
     var callers: Callers
     /// Every configured replica has told its models at least once: only then is a model "unknown".
@@ -72,8 +75,23 @@ struct ReplicaDirectory: Sendable {
     init(_ settings: GatewaySettings) {
         endpoints = Array(repeating: [], count: settings.pools.count)
         callers = Callers(settings, TenantTable(settings.tenants), generation: 1)
-        overloadStatuses = settings.pools.map(\.admission.overloadStatus)
+        adopt(settings.pools, settings.classes)
         names.classes = settings.classes.map(\.name)
+    }
+
+    /// Takes over what pools say of admission.
+    mutating func adopt(_ pools: [PoolSettings], _ classes: [ClassPolicy]) {
+        overloadStatuses = pools.map(\.admission.overloadStatus)
+        let hasObjective = classes.contains { $0.timeToFirstToken != nil }
+        sessionHeaders = pools.map {
+            hasObjective ? Array($0.admission.sessionHeader.lowercased().utf8) : []
+        }
+    }
+
+    /// The field that names a session in requests to the pool; nil where none is looked for.
+    func sessionHeader(pool: Int) -> [UInt8]? {
+        guard pool < sessionHeaders.count, !sessionHeaders[pool].isEmpty else { return nil }
+        return sessionHeaders[pool]
     }
 
     func endpoint(_ key: ReplicaKey) -> ReplicaEndpoint? {

@@ -21,6 +21,7 @@ final class ReplicaRegistry {
     private var replicaNames = ReplicaNames()
     /// The pools' settings in force; their number and names never change.
     private(set) var pools: [PoolSettings]
+    private var classes: [ClassPolicy]
     private var resolver: Resolver?
     private var resolverWatch: EndpointLoop.Watch?
     private var addresses = KnownAddresses()
@@ -47,6 +48,7 @@ final class ReplicaRegistry {
         client = HTTPClient(on: loop)
         self.lookup = lookup
         pools = shared.settings.pools
+        classes = shared.settings.classes
         contexts = ClientContexts()
         credentials = try Self.read(pools, &contexts)
         tenants = TenantTable(shared.settings.tenants)
@@ -98,6 +100,7 @@ final class ReplicaRegistry {
         credentials = try Self.read(new.pools, &contexts)
         self.contexts = contexts
         pools = new.pools
+        classes = new.classes
         tenants.adopt(new.tenants)
         callers = Callers(new, tenants, generation: callers.generation &+ 1)
         nameTenants(new)
@@ -371,7 +374,7 @@ final class ReplicaRegistry {
             && agents.contains { $0.models != nil }
         directory.modelsPage = modelsPage(lists)
         directory.callers = callers
-        directory.overloadStatuses = pools.map(\.admission.overloadStatus)
+        directory.adopt(pools, classes)
         let inUse = directory.endpoints.joined().compactMap { $0?.recordIndex }
         replicaNames.note(inUse: Set(inUse), now: loop.now)
         names.replicas = replicaNames.names

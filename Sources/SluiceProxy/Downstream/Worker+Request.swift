@@ -170,6 +170,9 @@ extension Worker {
             exchanges[e].traffic = index
             if route != .responsesByID {
                 exchanges[e].askForUsage(&readers[e].peek, settings.pools[index].usage)
+                if let header = directory.value.sessionHeader(pool: index) {
+                    exchanges[e].findAffinity(&readers[e].peek, header: header)
+                }
             }
             exchanges[e].record.poolIndex = Int16(index)
             exchanges[e].record.modelIndex = model

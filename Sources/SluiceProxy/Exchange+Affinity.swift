@@ -1,0 +1,59 @@
+import SluiceBytes
+import SluiceVLLM
+
+extension Exchange {
+    /// Finds out what the request's prompt begins like: its `prompt_cache_key`, or the session that
+    /// its head names. Requests that are alike in that go to one replica, where its prefix cache pays.
+    ///
+    /// A key says that requests belong together, not how much of them is alike: the whole prompt is
+    /// taken to be, as it is when the next of a conversation comes; engines that report what they
+    /// found correct the belief.
+    ///
+    /// - Parameter header: name of the session's field, in lower case; empty: not looked for.
+    mutating func findAffinity(_ peek: inout RequestPeek, header: [UInt8]) {
+        let key = peek.facts.cacheKeyHash ?? sessionHash(header)
+        guard let key else { return }
+        // Zero is "none known".
+        arrival.affinityKey = key == 0 ? 1 : key
+        arrival.sharedBytes = arrival.promptBytes
+    }
+
+    /// FNV-1a of the session's value in the fields kept for the replica; nil where there is none.
+    private mutating func sessionHash(_ header: [UInt8]) -> UInt64? {
+        guard !header.isEmpty else { return nil }
+        let bytes = request.bytes
+        var line = targetCount + authorizationCount
+        let end = line + fieldsCount
+        while line < end {
+            let lineEnd = bytes.firstIndex(of: 0x0A, from: line, to: end)
+            if let value = Self.value(of: header, bytes, line..<lineEnd) {
+                // Another start than a cache key's: the same text is not the same beginning.
+                var hash: UInt64 = 0xAF63_BD4C_8601_B7DF
+                for index in value {
+                    hash = (hash ^ UInt64(bytes[index])) &* 0x0000_0100_0000_01B3
+                }
+                return value.isEmpty ? nil : hash
+            }
+            line = lineEnd + 1
+        }
+        return nil
+    }
+
+    /// The value of a line `name: value`, if that is its name.
+    private static func value(
+        of name: [UInt8], _ bytes: Span<UInt8>, _ line: Range<Int>
+    ) -> Range<Int>? {
+        let colon = line.lowerBound + name.count
+        guard colon < line.upperBound, bytes[colon] == 0x3A else { return nil }
+        for index in name.indices {
+            let byte = bytes[line.lowerBound + index]
+            let isUpper = byte >= 0x41 && byte <= 0x5A
+            guard (isUpper ? byte | 0x20 : byte) == name[index] else { return nil }
+        }
+        var start = colon + 1
+        var end = line.upperBound
+        while start < end, bytes[start] == 0x20 || bytes[start] == 0x09 { start += 1 }
+        while end > start, bytes[end - 1] == 0x0D || bytes[end - 1] == 0x20 { end -= 1 }
+        return start..<end
+    }
+}
