@@ -43,9 +43,10 @@ struct ServerErrorShare: Sendable {
         errors * Self.medianFloorDivisor > Self.medianFactor * weight
     }
 
-    /// Whether the share is more than ``medianFactor`` times that of `other`.
+    /// Whether the share is more than ``medianFactor`` times that of `other`, which counts by the
+    /// answers it really gave: one that has answered once, with an error, does no better.
     func isOutlier(beside other: ServerErrorShare) -> Bool {
-        errors * other.weight > Self.medianFactor * other.errors * weight
+        errors * other.answers > Self.medianFactor * other.errors * weight
     }
 
     private var answers: UInt64 { UInt64(present.answers) + UInt64(before.answers) }

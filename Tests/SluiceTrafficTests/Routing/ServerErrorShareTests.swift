@@ -22,6 +22,9 @@ import Testing
         #expect(!share(10, of: 100).isOutlier(beside: other))
         #expect(share(11, of: 100).isOutlier(beside: other))
         #expect(!share(0, of: 100).isOutlier(beside: share(0, of: 100)))
+        // Little is known of the other, and that little is no better.
+        #expect(!share(8, of: 8).isOutlier(beside: share(1, of: 1)))
+        #expect(share(8, of: 8).isOutlier(beside: share(0, of: 1)))
     }
 
     @Test func `answers are forgotten after one to two spans`() {
