@@ -22,7 +22,7 @@ extension GatewayTests {
                     $0.classes = [ClassPolicy(name: "standard", timeToFirstToken: objective)]
                 }
             ) { gateway in
-                for index in 0..<18 {
+                for index in 0..<40 {
                     let answer = try gateway.ask(request(index))
                     #expect(answer.status == 200)
                 }
@@ -40,14 +40,14 @@ extension GatewayTests {
 
         @Test func `requests of a session go to one replica`() throws {
             let counts = try served { _ in prompt(fields: "X-Session-Id: s-42\r\n") }
-            #expect(counts.sorted() == [0, 0, 18])
+            #expect(counts.sorted() == [0, 0, 40])
         }
 
         @Test func `a prompt cache key goes before the session`() throws {
             let counts = try served { index in
                 prompt(",\"prompt_cache_key\":\"k\"", fields: "x-session-id: s-\(index)\r\n")
             }
-            #expect(counts.sorted() == [0, 0, 18])
+            #expect(counts.sorted() == [0, 0, 40])
         }
 
         @Test func `sessions spread over the replicas`() throws {
