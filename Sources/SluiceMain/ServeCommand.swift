@@ -12,7 +12,7 @@ struct ServeCommand: ParsableCommand {
         abstract: "Forward clients to vLLM servers until SIGTERM.",
         discussion: """
             Flags win over the environment (SLUICE_LISTEN, SLUICE_STATUS, SLUICE_ADMIN, \
-            SLUICE_WORKERS, SLUICE_ACCESS_LOG, SLUICE_ADMIN_ROUTES, SLUICE_TTFT_SLO, \
+            SLUICE_WORKERS, SLUICE_ACCESS_LOG, SLUICE_ARRIVAL_TRACE, SLUICE_ADMIN_ROUTES, SLUICE_TTFT_SLO, \
             SLUICE_DEFAULT_CLASS), that over the file, that over the defaults. One line is printed when the listeners are open. SIGTERM drains and \
             leaves with 0; a second signal cuts what is left and leaves with 128 and its number. \
             SIGHUP reads the file again: replicas, models and bounds of pools, objectives and shares \
