@@ -12,6 +12,8 @@ struct ReplicaEstimates: Sendable {
     static let windowStart = 32.0
     private static let windowMax = 4_096.0
     /// Between two tries of one slot more.
+    /// Requests that wait for so long, page after page, have not come between two steps.
+    private static let waitingForLong = Nanoseconds.milliseconds(750)
     private static let slotRetryMin = Nanoseconds.seconds(1)
     private static let slotRetryMax = Nanoseconds.seconds(600)
     /// Between two changes of the window.
@@ -62,8 +64,9 @@ struct ReplicaEstimates: Sendable {
     private var nextTry = Instant.unset
     private var retryAfter = slotRetryMin
     /// As scraped last.
-    private var scrapedWaiting = 0.0
     private var scrapedRunning = 0.0
+    /// Since when every page has shown requests waiting and no more running; unset where none has.
+    private var waitingSince = Instant.unset
     /// Requests it may hold, by the delay it adds.
     private(set) var window = windowStart
     /// When the window was last narrowed for a delay.
@@ -174,17 +177,28 @@ struct ReplicaEstimates: Sendable {
         // running is the same level.
         let isKnown =
             decodes && !isFullOfCache && level <= fullLevel && level >= 0.9 * fullLevel - 1
-        let isRepeated = decodes && scrapedWaiting >= 1 && running <= scrapedRunning
-        if waiting > Self.waitingIgnored || waiting >= 1 && (isRepeated || isKnown) {
+        if waiting < 1 || running > scrapedRunning { waitingSince = .unset }
+        let isRepeated =
+            decodes && waitingSince.isSet && now - waitingSince >= Self.waitingForLong
+        // A level that tries have confirmed is not given up for one page on which fewer run: between
+        // two steps of a burst that happens, and each slot would be tried anew.
+        let isDoubtful =
+            !isKnown && !isFullOfCache && level < fullLevel && retryAfter > Self.slotRetryMin
+            && !isRepeated
+        if isDoubtful {
+            // Nothing is learned from it.
+        } else if waiting > Self.waitingIgnored || waiting >= 1 && (isRepeated || isKnown) {
             retryAfter = isKnown ? min(retryAfter * 2, Self.slotRetryMax) : Self.slotRetryMin
             nextTry = now + retryAfter
             fullLevel = isKnown ? fullLevel : level
             slots = fullLevel
-        } else if waiting < 1, Double(inflight) >= slots || running > slots, now >= nextTry {
+        } else if decodes ? waiting < 1 && (Double(inflight) >= slots || running > slots) : true,
+            now >= nextTry
+        {
             if running > fullLevel { fullLevel = 0 }
             slots = min(most, max(slots, running) + 1)
         }
-        scrapedWaiting = waiting
+        if waiting >= 1, !waitingSince.isSet { waitingSince = now }
         scrapedRunning = running
     }
 
