@@ -11,15 +11,13 @@ struct ReplicaEstimates: Sendable {
     /// The window of a replica that is new to an idle pool.
     static let windowStart = 32.0
     private static let windowMax = 4_096.0
-    /// Between two tries of one slot more.
     /// Requests that wait for so long, page after page, have not come between two steps.
     private static let waitingForLong = Nanoseconds.milliseconds(750)
+    /// Between two tries of one slot more.
     private static let slotRetryMin = Nanoseconds.seconds(1)
     private static let slotRetryMax = Nanoseconds.seconds(600)
     /// Between two changes of the window.
     static let windowInterval = Nanoseconds.milliseconds(250)
-    /// Waiting counts up to this are taken as none: a scrape between two steps shows them.
-    static let waitingIgnored = 2.0
     /// Prompts with fewer tokens to compute say nothing about the time per token.
     private static let tokensJudged = 256.0
     /// Parts of the objective for the time per token at which a window stops growing, and narrows.
@@ -187,7 +185,7 @@ struct ReplicaEstimates: Sendable {
             && !isRepeated
         if isDoubtful {
             // Nothing is learned from it.
-        } else if waiting > Self.waitingIgnored || waiting >= 1 && (isRepeated || isKnown) {
+        } else if waiting > ReplicaLoad.waitingIgnored || waiting >= 1 && (isRepeated || isKnown) {
             retryAfter = isKnown ? min(retryAfter * 2, Self.slotRetryMax) : Self.slotRetryMin
             nextTry = now + retryAfter
             fullLevel = isKnown ? fullLevel : level
