@@ -138,7 +138,7 @@ import Testing
 
     @Test func `a known prefix is not computed again, but for the last token`() {
         var parameters = EngineParameters()
-        parameters.prefixCacheTokensMax = 10_000
+        parameters.keepsPrefixes = true
         var engine = EngineModel(parameters: parameters)
         var request = EngineRequest(promptTokens: 1_000, outputTokens: 1)
         request.prefixes = [PrefixLink(key: 7, tokens: 800), PrefixLink(key: 8, tokens: 1_000)]
