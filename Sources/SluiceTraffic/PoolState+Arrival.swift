@@ -299,7 +299,7 @@ extension PoolState {
             }
             return Router.Rule(
                 isPredictive: true, promptBacklogMax: 0.5 * objective, sharesBind: sharesBind,
-                detourMax: 0.25 * objective)
+                detourMax: 0.25 * objective, crowdsHome: queue.isEmpty)
         }
     }
 

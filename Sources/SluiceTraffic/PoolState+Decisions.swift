@@ -161,7 +161,9 @@ extension PoolState {
                 lane.reserved = max(0, lane.reserved - flight.reserve)
                 held = flight.believedTokens
             }
-            result.append(candidate(slot, lane, request, held, rule, now: now))
+            var candidate = candidate(slot, lane, request, held, rule, now: now)
+            if slot == takenSlot { candidate.obstacle = nil }
+            result.append(candidate)
         }
         return result
     }
