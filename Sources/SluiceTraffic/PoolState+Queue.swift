@@ -193,7 +193,7 @@ extension PoolState {
     ) {
         let reason = node.deadlineIsCallers ? ShedReason.deadline : .expired
         let shed = refuse(
-            reason, Int(node.request.classIndex), excess: 0, wait: node.predicted * estimates.bias,
+            reason, Int(node.request.classIndex), excess: 0, wait: estimates.corrected(node.predicted),
             now, random.next())
         noteRefused(node, reason, now: now)
         let worker = queue.deliver(index, as: .refused(shed))

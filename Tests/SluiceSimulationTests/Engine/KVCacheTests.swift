@@ -32,7 +32,8 @@ import Testing
         return found
     }
 
-    @Test func `what is left goes in the order it was left, and its own end before the beginning`() {
+    @Test func `what is left goes in the order it was left, and its own end before the beginning`()
+    {
         var cache = Self.cache(300)
         for key in [1, 2] as [UInt64] {
             #expect(Self.serve(&cache, 150, [(key, 100)]) == 0)
