@@ -37,6 +37,11 @@ final class ReplicaRegistry {
     private var credentials: [PoolCredentials]
     private var contexts: ClientContexts
     private var transitions: [String: UInt64] = [:]
+    /// Replicas that were taken out with requests at them, and when workers look at those again.
+    private var stalled: [(pool: Int, id: ReplicaID, next: Instant)] = []
+
+    /// The retry budget refills, and other replicas come back: what could not move may later.
+    static let failOverInterval = Nanoseconds.seconds(1)
 
     /// Reads API key and CA files. - Throws: ``GatewayError``.
     init(
@@ -163,6 +168,24 @@ final class ReplicaRegistry {
                 if transitions.count < 4_096 || transitions[key] != nil {
                     transitions[key, default: 0] += 1
                 }
+                stalled.removeAll { $0.pool == pool && $0.id == transition.replica }
+                if transition.to.losesUnstarted {
+                    stalled.append((pool, transition.replica, loop.now))
+                }
+            }
+        }
+        failOver()
+    }
+
+    /// Tells the workers to take from replicas that are out of service what these have not begun.
+    private func failOver() {
+        stalled.removeAll { entry in
+            shared.pools[entry.pool].replicaState(entry.id)?.losesUnstarted != true
+        }
+        for index in stalled.indices where stalled[index].next <= loop.now {
+            stalled[index].next = loop.now + Self.failOverInterval
+            for mailbox in shared.mailboxes {
+                mailbox.post(.failOver(pool: stalled[index].pool, replica: stalled[index].id))
             }
         }
     }
