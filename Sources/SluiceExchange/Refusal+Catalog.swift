@@ -101,6 +101,17 @@ extension Refusal {
         return refusal
     }
 
+    /// A limit of the caller's own that is none: ignored, the caller would wait for ever.
+    ///
+    /// - Parameter value: as the client wrote it, of 32 bytes at most.
+    package static func badCallerLimit(_ value: String) -> Refusal {
+        var refusal = Refusal(
+            400, .badRequest,
+            "`x-request-timeout-ms` is `\(value)`; it takes milliseconds, 1 … 999999999.")
+        refusal.param = "x-request-timeout-ms"
+        return refusal
+    }
+
     package static var missingModel: Refusal {
         var refusal = Refusal(
             400, .missingModel, "The request names no model, and there are several.")
