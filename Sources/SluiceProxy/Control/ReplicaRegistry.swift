@@ -25,6 +25,7 @@ final class ReplicaRegistry {
     private var resolver: Resolver?
     private var resolverWatch: EndpointLoop.Watch?
     private var addresses = KnownAddresses()
+    private var troubles = LookupTroubles()
     /// Replicas that are not wanted any more and finish what they have.
     private var leaving: [(pool: Int, id: ReplicaID)] = []
     private var seenModels = SeenModels()
@@ -136,6 +137,7 @@ final class ReplicaRegistry {
         }
         let authorities = Set(wanted.map(\.url.authority))
         addresses.keep(only: authorities)
+        troubles.keep(only: authorities)
         unanswered = authorities.filter { addresses.address(of: $0) == nil }
         if let resolver { return resolver.resolve(wanted, now: loop.now) }
         guard !wanted.isEmpty else { return }
@@ -209,13 +211,19 @@ final class ReplicaRegistry {
     private func takeAddresses(_ answers: [Resolver.Answer]) {
         var isChanged = false
         for answer in answers {
-            unanswered.remove(answer.name.url.authority)
+            let authority = answer.name.url.authority
+            unanswered.remove(authority)
             switch answer.result {
             case .success(let found):
-                if addresses.take(found, for: answer.name.url.authority) { isChanged = true }
+                if addresses.take(found, for: authority) { isChanged = true }
+                if let text = troubles.succeeded(authority, now: loop.now) {
+                    shared.logger.notice("\(text)")
+                }
             case .failure(let error):
                 shard.dnsError()
-                shared.control.post(.note("resolving \(error)"))
+                if let text = troubles.failed(authority, error.reason, now: loop.now) {
+                    shared.logger.warning("\(text)")
+                }
             }
         }
         if isChanged { update() }
