@@ -143,7 +143,10 @@ let package = Package(
             "SluiceReactorTests", ["SluiceBytes", "SluiceReactor", "SluiceTime", "TLSTestSupport"]),
         tests(
             "SluiceExchangeTests",
-            ["SluiceBytes", "SluiceExchange", "SluiceTelemetry", "SluiceTime", "SluiceTraffic"]),
+            [
+                "SluiceBytes", "SluiceExchange", "SluiceHTTP", "SluiceTelemetry", "SluiceTime",
+                "SluiceTraffic",
+            ]),
         tests("SluiceConfigTests", ["SluiceConfig", "SluiceExchange", "SluiceHTTP", "SluiceTime"]),
         tests(
             "SluiceBenchTests",
