@@ -124,15 +124,8 @@ struct Exchange: ~Copyable {
     var bodyStart: Int { targetCount + authorizationCount + fieldsCount }
     var bodyCount: Int { request.count - bodyStart }
 
-    /// FNV-1a of the body: how poison is recognised.
-    var bodyHash: UInt64 {
-        let bytes = request.bytes
-        var hash: UInt64 = 0xCBF2_9CE4_8422_2325
-        for i in bodyStart..<bytes.count {
-            hash = (hash ^ UInt64(bytes[i])) &* 0x0000_0100_0000_01B3
-        }
-        return hash
-    }
+    /// How poison is recognised.
+    var bodyHash: UInt64 { FNV1a(request.bytes.extracting(bodyStart..<request.count)).value }
 
     // MARK: Attempts
 
