@@ -14,7 +14,7 @@ struct ReplicaEstimates: Sendable {
     /// Requests that wait for so long, page after page, have not come between two steps.
     private static let waitingForLong = Nanoseconds.milliseconds(750)
     /// Between two tries of one slot more.
-    private static let slotRetryMin = Nanoseconds.seconds(1)
+    static let slotRetryMin = Nanoseconds.seconds(1)
     private static let slotRetryMax = Nanoseconds.seconds(600)
     /// Between two changes of the window.
     static let windowInterval = Nanoseconds.milliseconds(250)
@@ -60,7 +60,7 @@ struct ReplicaEstimates: Sendable {
     private var fullLevel = 0.0
     /// When one more may be tried, and how long after the next failure.
     private var nextTry = Instant.unset
-    private var retryAfter = slotRetryMin
+    private(set) var retryAfter = slotRetryMin
     /// As scraped last.
     private var scrapedRunning = 0.0
     /// Since when every page has shown requests waiting and no more running; unset where none has.
@@ -213,6 +213,9 @@ struct ReplicaEstimates: Sendable {
         delayCount = 0
         fullLevel = 0
         nextTry = .unset
+        retryAfter = Self.slotRetryMin
+        scrapedRunning = 0
+        waitingSince = .unset
     }
 
     // MARK: The window

@@ -178,6 +178,24 @@ struct ReplicaEstimatesTests {
         #expect(abs(estimates.window - 21 * 0.93) < 1e-9)
     }
 
+    @Test("tries of an engine that is gone are forgotten with it")
+    func restarted() {
+        var estimates = ReplicaEstimates(slotsMax: nil)
+        var now = start
+        // Full at four, again and again: each try waits longer than the one before.
+        for _ in 0..<8 {
+            now = now + .seconds(60)
+            estimates.observe(
+                LoadScrape(waiting: 4, running: 4), inflight: 8, slotsMax: nil, decodes: true,
+                now: now)
+        }
+        #expect(estimates.slots == 4)
+        #expect(estimates.retryAfter > ReplicaEstimates.slotRetryMin)
+        estimates.restarted(slotsMax: nil)
+        #expect(estimates.retryAfter == ReplicaEstimates.slotRetryMin)
+        #expect(estimates.slots == ReplicaEstimates(slotsMax: nil).slots)
+    }
+
     @Test("a refusal by the engine itself narrows the window")
     func refused() {
         var estimates = ReplicaEstimates(slotsMax: nil)
