@@ -239,7 +239,7 @@ extension PoolState {
     }
 
     /// Whether a replica not tried yet serves now or may soon.
-    private mutating func hasHope(_ excluding: ReplicaIDs) -> Bool {
+    mutating func hasHope(_ excluding: ReplicaIDs) -> Bool {
         var left = hopeful
         for index in 0..<excluding.count {
             guard let slot = slot(excluding[index]), isHopeful(entries[slot].health.state)

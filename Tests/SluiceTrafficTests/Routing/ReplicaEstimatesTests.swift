@@ -105,6 +105,16 @@ struct ReplicaEstimatesTests {
         #expect(abs(estimates.window - 21 * 0.93) < 1e-9)
     }
 
+    @Test("tries of an engine that is gone are forgotten with it")
+    func restarted() {
+        var estimates = ReplicaEstimates(slotsMax: nil)
+        estimates.slots.foundFull(at: 4)
+        #expect(estimates.slots.confirmed == 4)
+        estimates.restarted(slotsMax: nil)
+        #expect(estimates.slots.confirmed == 1)
+        #expect(estimates.slots.count == Double(EngineSlots.guess))
+    }
+
     @Test("a refusal by the engine itself narrows the window")
     func refused() {
         var estimates = ReplicaEstimates(slotsMax: nil)
