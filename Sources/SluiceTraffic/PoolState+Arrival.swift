@@ -54,7 +54,11 @@ extension PoolState {
         let mayGo =
             retry != nil || queue.isEmpty
             || queue.backlog(below: classIndex + 1) == 0 && starved(besides: classIndex) == nil
-        if mayGo, let reservation = reserve(request, isRetry: retry != nil, now: now, dice: dice) {
+        if mayGo,
+            let reservation = reserve(request, isRetry: retry != nil, now: now, dice: dice)
+                ?? (beginSlotTry(now: now)
+                    ? reserve(request, isRetry: retry != nil, now: now, dice: dice) : nil)
+        {
             if !queue.isEmpty, retry == nil { countPassing(reservation, request, now: now) }
             return .dispatch(reservation)
         }
@@ -239,7 +243,7 @@ extension PoolState {
     }
 
     /// Whether a replica not tried yet serves now or may soon.
-    private mutating func hasHope(_ excluding: ReplicaIDs) -> Bool {
+    mutating func hasHope(_ excluding: ReplicaIDs) -> Bool {
         var left = hopeful
         for index in 0..<excluding.count {
             guard let slot = slot(excluding[index]), isHopeful(entries[slot].health.state)

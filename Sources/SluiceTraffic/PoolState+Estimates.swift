@@ -28,6 +28,7 @@ extension PoolState {
     mutating func refreshEstimates(now: Instant, progress: [ReplicaProgress]) {
         while stepTotals.count < entries.count { stepTotals.append(StepTotals()) }
         endOverduePending(now: now)
+        judgeSlotTry(now: now)
         var promptTimes: [Double] = []
         var delays: [Double] = []
         var stepTimes: [Double] = []
@@ -102,7 +103,7 @@ extension PoolState {
         let estimates = entries[slot].estimates
         lanes[slot].promptTime = estimates.promptTime
         lanes[slot].stepTime = estimates.stepTime
-        lanes[slot].slots = estimates.slots
+        lanes[slot].slots = believedSlots(slot)
     }
 
     /// Renews how many requests a lane takes: by health, by the static bound, and where admission is
@@ -119,8 +120,11 @@ extension PoolState {
         var limit = min(limits.replicaInflightMax, entry.health.window)
         lanes[slot].homeLimit = Int32(clamping: limit)
         if policy.isActive {
-            lanes[slot].homeLimit = Int32(
-                clamping: min(limit, windowLimit(slot, ahead: ahead(slot) + Self.homeAhead)))
+            // A try of slots must not see what was sent ahead to a home.
+            let slots = entry.estimates.slots
+            let isSure = policy.slotsMax != nil || slots.full > 0 && search.replica != slot
+            let homeAhead = ahead(slot) + (isSure ? Self.homeAhead : 0)
+            lanes[slot].homeLimit = Int32(clamping: min(limit, windowLimit(slot, ahead: homeAhead)))
             limit = min(limit, windowLimit(slot, ahead: ahead(slot)))
         }
         lanes[slot].limit = Int32(clamping: limit)
@@ -146,7 +150,7 @@ extension PoolState {
     /// Slots and a little more, less what others have, within what the delay allows; at least 1.
     private func windowLimit(_ slot: Int, ahead: Double) -> Int {
         let estimates = entries[slot].estimates
-        let free = estimates.slots + ahead - lanes[slot].foreign
+        let free = slotsInUse(slot) + ahead - lanes[slot].foreign
         return Int(max(1, min(free, estimates.window).rounded(.down)))
     }
 
@@ -155,7 +159,7 @@ extension PoolState {
         let objective = policy.tightestObjective ?? 0
         return min(
             Self.aheadMax,
-            (Self.aheadPart * objective * entries[slot].estimates.slots / residence(slot))
+            (Self.aheadPart * objective * slotsInUse(slot) / residence(slot))
                 .rounded(.down))
     }
 

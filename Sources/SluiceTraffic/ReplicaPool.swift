@@ -193,6 +193,11 @@ package final class ReplicaPool: Sendable {
 
     // MARK: Retries
 
+    /// Whether a replica besides these serves now or may soon.
+    package func hasOther(than excluded: ReplicaIDs) -> Bool {
+        state.withLock { $0.hasHope(excluded) }
+    }
+
     /// Takes one retry out of the budget.
     package func withdrawRetry(now: Instant) -> RetryBudgetVerdict {
         state.withLock { $0.budget.withdraw(now: now) }

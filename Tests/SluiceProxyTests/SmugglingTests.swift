@@ -204,6 +204,7 @@ extension GatewayTests {
                     "POST /v1/chat/completions HTTP/1.1\r\nhost: a\r\nexpect: 100-continue\r\n"
                         + "content-length: 9\r\n\r\n")
                 #expect(answer.status == 413)
+                #expect(answer.text.contains("`limits.body_bytes_max`"))
             }
         }
 

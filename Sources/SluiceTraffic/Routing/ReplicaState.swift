@@ -55,6 +55,9 @@ package enum ReplicaState: UInt8, CaseIterable, Sendable {
         }
     }
 
+    /// Whether requests that it has not begun may leave it.
+    package var losesUnstarted: Bool { isTakenOutByUs }
+
     /// Whether it counts towards panic.
     var isTakenOutByUs: Bool {
         switch self {
