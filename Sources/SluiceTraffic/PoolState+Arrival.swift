@@ -14,7 +14,7 @@ enum ArrivalDecision: Sendable {
 extension PoolState {
     /// Steps that a prompt waits for and shares, beyond its own time.
     static let promptSteps = 1.5
-    /// Part of an objective that prompt and wait together may take. Source: ADMISSION section 5.4.
+    /// Part of an objective that prompt and wait together may take.
     static let objectivePart = 0.9
     /// Part of an objective that wait and prompt have taken when a request that waits is given up: the
     /// promise for p99 (T3), kept where predictions are poor because slots are few (T1b: 2 and 4 slots
@@ -53,7 +53,7 @@ extension PoolState {
         // A retry has waited its turn; anyone else stays behind those who wait and are as urgent.
         let mayGo =
             retry != nil || queue.isEmpty
-            || queue.backlog(below: classIndex + 1) == 0 && starved(besides: classIndex) == nil
+            || queue.backlog(below: classIndex + 1) == 0 && !isHeldBack(classIndex)
         if mayGo,
             let reservation = reserve(request, isRetry: retry != nil, now: now, dice: dice)
                 ?? (beginSlotTry(now: now)
@@ -94,6 +94,18 @@ extension PoolState {
         let wakes = evictionWakes
         evictionWakes = WakeSet()
         return .wait(ticket, predicted: estimates.corrected(node.predicted), wakes)
+    }
+
+    /// Whether a less urgent class that has had less than its share can take what is free. One that
+    /// its own greatest share or a full cache keeps waiting holds back nobody.
+    private mutating func isHeldBack(_ classIndex: Int) -> Bool {
+        guard let other = starved(besides: classIndex), let tenant = queue.turns[other].next()
+        else { return false }
+        let head = queue.first(other, tenant)
+        guard head >= 0 else { return false }
+        let request = queue.nodes[Int(head)].request
+        let rule = rule
+        return lanes.contains { Router.takes($0, request, rule) }
     }
 
     /// A request goes at once while less urgent ones wait: it has its part in the rate at which slots

@@ -5,7 +5,7 @@ import SluiceTime
 extension PoolState {
     /// How many more than an engine's slots may be sent, so that its next prompt is there when a
     /// slot comes free: what comes free within ``aheadPart`` of the tightest objective, at most so
-    /// many. Source: ADMISSION section 5.2, whose most is 2: too few where an answer takes no longer
+    /// many. Two at most, as in a simulation of chat, are too few where an answer takes no longer
     /// than its prompt (T12c, embeddings: goodput 94.4 % of C, 96.9 % so).
     private static let aheadMax = 8.0
     private static let aheadPart = 0.1

@@ -38,7 +38,7 @@ struct PoolState: Sendable {
 
     /// Transitions kept for the control thread; beyond, further ones are dropped and counted.
     static let transitionsMax = 1_024
-    /// Dispatches in one lock hold. Source: DESIGN section 5.
+    /// Dispatches in one lock hold: other workers wait no longer than those take.
     static let pumpMax = 16
     /// Waiting requests looked at past one that fits nowhere.
     static let lookAheadMax = 16

@@ -1,4 +1,3 @@
-import Foundation
 import SluiceBench
 import SluiceSimulation
 
@@ -38,9 +37,12 @@ struct ScenarioReport {
                 "short: \(row.scenario), \(row.target), must be \(row.written(known.floor)) instead: "
                     + known.reason)
         }
-        let (short, missed) = (rows.count { $0.verdict.isShort }, rows.count { $0.verdict == .missed })
+        let (short, missed) = (
+            rows.count { $0.verdict.isShort }, rows.count { $0.verdict == .missed }
+        )
         lines.append(
-            "\(rows.count - short - missed) of \(rows.count) targets met, \(short) short, \(missed) missed")
+            "\(rows.count - short - missed) of \(rows.count) targets met, \(short) short, \(missed) missed"
+        )
         return lines.joined(separator: "\n") + "\n"
     }
 
@@ -81,15 +83,12 @@ struct ScenarioReport {
                 verdict: row.verdict.word, floor: known.map { row.written($0.floor) },
                 reason: known?.reason)
         }
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-        encoder.keyEncodingStrategy = .convertToSnakeCase
         let report = Report(
             policy: policy.rawValue, firstSeed: firstSeed, seeds: seeds,
             capacityRequestsPerSecond: capacity.requestsPerSecond,
             short: self.rows.count { $0.verdict.isShort },
             missed: self.rows.count { $0.verdict == .missed }, rows: rows)
-        return String(decoding: try encoder.encode(report), as: UTF8.self) + "\n"
+        return try report.reportJSON()
     }
 }
 
@@ -97,8 +96,8 @@ extension ScenarioRow {
     /// A figure in the row's unit.
     func written(_ figure: Double) -> String {
         switch unit {
-        case .percent: Figure.fixed(figure * 100, 1) + " %"
-        case .seconds: Figure.fixed(figure, 2) + " s"
+        case .percent: Figure.share(figure)
+        case .seconds: Figure.seconds(figure)
         case .perSecond: Figure.fixed(figure, 1) + "/s"
         case .ratio: Figure.fixed(figure, 3)
         case .count: Figure.fixed(figure, 0)

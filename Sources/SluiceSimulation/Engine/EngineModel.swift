@@ -4,7 +4,8 @@ import SluiceTime
 // argument. Sequences live in places of one array: a step touches every one of them, and a
 // dictionary made it several times slower.
 
-/// The simulated engine: continuous batching in steps, as ADMISSION.md section 4 states it.
+/// The simulated engine: continuous batching in steps, with chunked prefill and recompute
+/// preemption.
 ///
 /// Who drives it calls `submit` and `abort` as requests come and go and `step` whenever the
 /// instant the last `step` named has come; after a `submit` into an idle engine, at once.

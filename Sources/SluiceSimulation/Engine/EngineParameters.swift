@@ -42,7 +42,7 @@ package struct EngineParameters: Equatable, Sendable {
     /// How time is spent.
     package var pace = EnginePace.stepModel
 
-    /// The parameters of ADMISSION.md section 4.
+    /// The study's engine.
     package init() {}
 
     /// How long one step takes, never less than a microsecond.

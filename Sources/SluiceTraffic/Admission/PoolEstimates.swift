@@ -1,6 +1,6 @@
 import SluiceTime
 
-/// What is believed of a pool's requests, whichever replica serves them. Source: ADMISSION section 5.1.
+/// What is believed of a pool's requests, whichever replica serves them.
 struct PoolEstimates: Sendable {
     /// Models whose lengths are kept apart; further ones share the last place.
     static let modelsMax = 64

@@ -29,7 +29,7 @@ enum Router {
         var crowdsHome = false
     }
 
-    /// Predictions closer than this are alike, seconds. Source: ADMISSION section 5.3.
+    /// Predictions closer than this are alike, seconds.
     static let tie = 0.005
     /// What a home may have of requests in flight, of the mean. With 1.25, as is usual, one home in
     /// twenty was passed over where its cost did not say so (T13b at 0.95 of C: hit rate 0.90 of plain
@@ -217,7 +217,7 @@ enum Router {
     }
 
     /// Predicted time to the first token, seconds: the prompts before it and its own, a step, and the
-    /// wait for a slot. Source: ADMISSION section 5.3.
+    /// wait for a slot.
     static func predictedTime(
         _ lane: RouteLane, _ request: RouteRequest, _ tokens: Double
     ) -> Double {

@@ -3,7 +3,7 @@ import Testing
 
 @testable import SluiceSimulation
 
-/// The step model of ADMISSION.md section 4, by hand-moved clock.
+/// The step model, by hand-moved clock.
 @Suite struct EngineModelTests {
     static let start = Instant(nanoseconds: 1_000_000_000)
 
@@ -276,7 +276,7 @@ import Testing
         #expect(engine.count == 0)
     }
 
-    /// ADMISSION.md section 4: four replicas with all slots full finish 36.8 requests a second.
+    /// Four replicas with all slots full finish 36.8 requests a second.
     @Test func `with all slots full the study's capacity comes out`() {
         var engine = EngineModel()
         var generator = SeededGenerator(seed: 2)
