@@ -22,7 +22,6 @@ extension PoolState {
     mutating func refreshEstimates(now: Instant, progress: [ReplicaProgress]) {
         while stepTotals.count < entries.count { stepTotals.append(StepTotals()) }
         endOverduePending(now: now)
-        judgeSlotTry(now: now)
         var promptTimes: [Double] = []
         var delays: [Double] = []
         var stepTimes: [Double] = []
@@ -43,6 +42,7 @@ extension PoolState {
                 stepTimes.append(entries[slot].estimates.stepTime)
             }
         }
+        judgeStalled(now: now)
         renewClaim(now: now)
         sharesBind = slotRate() * Self.soonPart * (policy.tightestObjective ?? 0) < 1
         if promptTimes.isEmpty { return }
@@ -113,6 +113,9 @@ extension PoolState {
         }
         var limit = min(limits.replicaInflightMax, entry.health.window)
         if policy.isActive { limit = min(limit, windowLimit(slot)) }
+        if entry.crowdedUntil.isSet, now < entry.crowdedUntil {
+            limit = min(limit, entry.crowdedLimit)
+        }
         lanes[slot].limit = Int32(clamping: limit)
         if policy.isActive, let tokens = entry.load.cacheTokens {
             lanes[slot].reserveMax = cacheLimit(slot, tokens: Self.cachePart * tokens)
