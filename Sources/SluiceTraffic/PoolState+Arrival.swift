@@ -54,7 +54,11 @@ extension PoolState {
         let mayGo =
             retry != nil || queue.isEmpty
             || queue.backlog(below: classIndex + 1) == 0 && starved(besides: classIndex) == nil
-        if mayGo, let reservation = reserve(request, isRetry: retry != nil, now: now, dice: dice) {
+        if mayGo,
+            let reservation = reserve(request, isRetry: retry != nil, now: now, dice: dice)
+                ?? (beginSlotTry(now: now)
+                    ? reserve(request, isRetry: retry != nil, now: now, dice: dice) : nil)
+        {
             if !queue.isEmpty, retry == nil { countPassing(reservation, request, now: now) }
             return .dispatch(reservation)
         }

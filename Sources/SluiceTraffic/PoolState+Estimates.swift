@@ -22,6 +22,7 @@ extension PoolState {
     mutating func refreshEstimates(now: Instant, progress: [ReplicaProgress]) {
         while stepTotals.count < entries.count { stepTotals.append(StepTotals()) }
         endOverduePending(now: now)
+        judgeSlotTry(now: now)
         var promptTimes: [Double] = []
         var delays: [Double] = []
         var stepTimes: [Double] = []
@@ -96,7 +97,7 @@ extension PoolState {
         let estimates = entries[slot].estimates
         lanes[slot].promptTime = estimates.promptTime
         lanes[slot].stepTime = estimates.stepTime
-        lanes[slot].slots = estimates.slots
+        lanes[slot].slots = believedSlots(slot)
     }
 
     /// Renews how many requests a lane takes: by health, by the static bound, and where admission is
@@ -135,7 +136,7 @@ extension PoolState {
     /// Slots and a little more, less what others have, within what the delay allows; at least 1.
     private func windowLimit(_ slot: Int) -> Int {
         let estimates = entries[slot].estimates
-        let free = estimates.slots + ahead(slot) - lanes[slot].foreign
+        let free = slotsInUse(slot) + ahead(slot) - lanes[slot].foreign
         return Int(max(1, min(free, estimates.window).rounded(.down)))
     }
 
@@ -144,7 +145,7 @@ extension PoolState {
         let objective = policy.tightestObjective ?? 0
         return min(
             Self.aheadMax,
-            (Self.aheadPart * objective * entries[slot].estimates.slots / residence(slot))
+            (Self.aheadPart * objective * slotsInUse(slot) / residence(slot))
                 .rounded(.down))
     }
 

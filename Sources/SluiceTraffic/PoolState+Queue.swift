@@ -21,7 +21,9 @@ extension PoolState {
         evictionWakes = WakeSet()
         var moved = 0
         // A full fleet is seen at a glance; not so, sixteen requests were tried at every replica.
-        while let urgent = queue.mostUrgent, lanes.contains(where: { $0.inflight < $0.limit }) {
+        while let urgent = queue.mostUrgent,
+            lanes.contains(where: { $0.inflight < $0.limit }) || beginSlotTry(now: now)
+        {
             if moved == Self.pumpMax {
                 result.hasMore = true
                 break

@@ -108,6 +108,7 @@ extension PoolState {
             backlog: flight.backlogTokens,
             crowd: flight.crowd)
         refreshTimes(slot)
+        noteBegun(slot, after: (now - start).seconds, backlog: flight.backlogTokens, now: now)
         // The backlog of prompts has become shorter: one that did not fit may fit now.
         return policy.isActive && !queue.isEmpty ? pump(now: now) : PumpResult()
     }
@@ -116,7 +117,12 @@ extension PoolState {
     mutating func endOverduePending(now: Instant) {
         var ended: [Flight] = []
         flights.overdue(now: now) { ended.append($0) }
-        for flight in ended { endPending(flight) }
+        for flight in ended {
+            endPending(flight)
+            if let slot = slot(flight.replica) {
+                noteBegun(slot, after: 0, backlog: 0, now: now)
+            }
+        }
     }
 
     private mutating func endPending(_ flight: Flight) {

@@ -105,10 +105,10 @@ extension PoolState {
             let inflight = max(entries[slot].inflightAtScrape, lanes[slot].inflight)
             entries[slot].load.take(scrape, inflight: Int(inflight), now: now)
             entries[slot].inflightAtScrape = 0
-            entries[slot].estimates.observe(
-                scrape, inflight: Int(inflight), slotsMax: policy.slotsMax,
-                decodes: estimates.streamShare >= 0.05, now: now)
+            entries[slot].estimates.slots.observe(
+                scrape, inflight: Int(inflight), decodes: estimates.streamShare >= 0.05, now: now)
             refreshForeign(slot, now: now)
+            noteScrapedSlots(slot, now: now)
             refreshTimes(slot)
             refreshLimit(slot, now: now)
         } else {
@@ -254,7 +254,7 @@ extension PoolState {
             weight: entry.descriptor.usableWeight, state: entry.health.state,
             why: entry.health.why, since: entry.health.since, limit: Int(lanes[slot].limit),
             inflight: Int(lanes[slot].inflight), pending: Int(lanes[slot].pending),
-            window: entry.estimates.window, slots: entry.estimates.slots,
+            window: entry.estimates.window, slots: lanes[slot].slots,
             stepTime: entry.estimates.stepTime, promptTime: entry.estimates.promptTime,
             others: entry.load.others(now: now, interval: settings.scrapeInterval),
             waiting: entry.load.waiting, running: entry.load.running,

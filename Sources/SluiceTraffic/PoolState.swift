@@ -73,6 +73,8 @@ struct PoolState: Sendable {
     var stepTime = 0.025
     /// What the least urgent class may have at replicas that other gateways use too.
     var claim = GatewayClaim()
+    /// Which replica is tried for more slots than any has shown.
+    var search = SlotSearch()
     /// Whether a class's ``ClassPolicy/maxShare`` holds; as of the last tick.
     var sharesBind = true
     /// Of each slot: probe streams' gaps, as far as they have been taken in.

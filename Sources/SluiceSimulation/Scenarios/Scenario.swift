@@ -95,11 +95,13 @@ package final class ScenarioRun {
     }
 
     /// Runs a fleet with this seed; with the run's policy unless told another.
+    ///
+    /// - Parameter part: which of several short runs of the seed it is, for figures of all of them.
     package func run(
-        _ configuration: FleetConfiguration, _ other: PolicyKind? = nil
+        _ configuration: FleetConfiguration, _ other: PolicyKind? = nil, part: UInt64 = 0
     ) -> RunResult {
         var configuration = configuration
-        configuration.seed = seed
+        configuration.seed = seed &+ part &* 1_000
         let kind = other ?? policy
         let result = Fleet(configuration) { kind.make($0) }.run()
         conservationError = max(conservationError, result.ledgerErrorMax, result.openAtEnd)

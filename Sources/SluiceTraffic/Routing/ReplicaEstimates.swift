@@ -4,18 +4,11 @@ import SluiceTime
 /// and how many it may hold.
 ///
 /// All of it comes from our own observations; a scrape refines the number of slots alone. Times are
-/// in seconds. Source: ADMISSION sections 5.1 and 5.2.
+/// in seconds.
 struct ReplicaEstimates: Sendable {
-    /// Where nothing is known of the slots: a guess too high is learned down, one too low never up.
-    static let slotsGuess = 256
     /// The window of a replica that is new to an idle pool.
     static let windowStart = 32.0
     private static let windowMax = 4_096.0
-    /// Requests that wait for so long, page after page, have not come between two steps.
-    private static let waitingForLong = Nanoseconds.milliseconds(750)
-    /// Between two tries of one slot more.
-    static let slotRetryMin = Nanoseconds.seconds(1)
-    private static let slotRetryMax = Nanoseconds.seconds(600)
     /// Between two changes of the window.
     static let windowInterval = Nanoseconds.milliseconds(250)
     /// Prompts with fewer tokens to compute say nothing about the time per token.
@@ -55,16 +48,7 @@ struct ReplicaEstimates: Sendable {
     }
 
     /// Requests that the engine runs at once.
-    private(set) var slots = Double(slotsGuess)
-    /// How many ran when the engine was last full; 0: not known.
-    private var fullLevel = 0.0
-    /// When one more may be tried, and how long after the next failure.
-    private var nextTry = Instant.unset
-    private(set) var retryAfter = slotRetryMin
-    /// As scraped last.
-    private var scrapedRunning = 0.0
-    /// Since when every page has shown requests waiting and no more running; unset where none has.
-    private var waitingSince = Instant.unset
+    var slots: EngineSlots
     /// Requests it may hold, by the delay it adds.
     private(set) var window = windowStart
     /// When the window was last narrowed for a delay.
@@ -79,7 +63,7 @@ struct ReplicaEstimates: Sendable {
     private var delayCount = 0
 
     /// - Parameter slotsMax: as configured; nil where not known.
-    init(slotsMax: Int?) { slots = Double(slotsMax ?? Self.slotsGuess) }
+    init(slotsMax: Int?) { slots = EngineSlots(told: slotsMax) }
 
     // MARK: Observations
 
@@ -152,54 +136,6 @@ struct ReplicaEstimates: Sendable {
         prompts &+= 1
     }
 
-    /// A scrape: with requests waiting, as many as run is all there is room for.
-    ///
-    /// One more is tried only where every slot is in use and nobody waits; where that has failed
-    /// before, twice as long after, for each try makes somebody wait inside an engine that is full.
-    /// An engine that is full by its KV cache has room again any moment.
-    ///
-    /// - Parameters:
-    ///   - inflight: requests of ours there, at the scrape.
-    ///   - decodes: answers come in tokens. Where they do not, as few run as a step has tokens for, and
-    ///     their number says nothing of slots for long.
-    mutating func observe(
-        _ scrape: LoadScrape, inflight: Int, slotsMax: Int?, decodes: Bool, now: Instant
-    ) {
-        let (waiting, running) = (scrape.waiting, scrape.running)
-        let most = Double(slotsMax ?? Self.slotsGuess)
-        let level = min(max(running, 1), most)
-        // One or two that wait may have come between two steps; twice, or at a level known, they have
-        // not.
-        let isFullOfCache = (scrape.kvUsage ?? 0) > 0.85
-        // A request that has just ended leaves its slot empty until the next step: one or two fewer
-        // running is the same level.
-        let isKnown =
-            decodes && !isFullOfCache && level <= fullLevel && level >= 0.9 * fullLevel - 1
-        if waiting < 1 || running > scrapedRunning { waitingSince = .unset }
-        let isRepeated =
-            decodes && waitingSince.isSet && now - waitingSince >= Self.waitingForLong
-        // A level that tries have confirmed is not given up for one page on which fewer run: between
-        // two steps of a burst that happens, and each slot would be tried anew.
-        let isDoubtful =
-            !isKnown && !isFullOfCache && level < fullLevel && retryAfter > Self.slotRetryMin
-            && !isRepeated
-        if isDoubtful {
-            // Nothing is learned from it.
-        } else if waiting > ReplicaLoad.waitingIgnored || waiting >= 1 && (isRepeated || isKnown) {
-            retryAfter = isKnown ? min(retryAfter * 2, Self.slotRetryMax) : Self.slotRetryMin
-            nextTry = now + retryAfter
-            fullLevel = isKnown ? fullLevel : level
-            slots = fullLevel
-        } else if decodes ? waiting < 1 && (Double(inflight) >= slots || running > slots) : true,
-            now >= nextTry
-        {
-            if running > fullLevel { fullLevel = 0 }
-            slots = min(most, max(slots, running) + 1)
-        }
-        if waiting >= 1, !waitingSince.isSet { waitingSince = now }
-        scrapedRunning = running
-    }
-
     /// The engine has refused a request by its own limit: it holds more than it can.
     mutating func refused(now: Instant) {
         window = max(1, window * 0.7)
@@ -208,14 +144,9 @@ struct ReplicaEstimates: Sendable {
 
     /// Another process answers from the same address: nothing of what was learned is certain.
     mutating func restarted(slotsMax: Int?) {
-        slots = Double(slotsMax ?? Self.slotsGuess)
+        slots = EngineSlots(told: slotsMax)
         window = Self.windowStart
         delayCount = 0
-        fullLevel = 0
-        nextTry = .unset
-        retryAfter = Self.slotRetryMin
-        scrapedRunning = 0
-        waitingSince = .unset
     }
 
     // MARK: The window
@@ -236,7 +167,7 @@ struct ReplicaEstimates: Sendable {
             if delay > delayMax {
                 delayedAt = now
                 window = max(
-                    knownSlots, window * max(0.7, 1 - 0.1 * (delay - delayMax) / delayMax))
+                    slots.confirmed, window * max(0.7, 1 - 0.1 * (delay - delayMax) / delayMax))
             } else if Double(inflight) >= 0.9 * window.rounded(.down), now >= holdUntil,
                 !isPerTokenTight
             {
@@ -252,12 +183,6 @@ struct ReplicaEstimates: Sendable {
             window = max(1, min(window, Double(inflight + 1)) * 0.93)
             holdUntil = now + .seconds(1)
         }
-    }
-
-    /// Slots that a failed try has confirmed: a delay within them is that of the try itself, and no
-    /// reason to leave slots empty. At least 1.
-    private var knownSlots: Double {
-        retryAfter > Self.slotRetryMin ? max(1, min(fullLevel, slots)) : 1
     }
 
     /// The middle of the samples, by insertion into place: at most 32.

@@ -23,7 +23,7 @@ struct RouteLane: Sendable {
     /// As ``ReplicaEstimates`` has them.
     var promptTime = 1e-4
     var stepTime = 0.025
-    var slots = Double(ReplicaEstimates.slotsGuess)
+    var slots = Double(EngineSlots.guess)
 
     /// Load per unit of weight.
     var score: Double { (Double(inflight) + foreign) * inverseWeight }
