@@ -85,7 +85,7 @@ bench-tools: .build/bench/load .build/bench/stub
 	@mkdir -p $(@D)
 	@cc $(CFLAGS_BENCH) -o $@ $<
 
-test-vllm: ## runs two real vLLM replicas on CPU and the client suite against them (6 GB)
+test-vllm: ## two real vLLM replicas on CPU: the client suite, and an objective under overload (6 GB)
 	@scripts/setup.sh vllm
 	@$(MAKE) --no-print-directory build
 	@scripts/test-vllm.sh

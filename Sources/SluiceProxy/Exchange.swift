@@ -182,6 +182,14 @@ struct Exchange: ~Copyable {
             && !isAnswerBegun && (!isHeadParsed || isHeadHeld) && !sawEvent && !isEventBegun
     }
 
+    /// Whether one of these means it, and it has not begun.
+    func isMeant(by recalls: [Recall]) -> Bool {
+        for recall in recalls where permit?.isMeant(by: recall) ?? false {
+            return isUnstarted(at: lastReplica, pool: traffic)
+        }
+        return false
+    }
+
     /// Whether a 503 of the engine's own queue limit may go elsewhere: nothing has been written.
     var mayRetryRefusal: Bool { !isAnswerBegun && record.route.isRepeatable }
 

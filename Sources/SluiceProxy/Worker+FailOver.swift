@@ -3,7 +3,8 @@ import SluiceTelemetry
 import SluiceTime
 import SluiceTraffic
 
-/// What becomes of requests at a replica that is taken out of service before it has begun them.
+/// What becomes of requests that leave a replica before it has begun them: it is taken out of service,
+/// or its engine is full.
 extension Worker {
     /// Sends on what the replica has not begun and the retry rule lets move, the longest waiting
     /// first; the rest stays and is looked at again for as long as the replica is out.
@@ -43,14 +44,34 @@ extension Worker {
         }
     }
 
-    /// Closes the connection, by which a replica that comes back knows, and goes to the queue's head.
     private func leaveReplica(_ e: UInt32) {
-        let u = exchanges[e].upstream
-        exchanges[e].upstream = noSlot
-        if u != noSlot { close(upstream: u) }
+        closeUnstarted(e)
         releasePermit(e, .failed)
         // What it has lost at the replica is no reason to refuse it: its wait begins anew.
         exchanges[e].arrival.received = now
         again(e, .wedged, excluding: exchanges[e].excluded)
+    }
+
+    /// Takes requests back from engines that are full and have not begun them, to the queue's head.
+    ///
+    /// What has begun meanwhile stays, and what may not be sent twice. The retry budget is not asked:
+    /// the engine has done no work for them.
+    func takeBack(_ recalls: [Recall], pool index: Int) {
+        guard settings.pools[index].retries else { return }
+        for e in exchanges.slotsInUse() {
+            guard exchanges.isInUse(e), exchanges[e].traffic == index,
+                exchanges[e].isMeant(by: recalls), exchanges[e].mayRetryRefusal
+            else { continue }
+            closeUnstarted(e)
+            releasePermit(e, .ignored)
+            again(e, .recalled, excluding: exchanges[e].excluded)
+        }
+    }
+
+    /// Closes the connection, by which a replica that comes back, or is full, forgets the request.
+    private func closeUnstarted(_ e: UInt32) {
+        let u = exchanges[e].upstream
+        exchanges[e].upstream = noSlot
+        if u != noSlot { close(upstream: u) }
     }
 }

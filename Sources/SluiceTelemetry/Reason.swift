@@ -15,7 +15,7 @@ package enum Reason: UInt8, CaseIterable, Sendable {
     case connectRefused, connectTimeout, connectFailed, connectionLimit, tlsFailed, nameFailed
     case reset, closedEarly, malformed, tooLong
     case timeoutSend, timeoutHead, timeoutFirstContent, timeoutIdle, timeoutTotal
-    case upstreamStatus, errorEvent, poison, wedged
+    case upstreamStatus, errorEvent, poison, wedged, recalled
 
     // The client's request.
     case badRequest, badFraming, badBody, missingModel, unknownModel, unknownClass
@@ -60,6 +60,7 @@ package enum Reason: UInt8, CaseIterable, Sendable {
         case .errorEvent: "error_event"
         case .poison: "poison"
         case .wedged: "wedged"
+        case .recalled: "recalled"
         case .badRequest: "bad_request"
         case .badFraming: "bad_framing"
         case .badBody: "bad_body"

@@ -28,7 +28,6 @@ extension PoolState {
     mutating func refreshEstimates(now: Instant, progress: [ReplicaProgress]) {
         while stepTotals.count < entries.count { stepTotals.append(StepTotals()) }
         endOverduePending(now: now)
-        judgeSlotTry(now: now)
         var promptTimes: [Double] = []
         var delays: [Double] = []
         var stepTimes: [Double] = []
@@ -49,6 +48,7 @@ extension PoolState {
                 stepTimes.append(entries[slot].estimates.stepTime)
             }
         }
+        judgeStalled(now: now)
         renewClaim(now: now)
         sharesBind = slotRate() * Self.soonPart * (policy.tightestObjective ?? 0) < 1
         if promptTimes.isEmpty { return }
@@ -118,6 +118,9 @@ extension PoolState {
             return
         }
         var limit = min(limits.replicaInflightMax, entry.health.window)
+        if entry.crowdedUntil.isSet, now < entry.crowdedUntil {
+            limit = min(limit, entry.crowdedLimit)
+        }
         lanes[slot].homeLimit = Int32(clamping: limit)
         if policy.isActive {
             // A try of slots must not see what was sent ahead to a home.

@@ -106,9 +106,10 @@ extension PoolState {
         entries[slot].estimates.observe(
             firstOutput: (now - start).seconds, tokens: flight.promptTokens,
             backlog: flight.backlogTokens,
-            crowd: flight.crowd)
+            // Who came after it may have shared its steps.
+            crowd: flight.crowd == .nobody && lanes[slot].inflight > 1 ? .room : flight.crowd)
         refreshTimes(slot)
-        noteBegun(slot, after: (now - start).seconds, backlog: flight.backlogTokens, now: now)
+        noteBegun(slot, now: now)
         // The backlog of prompts has become shorter: one that did not fit may fit now.
         return policy.isActive && !queue.isEmpty ? pump(now: now) : PumpResult()
     }
@@ -120,7 +121,7 @@ extension PoolState {
         for flight in ended {
             endPending(flight)
             if let slot = slot(flight.replica) {
-                noteBegun(slot, after: 0, backlog: 0, now: now)
+                noteBegun(slot, now: now)
             }
         }
     }

@@ -105,10 +105,11 @@ extension PoolState {
             let inflight = max(entries[slot].inflightAtScrape, lanes[slot].inflight)
             entries[slot].load.take(scrape, inflight: Int(inflight), now: now)
             entries[slot].inflightAtScrape = 0
+            let slotsBefore = slotsInUse(slot)
             entries[slot].estimates.slots.observe(
                 scrape, inflight: Int(inflight), decodes: estimates.streamShare >= 0.05, now: now)
             refreshForeign(slot, now: now)
-            noteScrapedSlots(slot, now: now)
+            noteScrapedSlots(slot, before: slotsBefore, now: now)
             refreshTimes(slot)
             refreshLimit(slot, now: now)
         } else {

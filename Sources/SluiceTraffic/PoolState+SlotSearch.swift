@@ -3,7 +3,7 @@ import SluiceTime
 // How many requests engines run at once, where nobody has told.
 
 extension PoolState {
-    private var searchesSlots: Bool { policy.isActive && policy.slotsMax == nil }
+    var searchesSlots: Bool { policy.isActive && policy.slotsMax == nil }
 
     /// What a replica is taken to run at once when requests are sent there.
     func slotsInUse(_ slot: Int) -> Double {
@@ -45,29 +45,25 @@ extension PoolState {
         return lanes[chosen].inflight < lanes[chosen].limit
     }
 
-    /// A request has begun to be answered.
-    ///
-    /// - Parameters:
-    ///   - seconds: after so long.
-    ///   - backlog: prompt tokens that had to be computed for it, and before it.
-    mutating func noteBegun(_ slot: Int, after seconds: Double, backlog: Double, now: Instant) {
+    /// A request has begun to be answered, or is taken to have.
+    mutating func noteBegun(_ slot: Int, now: Instant) {
         guard searchesSlots else { return }
-        let running = Double(lanes[slot].inflight - lanes[slot].pending)
-        entries[slot].estimates.slots.observe(running: running)
+        entries[slot].estimates.slots.observe(
+            running: Double(lanes[slot].inflight - lanes[slot].pending))
         noteShown(slot, now: now)
-        if search.replica == slot, search.exceeded.isSet, running <= search.level,
-            seconds > stallTime(slot, backlog)
-        {
-            failSlotTry(slot, now: now)
-        }
     }
 
     /// A page has been read.
-    mutating func noteScrapedSlots(_ slot: Int, now: Instant) {
+    ///
+    /// - Parameter before: what the replica was taken to run at once without it.
+    mutating func noteScrapedSlots(_ slot: Int, before: Double, now: Instant) {
         guard searchesSlots else { return }
         noteShown(slot, now: now)
         let full = entries[slot].estimates.slots.full
-        if full > 0 { search.showFull(slot, at: full, now: now) }
+        guard full > 0 else { return }
+        let isNews = search.replica == slot || full < before
+        search.showFull(slot, at: full, now: now)
+        if isNews { recallExcess(slot) }
     }
 
     private mutating func noteShown(_ slot: Int, now: Instant) {
@@ -79,30 +75,18 @@ extension PoolState {
         for other in lanes.indices { refreshLimit(other, now: now) }
     }
 
-    /// Ends a try that has failed: what was sent beyond the level waits.
-    mutating func judgeSlotTry(now: Instant) {
-        guard searchesSlots, let slot = search.replica else { return }
-        guard slot < lanes.count, lanes[slot].limit > 0 else { return search.giveUp() }
-        let lane = lanes[slot]
-        search.noteExcess(
-            lane.pending > 0 && Double(lane.inflight) + lane.foreign > search.level, now: now)
-        if search.exceeded.isSet, Double(lane.inflight - lane.pending) <= search.level,
-            (now - search.exceeded).seconds > stallTime(slot, lane.pendingTokens)
-        {
-            failSlotTry(slot, now: now)
-        }
+    /// The replica under trial may be gone.
+    mutating func checkSlotTry() {
+        guard let slot = search.replica else { return }
+        if !searchesSlots || slot >= lanes.count || lanes[slot].limit == 0 { search.giveUp() }
     }
 
-    private mutating func failSlotTry(_ slot: Int, now: Instant) {
+    /// What was sent beyond the level waits: the try has failed.
+    mutating func failSlotTry(_ slot: Int, now: Instant) {
         entries[slot].estimates.slots.foundFull(at: search.level)
         search.showFull(slot, at: search.level, now: now)
         refreshTimes(slot)
         refreshLimit(slot, now: now)
-    }
-
-    /// Time after which a request has begun in an engine that has room, seconds: twice what its prompt
-    /// and those before it take, and a few steps.
-    private func stallTime(_ slot: Int, _ backlog: Double) -> Double {
-        2 * backlog * lanes[slot].promptTime + 6 * lanes[slot].stepTime + 0.03
+        recallExcess(slot)
     }
 }

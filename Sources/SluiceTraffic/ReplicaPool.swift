@@ -218,6 +218,15 @@ package final class ReplicaPool: Sendable {
         state.withLock { $0.poison.contains(hash, now: now) }
     }
 
+    /// Takes the recalls since the last call; at most ``PoolState/recallsMax``.
+    package func takeRecalls() -> [Recall] {
+        state.withLock { state in
+            let taken = state.recalls
+            state.recalls.removeAll(keepingCapacity: true)
+            return taken
+        }
+    }
+
     // MARK: Life and reading
 
     /// Refuses new arrivals as ``ShedReason/draining``; who waits is still served.

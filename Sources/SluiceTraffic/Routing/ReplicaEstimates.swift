@@ -13,6 +13,10 @@ struct ReplicaEstimates: Sendable {
     static let windowInterval = Nanoseconds.milliseconds(250)
     /// Prompts with fewer tokens to compute say nothing about the time per token.
     private static let tokensJudged = 256.0
+    /// Of a prompt with so many tokens the time counts once, of a longer one up to twice.
+    private static let tokensWeighed = 1_000.0
+    /// Until so many were seen the guess to begin with gives way quickly.
+    private static let promptsMin = 32
     /// Parts of the objective for the time per token at which a window stops growing, and narrows.
     private static let stepGrowthPart = 0.75
     private static let stepCutPart = 0.85
@@ -108,7 +112,7 @@ struct ReplicaEstimates: Sendable {
         // A step is what it costs before it computes anything of the prompt, or waits for. Half of one,
         // as the study has it, counted the other half as prompt: long ones were taken for hopeless
         // (T1b) and a full engine's delay for a prompt's time (T8, T9 without metrics).
-        if tokens > Self.tokensJudged { learn((seconds - stepTime) / tokens, crowd) }
+        if tokens > Self.tokensJudged { learn((seconds - stepTime) / tokens, tokens, crowd) }
         // Prompts that we sent before it are no sign of a full engine: they are bounded by themselves.
         let delay = max(0, seconds - backlog * promptTime - stepTime)
         self.delay += 0.1 * (delay - self.delay)
@@ -117,13 +121,16 @@ struct ReplicaEstimates: Sendable {
         delayCount &+= 1
     }
 
-    private mutating func learn(_ time: Double, _ crowd: Crowd) {
+    private mutating func learn(_ time: Double, _ tokens: Double, _ crowd: Crowd) {
         guard time > 0, time.isFinite else { return }
+        // What a step happens to add is spread over few tokens, or over many.
+        let weight = min(2, tokens / Self.tokensWeighed)
         if crowd == .nobody {
-            promptTime += (prompts == 0 ? 1 : 0.1) * (time - promptTime)
+            promptTime += (prompts == 0 ? 1 : 0.1 * weight) * (time - promptTime)
             samplesAbove = 0
         } else if time < 1.5 * promptTime {
-            promptTime += 0.05 * (time - promptTime)
+            let isGuess = prompts < Self.promptsMin && time < promptTime
+            promptTime += (isGuess ? 0.3 : 0.05) * weight * (time - promptTime)
             samplesAbove = 0
         } else if crowd == .room {
             // Queueing must not look like a slow engine. Where sixteen in a row are above, though, it

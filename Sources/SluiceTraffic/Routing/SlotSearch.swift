@@ -24,8 +24,6 @@ struct SlotSearch: Sendable {
     /// What that one holds without a try, and how many more it is sent.
     private(set) var level = 0.0
     private(set) var more = 0.0
-    /// Since when it has been sent more than ``level``; unset: not yet.
-    private(set) var exceeded = Instant.unset
     private var nextTry = Instant.unset
     private var retryAfter = retryMin
     /// When each was tried last, by slot.
@@ -44,12 +42,6 @@ struct SlotSearch: Sendable {
         replica = slot
         self.level = level
         more = level <= full ? 1 : max(2, (frontier / 2).rounded(.down))
-        exceeded = .unset
-    }
-
-    /// The replica under trial holds more than its level, or no longer does.
-    mutating func noteExcess(_ isExceeding: Bool, now: Instant) {
-        if !isExceeding { exceeded = .unset } else if !exceeded.isSet { exceeded = now }
     }
 
     /// A replica was seen to run so many.
