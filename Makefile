@@ -12,8 +12,10 @@ SANITIZERS ?= thread address
 SANITIZER_FILTER ?=
 # Tests of the plain run, and of nothing else: TEST_FILTER=REGEX.
 TEST_FILTER ?=
-# Scenarios of `make simulation`: `sluice simulate --list` names them.
-SCENARIOS ?= T0
+# Scenarios of `make simulation`, and seeds: `sluice simulate --list` names them. All with five seeds
+# are 100 s of one core, on all cores at once.
+SCENARIOS ?= all
+SEEDS ?= 5
 # Arguments of `make bench`, for example BENCH=--quick
 BENCH ?=
 # Arguments of `make overload`, for example OVERLOAD='--only cold --dry'
@@ -66,8 +68,8 @@ bench: setup-bench build bench-tools ## compares with nginx and HAProxy, writes 
 overload: setup-bench setup-test build ## overload on sockets beside HAProxy and round robin, writes docs/benchmarks.md
 	@.venv/bin/python bench/overload.py $(OVERLOAD)
 
-simulation: build ## the scenarios of the specification in the simulator (SCENARIOS='T3 T5')
-	@.build/release/sluice simulate $(foreach name,$(SCENARIOS),--scenario $(name))
+simulation: build ## promises of docs/admission.md, in the simulator (SCENARIOS='T3 T5')
+	@.build/release/sluice simulate $(foreach name,$(SCENARIOS),--scenario $(name)) --seeds $(SEEDS)
 
 admission-docs: build ## figures and pictures of docs/admission.md, from the simulator
 	@python3 scripts/admission_docs.py

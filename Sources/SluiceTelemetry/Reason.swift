@@ -6,7 +6,7 @@ package enum Reason: UInt8, CaseIterable, Sendable {
     /// Nothing to explain.
     case none
 
-    // Admission (METRICS.md: 429 contended, 503 nothing can serve, 504 the caller's deadline).
+    // Admission (429 contended, 503 nothing can serve, 504 the caller's deadline).
     case overload, infeasible, full, expired, quota
     case noReplica, draining, gatewayMemory
     case deadline

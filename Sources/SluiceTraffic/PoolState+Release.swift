@@ -137,7 +137,7 @@ extension PoolState {
     // MARK: Errors
 
     /// Whether the share of server errors among a replica's recent answers is more than five times
-    /// its pool's median. Source: DESIGN section 8.
+    /// its pool's median.
     ///
     /// The median is that of the replicas which have answered lately, this one included, the lower
     /// of two: a replica alone is never worse than its pool. It is not sorted for but counted – more

@@ -97,7 +97,7 @@ extension PoolState {
     private mutating func take(_ scrape: LoadScrape, _ slot: Int, now: Instant) {
         if let heartbeat = scrape.heartbeat, heartbeat < entries[slot].heartbeat ?? 0 {
             // A counter that falls is that of another process: nothing of what was learned of its
-            // engine is certain, and its cache is empty. Source: ADMISSION section 6.
+            // engine is certain, and its cache is empty.
             entries[slot].estimates.restarted(slotsMax: policy.slotsMax)
             prefixes.forget(all: id(slot))
         }

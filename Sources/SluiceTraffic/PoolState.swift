@@ -43,7 +43,7 @@ struct PoolState: Sendable {
     static let transitionsMax = 1_024
     /// Recalls that wait to be fetched at most; one more stays where it is.
     static let recallsMax = 64
-    /// Dispatches in one lock hold. Source: DESIGN section 5.
+    /// Dispatches in one lock hold: other workers wait no longer than those take.
     static let pumpMax = 16
     /// Waiting requests looked at past one that fits nowhere.
     static let lookAheadMax = 16

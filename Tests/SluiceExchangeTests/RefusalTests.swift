@@ -7,7 +7,7 @@ import Testing
 
 @testable import SluiceExchange
 
-/// What a refused client reads: METRICS, outcomes; ADMISSION 5.6.
+/// What a refused client reads: docs/operating.md, *Every `x-sluice-reason`*.
 @Suite struct RefusalTests {
     /// The answer as text.
     private func answer(_ refusal: Refusal, isHead: Bool = false) -> String {

@@ -5,7 +5,7 @@ import SluiceTraffic
 import Testing
 
 extension GatewayTests {
-    /// Whose request it is and how urgent: ADMISSION section 5, *Who is who*.
+    /// Whose request it is and how urgent: docs/configuration.md, *Who is who*.
     @Suite(.serialized) struct CallerTests {
         private static func upstream() throws -> ScriptedUpstream {
             try ScriptedUpstream { peer in

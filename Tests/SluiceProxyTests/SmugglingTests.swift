@@ -3,7 +3,7 @@ import SluiceReactor
 import SluiceTime
 import Testing
 
-/// A request that must not reach a replica (SECURITY.md section 2); `status` is what the client gets.
+/// A request that must not reach a replica; `status` is what the client gets.
 struct BadRequest: Sendable, CustomTestStringConvertible {
     let row: Int
     let testDescription: String

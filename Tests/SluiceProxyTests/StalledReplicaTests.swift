@@ -4,7 +4,7 @@ import SluiceTime
 import Testing
 
 extension GatewayTests {
-    /// DESIGN section 8: health is forward progress, and a request without a head is owed some.
+    /// Health is forward progress, and a request without a head is owed some.
     @Suite(.serialized) struct StalledReplicaTests {
         /// Takes requests and sends not one byte.
         private func silent() throws -> ScriptedUpstream {

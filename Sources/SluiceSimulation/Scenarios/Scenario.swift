@@ -29,8 +29,8 @@ package enum Bound: Equatable, Sendable {
 
 /// Which figure of several seeds must keep the bound.
 package enum Judgement: Sendable {
-    /// Their mean: for figures that scatter around what is meant.
-    case mean
+    /// Their median: for figures that scatter around what is meant.
+    case median
     /// Every one of them: for what must never happen.
     case each
 }
@@ -43,7 +43,7 @@ package struct Target: Sendable {
     package let judgement: Judgement
 
     package init(
-        _ name: String, _ unit: FigureUnit, _ bound: Bound, judgedBy judgement: Judgement = .mean
+        _ name: String, _ unit: FigureUnit, _ bound: Bound, judgedBy judgement: Judgement = .median
     ) {
         self.name = name
         self.unit = unit
@@ -52,7 +52,7 @@ package struct Target: Sendable {
     }
 }
 
-/// A scenario of ADMISSION.md section 7: parameters, targets, and how its figures are measured.
+/// One of docs/admission.md, *The targets*: parameters, targets, and how figures are measured.
 package struct Scenario: Sendable {
     /// As in the specification: `T3`.
     package let name: String

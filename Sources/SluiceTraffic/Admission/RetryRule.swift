@@ -1,6 +1,6 @@
 import SluiceTime
 
-/// The retry rule, here and nowhere else. Source: DESIGN section 8.
+/// The retry rule, here and nowhere else.
 package enum RetryRule {
     /// Dispatches of one request at most, the free ones included.
     package static let attemptsMax = 4

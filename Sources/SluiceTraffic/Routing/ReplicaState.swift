@@ -1,6 +1,7 @@
 import SluiceTime
 
-/// What the router thinks of a replica. Source: DESIGN section 8, METRICS `sluice_replica_state`.
+/// What the router thinks of a replica. Source: docs/operating.md, *States of a replica*;
+/// as `sluice_replica_state` spells it.
 package enum ReplicaState: UInt8, CaseIterable, Sendable {
     /// New or returned: its window grows while it does well.
     case warming

@@ -4,6 +4,8 @@ struct RouteLane: Sendable {
     var inflight: Int32 = 0
     /// The replica takes another while `inflight` is below; 0 is closed.
     var limit: Int32 = 0
+    /// The same for a request whose home it is, while others are open and nobody waits.
+    var homeLimit: Int32 = 0
     /// Of the slot's present tenant.
     var generation: UInt32 = 0
     /// Of our requests there, those without a first output.
