@@ -50,10 +50,8 @@ extension PoolState {
             return .shed(refusal)
         }
         let classIndex = Int(request.classIndex)
-        // A retry has waited its turn; anyone else stays behind those who wait and are as urgent.
-        let mayGo =
-            retry != nil || queue.isEmpty
-            || queue.backlog(below: classIndex + 1) == 0 && starved(besides: classIndex) == nil
+        // A retry has waited its turn.
+        let mayGo = retry != nil || mayPass(classIndex)
         if mayGo, let reservation = reserve(request, isRetry: retry != nil, now: now, dice: dice) {
             if !queue.isEmpty, retry == nil { countPassing(reservation, request, now: now) }
             return .dispatch(reservation)
@@ -91,6 +89,13 @@ extension PoolState {
         evictionWakes = WakeSet()
         return .wait(
             ticket, predicted: node.predicted < 0 ? -1 : node.predicted * estimates.bias, wakes)
+    }
+
+    /// Whether a request may go at once: it stays behind those who wait and are as urgent.
+    @inline(__always)
+    mutating func mayPass(_ classIndex: Int) -> Bool {
+        queue.isEmpty
+            || queue.backlog(below: classIndex + 1) == 0 && starved(besides: classIndex) == nil
     }
 
     /// A request goes at once while less urgent ones wait: it has its part in the rate at which slots
@@ -134,7 +139,7 @@ extension PoolState {
     // MARK: Judgement
 
     /// How long a request may wait.
-    private struct Bound {
+    struct Bound {
         /// The objective, seconds; nil: none.
         var objective: Double?
         /// Time its prompt takes on an idle replica, seconds.
@@ -142,6 +147,13 @@ extension PoolState {
         /// When its wait ends.
         var deadline: Instant
         let received: Instant
+
+        /// Of a request whose wait is all that is asked about.
+        init(objective: Double) {
+            self.objective = objective
+            deadline = .never
+            received = .unset
+        }
 
         init(now: Instant, _ arrival: Arrival, queueWaitMax: Nanoseconds) {
             received = arrival.received.isSet ? min(arrival.received, now) : now
@@ -213,7 +225,7 @@ extension PoolState {
     /// slot comes free is too uncertain to predict, and its deadline bounds its wait (T1b, 1 slot per
     /// replica: goodput 85.3 % of C, 87.2 % so; every replica's next let in: less with 2 and 4 slots,
     /// since long prompts have less time to wait).
-    private func isNext(_ classIndex: Int, _ tenant: Int) -> Bool {
+    func isNext(_ classIndex: Int, _ tenant: Int) -> Bool {
         queue.backlog(below: classIndex) == 0 && queue.turns[classIndex].ahead(of: tenant) < 1
     }
 

@@ -87,7 +87,7 @@ extension PoolState {
 
     /// Remembers a refusal; where more replicas would have helped it is demand, and it is counted once
     /// however often its client asks.
-    private mutating func noteRefusal(
+    mutating func noteRefusal(
         _ request: RouteRequest, _ reason: ShedReason, isRetry: Bool, predicted: Double,
         waited: Double, now: Instant
     ) {

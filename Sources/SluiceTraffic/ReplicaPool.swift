@@ -68,6 +68,16 @@ package final class ReplicaPool: Sendable {
         return verdict(decision)
     }
 
+    /// Refuses a request of which only the head has come, where no body could let it in; nil: read on.
+    ///
+    /// - Parameter arrival: `promptBytes` and `bodyBytes` are the length of the body.
+    package func judgeHead(
+        _ arrival: Arrival, now: Instant, random: inout some RandomNumberGenerator
+    ) -> Shed? {
+        let dice = random.next()
+        return state.withLock { $0.judgeHead(arrival, now: now, dice: dice) }
+    }
+
     /// Admits a request that only this replica can answer, at once, or refuses it.
     ///
     /// - Returns: nil when the replica is gone: removed, and at the end of what it had.

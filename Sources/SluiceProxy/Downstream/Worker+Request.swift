@@ -43,6 +43,13 @@ extension Worker {
                 let refusal = Refusal.bodyTooLarge(bytesMax: settings.limits.bodyBytesMax)
                 return refuse(e, refusal, head: headCount)
             }
+            // One that fits a block is read before anybody could say so.
+            if count > BufferPool.blockBytes || requestHead.value.expectsContinue,
+                count > downstreams[d].input.count - headCount,
+                refuseByHead(e, d, body: count, head: headCount)
+            {
+                return
+            }
             guard reserve(e, bytes: count) else {
                 return refuse(e, .gatewayMemory, head: headCount)
             }
