@@ -117,6 +117,8 @@ package struct PoolSettings: Sendable, Equatable {
     package var scrapeTimeout = Nanoseconds.seconds(5)
     package var retries = true
     package var usage = UsageMode.inject
+    /// Whether the engine queues by the body's `priority`, which is the request's class then.
+    package var enginePriority = false
     /// Requests at one replica at most: 1 … 65,536.
     package var replicaInflightMax = 1_024
     /// Requests waiting in the gateway at most: 0 … 1,000,000.

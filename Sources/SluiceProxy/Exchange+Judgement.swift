@@ -112,6 +112,19 @@ extension Exchange {
         }
     }
 
+    /// Writes the request's class into the body as the engine's `priority`, over the client's own.
+    mutating func setPriority(_ peek: inout RequestPeek) {
+        guard record.route.knowsPriority else { return }
+        let (start, end) = (bodyStart, request.count)
+        let edit = PriorityInjection.edit(
+            for: &peek, body: request.bytes.extracting(start..<end),
+            priority: Int(record.classIndex))
+        guard let edit else { return }
+        apply(edit)
+        peek.edited(
+            by: edit.text.utf8CodeUnitCount - edit.range.count, end: edit.range.upperBound)
+    }
+
     /// Rewrites the body with one replacement.
     private mutating func apply(_ edit: UsageInjection.Edit) {
         let (from, to) = (bodyStart + edit.range.lowerBound, bodyStart + edit.range.upperBound)

@@ -8,7 +8,8 @@ package struct RequestFacts: Sendable {
     package internal(set) var isStream = false
     /// `n` and `best_of`, the larger.
     package internal(set) var sequences = 1
-    package internal(set) var priority: Int?
+    /// Where the value of `priority` stands in the body.
+    package internal(set) var priority: Range<Int>?
     package internal(set) var stores = true
     /// FNV-1a of `prompt_cache_key`.
     package internal(set) var cacheKeyHash: UInt64?
@@ -44,12 +45,18 @@ package struct RequestFacts: Sendable {
     /// The text that began at `start` is longer by `count` bytes: it is all prompt, and what stands
     /// behind it has moved.
     @inline(__always) mutating func lengthen(by count: Int, at start: Int) {
+        promptBytes &+= count
+        move(by: count, at: start)
+    }
+
+    /// What stands in the body at `start` or behind it has moved by `count` bytes.
+    @inline(__always) mutating func move(by count: Int, at start: Int) {
         func moved(_ range: Range<Int>) -> Range<Int> {
             range.lowerBound < start
                 ? range : range.lowerBound &+ count..<range.upperBound &+ count
         }
-        promptBytes &+= count
         if let range = previousResponse { previousResponse = moved(range) }
+        if let range = priority { priority = moved(range) }
         switch options {
         case .absent: break
         case .null(let range): options = .null(moved(range))

@@ -114,6 +114,9 @@ package struct RequestPeek: ~Copyable, Sendable {
         }
     }
 
+    /// The body has been edited: what stood at `end` or behind it stands `count` bytes further.
+    package mutating func edited(by count: Int, end: Int) { facts.move(by: count, at: end) }
+
     private mutating func refuse(_ error: PeekError) {
         self.error = error
         isRefused = true
@@ -209,6 +212,7 @@ package struct RequestPeek: ~Copyable, Sendable {
         if token == .null {
             if key == .model || key == .messages { refuse(.wrongType(key)) }
             if key == .streamOptions { facts.options = .null(end &- 4..<end) }
+            if key == .priority { facts.priority = end &- 4..<end }
             return
         }
         switch key {
@@ -226,7 +230,7 @@ package struct RequestPeek: ~Copyable, Sendable {
         case .maxTokens where token == .number, .maxCompletionTokens where token == .number,
             .maxOutputTokens where token == .number, .n where token == .number,
             .bestOf where token == .number, .priority where token == .number:
-            takeNumber(key)
+            takeNumber(key, end: end)
         case .prompt where token == .string, .input where token == .string:
             takeText(end)
         case .previousResponseID where token == .string:
@@ -239,12 +243,12 @@ package struct RequestPeek: ~Copyable, Sendable {
         }
     }
 
-    private mutating func takeNumber(_ key: JudgedKey) {
+    private mutating func takeNumber(_ key: JudgedKey, end: Int) {
         guard let number = scanner.integer else {
             return refuse(scanner.isIntegerTooLong ? .outOfRange(key) : .wrongType(key))
         }
         switch key {
-        case .priority: facts.priority = number
+        case .priority: facts.priority = end &- scanner.integerBytes..<end
         case .n, .bestOf:
             guard number >= 0, number <= 16_384 else { return refuse(.outOfRange(key)) }
             facts.sequences = max(facts.sequences, number)

@@ -61,6 +61,10 @@ enum PoolKeys {
                 "usage", \.usage,
                 "Token counts of streams: inject asks the replica and hides the extra event, observe reads what comes by itself, off reads nothing."
             ),
+            .boolean(
+                "engine_priority", \.enginePriority,
+                "Whether the class is written into the body as `priority` (0 for the first class), for replicas with --scheduling-policy priority; a client's own value is overwritten."
+            ),
             .integer(
                 "replica_inflight_max", \.replicaInflightMax, 1...65_536,
                 "Requests at one replica at once; the rest waits in the gateway."),

@@ -176,6 +176,9 @@ extension Worker {
         case .pool(let index, let model):
             exchanges[e].traffic = index
             if route != .responsesByID {
+                if settings.pools[index].enginePriority {
+                    exchanges[e].setPriority(&readers[e].peek)
+                }
                 exchanges[e].askForUsage(&readers[e].peek, settings.pools[index].usage)
                 if let header = directory.value.sessionHeader(pool: index) {
                     exchanges[e].findAffinity(&readers[e].peek, header: header)
