@@ -40,7 +40,7 @@ extension RouteMatch {
 
 /// Where a whole request goes.
 enum BodyVerdict {
-    case pool(Int, model: UInt16)
+    case pool(Int, model: UInt16, adapter: UInt16 = 0)
     case refuse(Refusal)
 }
 
@@ -86,8 +86,8 @@ extension Exchange {
             let label = directory.value.soleModelLabel
             return pools == 1 ? .pool(0, model: label) : .refuse(.missingModel)
         }
-        if !isCut, let (pool, label) = directory.value.model(model) {
-            return .pool(pool, model: label)
+        if !isCut, let (pool, label, adapter) = directory.value.model(model) {
+            return .pool(pool, model: label, adapter: adapter)
         }
         if directory.value.isComplete {
             return .refuse(

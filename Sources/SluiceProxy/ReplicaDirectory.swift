@@ -49,6 +49,8 @@ struct ModelEntry: Sendable, Equatable {
     let pool: Int
     /// Index into the name tables.
     let label: UInt16
+    /// The number of a LoRA adapter; 0 for any other model.
+    let adapter: UInt16
 }
 
 /// Replicas, models and names at one moment: a value that workers copy, so that no lookup locks.
@@ -128,12 +130,12 @@ struct ReplicaDirectory: Sendable {
         endpoints[pool][slot] = nil
     }
 
-    /// The pool that serves a model, and the model's label.
-    func model(_ name: Span<UInt8>) -> (pool: Int, label: UInt16)? {
+    /// The entry of a model.
+    func model(_ name: Span<UInt8>) -> (pool: Int, label: UInt16, adapter: UInt16)? {
         let index = place(of: Self.hash(name))
         guard index < models.count, models[index].name.count == name.count else { return nil }
         for i in 0..<name.count where models[index].name[i] != name[i] { return nil }
-        return (models[index].pool, models[index].label)
+        return (models[index].pool, models[index].label, models[index].adapter)
     }
 
     /// The label of requests that name no model, where there is one pool.
@@ -150,13 +152,14 @@ struct ReplicaDirectory: Sendable {
     }
 
     /// Adds a model; the first pool that names it keeps it.
-    mutating func add(model name: String, pool: Int, label: UInt16) {
+    mutating func add(model name: String, pool: Int, label: UInt16, adapter: UInt16 = 0) {
         let bytes = Array(name.utf8)
         let hash = Self.hash(bytes.span)
         let index = place(of: hash)
         if index < hashes.count, hashes[index] == hash { return }
         hashes.insert(hash, at: index)
-        models.insert(ModelEntry(name: bytes, pool: pool, label: label), at: index)
+        let entry = ModelEntry(name: bytes, pool: pool, label: label, adapter: adapter)
+        models.insert(entry, at: index)
     }
 
     /// Where a hash is, or would be put.

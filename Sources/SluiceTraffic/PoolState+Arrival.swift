@@ -41,7 +41,10 @@ extension PoolState {
         if arrival.deadline <= now { return .shed(Shed(.deadline)) }
         var request = routeRequest(arrival, excluding: retry ?? ReplicaIDs())
         if retry == nil { estimates.arrivals.record(2 * Int(request.classIndex), now: now) }
-        let isWaitingForReplica = !hasHope(request.excluding)
+        let isWaitingForReplica =
+            request.adapter == 0
+            ? !hasHope(request.excluding)
+            : !hasHope(adapter: request.adapter, request.excluding)
         if isWaitingForReplica, retry != nil || policy.noReplicaWait <= .zero {
             return .shed(Shed(.noReplica, retryAfter: Self.jittered(.seconds(5), dice)))
         }
@@ -81,12 +84,16 @@ extension PoolState {
         node.deadlineIsCallers = arrival.deadline < bound.deadline
         node.deadline = min(arrival.deadline, bound.deadline)
         node.isRetry = retry != nil
-        if request.hasAffinity, let home = Router.home(lanes, key: request.affinityKey) {
+        if request.hasAffinity, let home = Router.home(lanes, key: request.affinityKey),
+            request.adapter == 0 || entries[home].adapters.lists(request.adapter)
+        {
             node.request.home = id(home)
         }
         let ticket = queue.enqueue(node, now: now)
-        let wakes = evictionWakes
+        var wakes = evictionWakes
         evictionWakes = WakeSet()
+        // It stands behind all of its class; those before it may all wait for another replica.
+        if knowsAdapters { wakes.formUnion(pump(now: now).wakes) }
         return .wait(
             ticket, predicted: node.predicted < 0 ? -1 : node.predicted * estimates.bias, wakes)
     }
@@ -130,6 +137,8 @@ extension PoolState {
                 request.promptTokens)
         }
         request.model = UInt16(clamping: arrival.modelIndex)
+        request.adapter = arrival.adapter
+        if arrival.adapter != 0 { knowsAdapters = true }
         request.isStream = arrival.isStream
         request.tag = arrival.tag
         request.isRepeated = arrival.isRepeated
@@ -282,7 +291,8 @@ extension PoolState {
         let cached = request.hasAffinity ? prefixes.known(request.affinityKey) : CachedPrefix()
         guard
             let pick = Router.pick(
-                lanes, request, rule, cached: cached, costs: &costs, dice: dice)
+                lanes, request, rule, cached: cached,
+                fits: request.adapter == 0 ? [] : adapterFits(request), costs: &costs, dice: dice)
         else { return nil }
         let reason: RoutingReason
         if isRetry {
@@ -345,6 +355,7 @@ extension PoolState {
         lanes[slot].pending += 1
         lanes[slot].pendingTokens += tokens
         lanes[slot].reserved += request.reserve
+        if request.adapter != 0 { entries[slot].adapters.sent(request.adapter) }
         flight.backlogTokens = lanes[slot].pendingTokens
         entries[slot].dispatched &+= 1
         inflight += 1

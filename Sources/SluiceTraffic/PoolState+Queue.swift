@@ -105,7 +105,9 @@ extension PoolState {
             }
             // One that may not go where there is room holds up nobody; nor does it for long hold
             // back that others pass it.
-            if node.request.excluding.isEmpty, isImpatient(node, now) { return .blocked }
+            if node.request.excluding.isEmpty, node.request.adapter == 0, isImpatient(node, now) {
+                return .blocked
+            }
             left -= 1
             cursor = node.next
         }

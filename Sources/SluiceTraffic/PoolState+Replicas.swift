@@ -93,6 +93,7 @@ extension PoolState {
         case .cordon: observe(slot, .cordon, now: now)
         case .uncordon: observe(slot, .uncordon, now: now)
         case .scrape(let scrape): take(scrape, slot, now: now)
+        case .adapters(let numbers): entries[slot].adapters.list(numbers)
         }
         return pump(now: now)
     }
@@ -124,6 +125,9 @@ extension PoolState {
                 slot,
                 .gauges(running: scrape.running, waiting: scrape.waiting, kvUsage: usage),
                 now: now)
+        }
+        if let running = scrape.runningAdapters {
+            entries[slot].adapters.scraped(running: running, limit: scrape.adaptersMax)
         }
         if let sleeps = scrape.isSleeping { observe(slot, .sleeping(sleeps), now: now) }
     }

@@ -31,6 +31,7 @@ struct PoolState: Sendable {
         var failed: UInt64 = 0
         var serverErrors = ServerErrorShare()
         var estimates = ReplicaEstimates(slotsMax: nil)
+        var adapters = ReplicaAdapters()
         /// Tokens per second: smoothed over a few seconds, and the most of the last hours.
         var tokenRate = 0.0
         var tokenRateMax = 0.0
@@ -98,6 +99,8 @@ struct PoolState: Sendable {
     var budget = RetryBudget()
     /// What is refused as a query of death.
     var poison = PoisonMemory()
+    /// LoRA adapters have been asked for: who waits for one must not hold up others.
+    var knowsAdapters = false
     /// New arrivals are refused.
     var isDraining = false
     /// More than half of those that accept connections were taken out by us.

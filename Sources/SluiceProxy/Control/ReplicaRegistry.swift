@@ -28,6 +28,7 @@ final class ReplicaRegistry {
     /// Replicas that are not wanted any more and finish what they have.
     private var leaving: [(pool: Int, id: ReplicaID)] = []
     private var seenModels = SeenModels()
+    private(set) var adapters = AdapterNumbers()
     /// Numbers of the tenants; they stay from one configuration to the next.
     private(set) var tenants: TenantTable
     private var callers: Callers
@@ -350,10 +351,13 @@ final class ReplicaRegistry {
     private func publish(_ old: ReplicaDirectory) {
         var directory = old
         directory.removeModels()
+        tellAdapters()
         var lists: [[Model]] = []
         for (index, pool) in pools.enumerated() {
             for model in pool.models + pool.aliases {
-                directory.add(model: model, pool: index, label: names.models.intern(model))
+                directory.add(
+                    model: model, pool: index, label: names.models.intern(model),
+                    adapter: adapters.number(of: model))
             }
         }
         for agent in agents {
@@ -361,13 +365,17 @@ final class ReplicaRegistry {
             lists.append(models)
             for model in models {
                 let label = names.models.intern(model.parent ?? model.id)
-                directory.add(model: model.id, pool: agent.pool, label: label)
+                directory.add(
+                    model: model.id, pool: agent.pool, label: label,
+                    adapter: adapters.number(of: model.id))
                 seenModels.tell(model.id, pool: agent.pool, label: label, now: loop.now)
             }
         }
         seenModels.expire(now: loop.now)
         for (model, place) in seenModels.places {
-            directory.add(model: model, pool: place.pool, label: place.label)
+            directory.add(
+                model: model, pool: place.pool, label: place.label,
+                adapter: adapters.number(of: model))
         }
         directory.isComplete =
             !agents.isEmpty && agents.allSatisfy(\.hasToldModels)
@@ -380,6 +388,15 @@ final class ReplicaRegistry {
         names.replicas = replicaNames.names
         directory.names = names
         shared.publish(directory)
+    }
+
+    /// Numbers the adapters of all replicas, and tells the pools who lists which.
+    private func tellAdapters() {
+        for agent in agents {
+            guard let models = agent.models else { continue }
+            let listed = models.filter { $0.parent != nil }.map { adapters.intern($0.id) }
+            agent.list(adapters: listed.filter { $0 != 0 })
+        }
     }
 
     /// The union of all pools' models, and configured names that no replica has told.

@@ -173,7 +173,7 @@ extension Worker {
         case .refuse(let refusal):
             refuse(e, refusal)
             return
-        case .pool(let index, let model):
+        case .pool(let index, let model, let adapter):
             exchanges[e].traffic = index
             if route != .responsesByID {
                 if settings.pools[index].enginePriority {
@@ -187,6 +187,7 @@ extension Worker {
             exchanges[e].record.poolIndex = Int16(index)
             exchanges[e].record.modelIndex = model
             exchanges[e].arrival.modelIndex = Int(model)
+            exchanges[e].arrival.adapter = adapter
             if route == .responses { exchanges[e].owner = previousOwner(e, pool: index) }
         }
         exchanges[e].record.phase = .queued

@@ -24,6 +24,8 @@ package struct Arrival: Sendable {
     package var received: Instant
     /// Which of the pool's models; the estimates are kept by it.
     package var modelIndex: Int
+    /// The gateway's number of the LoRA adapter that is asked for; 0: none.
+    package var adapter: UInt16 = 0
     /// Requests of one key share a prefix; 0: nothing is known to be shared.
     package var affinityKey: UInt64
     /// Bytes of prompt that the requests of one key share.

@@ -21,6 +21,8 @@ struct RouteRequest: Sendable {
     var promptBytes: Int32 = 0
     var model: UInt16 = 0
     var tenant: UInt16 = 0
+    /// See ``Arrival/adapter``.
+    var adapter: UInt16 = 0
     var classIndex: UInt8 = 0
     var isStream = true
     /// The client has been refused before and asks again: it is no further demand.

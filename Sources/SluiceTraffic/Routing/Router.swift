@@ -34,10 +34,11 @@ enum Router {
     ///
     /// - Parameters:
     ///   - cached: where the prompt's beginning is believed to be.
+    ///   - fits: how each lane's replica stands to the request's adapter; empty: all alike.
     ///   - costs: scratch, as long as `lanes`.
     static func pick(
         _ lanes: [RouteLane], _ request: RouteRequest, _ rule: Rule, cached: CachedPrefix,
-        costs: inout [Double], dice: UInt64
+        fits: [AdapterFit] = [], costs: inout [Double], dice: UInt64
     ) -> Pick? {
         var random = SplitMix64(state: dice)
         var best = 0.0
@@ -46,6 +47,7 @@ enum Router {
         var ties: UInt64 = 0
         var choices = 0
         let hasAffinity = rule.isPredictive && request.hasAffinity
+        let hasAdapter = !fits.isEmpty
         for index in lanes.indices {
             if hasAffinity { costs[index] = .infinity }
             let lane = lanes[index]
@@ -54,7 +56,11 @@ enum Router {
                 let id = ReplicaID(slot: UInt32(index), generation: lane.generation)
                 if request.excluding.contains(id) { continue }
             }
-            let load = lane.score
+            var load = lane.score
+            if hasAdapter {
+                if fits[index] == .absent { continue }
+                if !rule.isPredictive { load += fits[index].load * lane.inverseWeight }
+            }
             var candidate = Pick(slot: index, choices: 0)
             var cost = load
             if rule.isPredictive {
@@ -63,6 +69,7 @@ enum Router {
                 let tokens = max(1, request.promptTokens - candidate.cached)
                 guard hasRoom(lane, request, tokens, rule) else { continue }
                 candidate.predicted = predictedTime(lane, request, tokens)
+                if hasAdapter { candidate.predicted += fits[index].delay }
                 cost = (candidate.predicted + crowding(lane, request)) * lane.inverseWeight
                 if hasAffinity { costs[index] = cost }
             }
