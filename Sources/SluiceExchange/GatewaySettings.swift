@@ -104,6 +104,9 @@ package struct PoolSettings: Sendable, Equatable {
     package var models: [String] = []
     /// Further names for the model, rewritten nowhere: the replica must know them too (`--served-model-name`).
     package var aliases: [String] = []
+    /// Its part, beside other pools that have one, of the requests for models they all serve: 0 …
+    /// 1,000; nil: it shares none.
+    package var weight: Double?
     package var replicas: [ReplicaSettings] = []
     /// `http://name:port`: all addresses of the name are replicas.
     package var replicaDNS: String?

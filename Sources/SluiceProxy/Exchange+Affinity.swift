@@ -11,11 +11,15 @@ extension Exchange {
     ///
     /// - Parameter header: name of the session's field, in lower case; empty: not looked for.
     mutating func findAffinity(_ peek: inout RequestPeek, header: [UInt8]) {
-        let key = peek.facts.cacheKeyHash ?? sessionHash(header)
-        guard let key else { return }
+        guard let key = affinityKey(&peek, header: header) else { return }
         // Zero is "none known".
         arrival.affinityKey = key == 0 ? 1 : key
         arrival.sharedBytes = arrival.promptBytes
+    }
+
+    /// What requests that belong together have in common; nil where nothing is known.
+    mutating func affinityKey(_ peek: inout RequestPeek, header: [UInt8]) -> UInt64? {
+        peek.facts.cacheKeyHash ?? sessionHash(header)
     }
 
     /// FNV-1a of the session's value in the fields kept for the replica; nil where there is none.

@@ -40,7 +40,8 @@ extension RouteMatch {
 
 /// Where a whole request goes.
 enum BodyVerdict {
-    case pool(Int, model: UInt16, adapter: UInt16 = 0)
+    /// Where several pools have the model `split` says so, and the pool is the first of them.
+    case pool(Int, model: UInt16, adapter: UInt16 = 0, split: UInt16 = 0)
     case refuse(Refusal)
 }
 
@@ -86,8 +87,8 @@ extension Exchange {
             let label = directory.value.soleModelLabel
             return pools == 1 ? .pool(0, model: label) : .refuse(.missingModel)
         }
-        if !isCut, let (pool, label, adapter) = directory.value.model(model) {
-            return .pool(pool, model: label, adapter: adapter)
+        if !isCut, let (pool, label, adapter, split) = directory.value.model(model) {
+            return .pool(pool, model: label, adapter: adapter, split: split)
         }
         if directory.value.isComplete {
             return .refuse(

@@ -194,6 +194,9 @@ package final class ReplicaPool: Sendable {
         }
     }
 
+    /// Whether a replica serves now, or may soon.
+    package var hasReplica: Bool { state.withLock { $0.hopeful > 0 } }
+
     /// The replica's state; nil when it is gone: idle connections to it may be closed.
     package func replicaState(_ replica: ReplicaID) -> ReplicaState? {
         state.withLock { state in

@@ -28,6 +28,10 @@ enum PoolKeys {
                 "aliases", \.aliases, modelForm, max: SettingsKeys.modelsMax,
                 "Further names of the model. They are not rewritten: the replica must know them too (--served-model-name).",
                 parse: readModel, show: { .text($0) }),
+            .optionalNumber(
+                "weight", \.weight, 0...1_000,
+                "Part of the requests for models that other pools with a weight serve too; without it a model belongs to one pool."
+            ),
             replicas,
             .optionalText(
                 "replica_dns", \.replicaDNS, .text(HTTPURL.form, pattern: urlPattern),

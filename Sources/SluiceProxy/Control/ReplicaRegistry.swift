@@ -351,6 +351,7 @@ final class ReplicaRegistry {
     private func publish(_ old: ReplicaDirectory) {
         var directory = old
         directory.removeModels()
+        directory.adopt(pools, classes)
         tellAdapters()
         var lists: [[Model]] = []
         for (index, pool) in pools.enumerated() {
@@ -382,7 +383,6 @@ final class ReplicaRegistry {
             && agents.contains { $0.models != nil }
         directory.modelsPage = modelsPage(lists)
         directory.callers = callers
-        directory.adopt(pools, classes)
         let inUse = directory.endpoints.joined().compactMap { $0?.recordIndex }
         replicaNames.note(inUse: Set(inUse), now: loop.now)
         names.replicas = replicaNames.names

@@ -173,7 +173,8 @@ extension Worker {
         case .refuse(let refusal):
             refuse(e, refusal)
             return
-        case .pool(let index, let model, let adapter):
+        case .pool(let first, let model, let adapter, let split):
+            let index = split == 0 ? first : choosePool(e, split)
             exchanges[e].traffic = index
             if route != .responsesByID {
                 if settings.pools[index].enginePriority {
