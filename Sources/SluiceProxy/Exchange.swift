@@ -53,6 +53,10 @@ struct Exchange: ~Copyable {
     var bodySent = 0
     var isRequestSent = false
     var arrival = Arrival()
+    /// Its tenant has a quota.
+    var isMetered = false
+    /// Tokens taken out of that; negative: nothing was.
+    var quotaTokens: Int32 = -1
     /// The client asked what becomes of its request (`x-sluice-explain: 1`).
     var isExplained = false
 

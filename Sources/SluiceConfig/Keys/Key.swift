@@ -98,6 +98,19 @@ extension Key {
         }
     }
 
+    /// An integer that may be missing: `none` is nil.
+    static func optionalInteger(
+        _ name: String, _ target: WritableKeyPath<Root, Int?>, _ range: ClosedRange<Int>,
+        _ summary: String
+    ) -> Key {
+        scalar(name, target, .integer(range, word: "none"), summary) {
+            text, _ throws(ValueProblem) in
+            text == "none" ? nil : try readInteger(text, range)
+        } show: {
+            $0.map { .integer($0) } ?? .text("none")
+        }
+    }
+
     static func size(
         _ name: String, _ target: WritableKeyPath<Root, Int>, _ range: ClosedRange<Int>,
         _ summary: String

@@ -32,6 +32,7 @@ final class ReplicaRegistry {
     /// Numbers of the tenants; they stay from one configuration to the next.
     private(set) var tenants: TenantTable
     private var callers: Callers
+    private let quotas = TenantQuotas()
     /// Names whose first look-up has not come to an end.
     private var unanswered = Set<String>()
     private let lookup: NameLookup
@@ -53,7 +54,8 @@ final class ReplicaRegistry {
         contexts = ClientContexts()
         credentials = try Self.read(pools, &contexts)
         tenants = TenantTable(shared.settings.tenants)
-        callers = Callers(shared.settings, tenants, generation: 1)
+        quotas.adopt(tenants.quotas(shared.settings.tenants))
+        callers = Callers(shared.settings, tenants, quotas: quotas, generation: 1)
         names.pools = pools.map(\.name)
         names.classes = shared.settings.classes.map(\.name)
         nameTenants(shared.settings)
@@ -103,7 +105,8 @@ final class ReplicaRegistry {
         pools = new.pools
         classes = new.classes
         tenants.adopt(new.tenants)
-        callers = Callers(new, tenants, generation: callers.generation &+ 1)
+        quotas.adopt(tenants.quotas(new.tenants))
+        callers = Callers(new, tenants, quotas: quotas, generation: callers.generation &+ 1)
         nameTenants(new)
         internModels()
         for (pool, traffic) in zip(pools, shared.pools) {

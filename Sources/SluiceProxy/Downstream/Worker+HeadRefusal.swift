@@ -10,16 +10,21 @@ import SluiceTraffic
 
 /// Refusals on the head alone, and the rest of their requests.
 extension Worker {
-    /// Refuses a request whose body is still on its way, if its pool refuses whatever the body says.
+    /// Refuses a request whose body is still on its way, if its tenant's quota is spent or its pool
+    /// refuses whatever the body says.
     ///
-    /// Only where there is one pool, so that the head says which, and where no replica is bound to the
-    /// request by what the body names.
+    /// The pool is asked only where there is one, so that the head says which, and where no replica
+    /// is bound to the request by what the body names.
     ///
     /// - Returns: whether it was refused; the head is used up then.
     func refuseByHead(_ e: UInt32, _ d: UInt32, body count: Int, head headCount: Int) -> Bool {
-        guard settings.pools.count == 1, exchanges[e].record.route.isJudgedByHead else {
-            return false
+        guard exchanges[e].record.route.isJudgedByHead else { return false }
+        if exchanges[e].isMetered, let wait = quotaWait(e) {
+            passOverBody(e, d, body: count, head: headCount)
+            refuse(e, .quota(retryAfter: wait))
+            return true
         }
+        guard settings.pools.count == 1 else { return false }
         exchanges[e].arrival.promptBytes = count
         exchanges[e].arrival.bodyBytes = count
         let label = directory.value.soleModelLabel
@@ -33,6 +38,14 @@ extension Worker {
         exchanges[e].traffic = 0
         exchanges[e].record.poolIndex = 0
         exchanges[e].record.modelIndex = label
+        passOverBody(e, d, body: count, head: headCount)
+        refuse(e, shed)
+        return true
+    }
+
+    /// Uses up the head and what has come of the body; what has not is dropped after the answer, or
+    /// the connection ends with it.
+    private func passOverBody(_ e: UInt32, _ d: UInt32, body count: Int, head headCount: Int) {
         exchanges[e].record.received = now
         exchanges[e].record.phase = .queued
         downstreams[d].consumeInput(headCount, pool)
@@ -49,8 +62,6 @@ extension Worker {
         } else {
             downstreams[d].bodyLeft = left
         }
-        refuse(e, shed)
-        return true
     }
 
     /// Reads on to the end of a refused request's body, so that the connection can serve another.

@@ -91,6 +91,7 @@ extension Worker {
             exchanges[e].arrival.classIndex = Int(priorityClass)
             exchanges[e].arrival.tenantIndex = Int(tenant)
             exchanges[e].record.classIndex = priorityClass
+            exchanges[e].isMetered = callers.quotas != nil
             if callers.tellsTenants {
                 exchanges[e].record.tenantIndex = Int16(truncatingIfNeeded: tenant)
             }
@@ -202,6 +203,10 @@ extension Worker {
             exchanges[e].callerDeadline = now + exchanges[e].callerLimit
             exchanges[e].arrival.deadline = exchanges[e].callerDeadline
             arm(d, at: exchanges[e].callerDeadline)
+        }
+        if exchanges[e].isMetered, let wait = withdrawQuota(e) {
+            refuse(e, .quota(retryAfter: wait))
+            return
         }
         if isPoison(e) {
             refuse(e, .poison)
