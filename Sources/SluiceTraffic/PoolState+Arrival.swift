@@ -84,7 +84,7 @@ extension PoolState {
         node.deadlineIsCallers = arrival.deadline < bound.deadline
         node.deadline = min(arrival.deadline, bound.deadline)
         node.isRetry = retry != nil
-        if request.hasAffinity, let home = Router.home(lanes, key: request.affinityKey),
+        if request.hasHome, let home = Router.home(lanes, key: request.affinityKey),
             request.adapter == 0 || entries[home].adapters.lists(request.adapter)
         {
             node.request.home = id(home)
@@ -132,6 +132,7 @@ extension PoolState {
         request.promptBytes = Int32(clamping: arrival.promptBytes)
         if policy.isActive, arrival.affinityKey != 0 {
             request.affinityKey = arrival.affinityKey
+            request.isKeyGuessed = arrival.isKeyGuessed
             request.sharedTokens = min(
                 estimates.tokens(arrival.sharedBytes, model: arrival.modelIndex),
                 request.promptTokens)

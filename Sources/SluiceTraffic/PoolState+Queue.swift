@@ -120,14 +120,14 @@ extension PoolState {
     private mutating func homebound(_ head: Int32, now: Instant) -> Int32? {
         guard head >= 0 else { return nil }
         let first = queue.nodes[Int(head)]
-        guard first.request.hasAffinity, !first.isRetry, first.deadline > now,
+        guard first.request.hasHome, !first.isRetry, first.deadline > now,
             !isImpatient(first, now), !isHomeOpen(first)
         else { return nil }
         var cursor = first.next
         var left = Self.lookAheadMax
         while cursor >= 0, left > 0 {
             let node = queue.nodes[Int(cursor)]
-            if node.request.hasAffinity, !node.isRetry, node.deadline > now, isHomeOpen(node) {
+            if node.request.hasHome, !node.isRetry, node.deadline > now, isHomeOpen(node) {
                 return cursor
             }
             if isImpatient(node, now) { return nil }

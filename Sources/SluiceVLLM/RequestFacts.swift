@@ -16,6 +16,9 @@ package struct RequestFacts: Sendable {
     /// Where the id in `previous_response_id` stands in the body, as it is written; an id with
     /// escapes is none that a replica made.
     package internal(set) var previousResponse: Range<Int>?
+    /// Where the messages up to and with the first of role `user` stand in the body; empty where none
+    /// is, and in bodies that came whole and are shorter than ``RequestPeek/openingMin``.
+    package internal(set) var opening: Range<Int32> = 0..<0
     /// Bytes of text under `messages`, `prompt` and `input`, without base64 payloads.
     package internal(set) var promptBytes = 0
     /// Elements of token arrays.
@@ -49,6 +52,14 @@ package struct RequestFacts: Sendable {
         move(by: count, at: start)
     }
 
+    /// The opening is longer, or further back.
+    private mutating func moveOpening(by count: Int, at start: Int) {
+        let shift = Int32(truncatingIfNeeded: count)
+        let lower = opening.lowerBound &+ (Int(opening.lowerBound) < start ? 0 : shift)
+        // A replacement never shortens it below nothing.
+        opening = lower..<max(lower, opening.upperBound &+ shift)
+    }
+
     /// What stands in the body at `start` or behind it has moved by `count` bytes.
     @inline(__always) mutating func move(by count: Int, at start: Int) {
         func moved(_ range: Range<Int>) -> Range<Int> {
@@ -57,6 +68,7 @@ package struct RequestFacts: Sendable {
         }
         if let range = previousResponse { previousResponse = moved(range) }
         if let range = priority { priority = moved(range) }
+        if Int(opening.upperBound) > start { moveOpening(by: count, at: start) }
         switch options {
         case .absent: break
         case .null(let range): options = .null(moved(range))
@@ -79,6 +91,8 @@ package struct RequestTemplate: ~Copyable, Sendable {
 
     private var around = TextTemplate<4_096>()
     private var bodyCount = 0
+    /// Whether the opening of the learned body was looked for.
+    private var knowsOpening = false
     private var facts = RequestFacts()
     private var model = InlineText<256>()
 
@@ -89,7 +103,9 @@ package struct RequestTemplate: ~Copyable, Sendable {
     @inline(__always) mutating func tell(
         of body: Span<UInt8>, _ facts: inout RequestFacts, model: inout InlineText<256>
     ) -> Bool {
-        guard around.matches(body) else { return false }
+        guard knowsOpening || body.count < RequestPeek.openingMin, around.matches(body) else {
+            return false
+        }
         model.removeAll()
         model.append(self.model.bytes)
         facts = self.facts
@@ -102,6 +118,7 @@ package struct RequestTemplate: ~Copyable, Sendable {
         _ body: Span<UInt8>, text: Range<Int>, _ facts: RequestFacts,
         model: inout InlineText<256>
     ) {
+        knowsOpening = body.count >= RequestPeek.openingMin
         around.learn(body, text: text)
         bodyCount = body.count
         self.facts = facts

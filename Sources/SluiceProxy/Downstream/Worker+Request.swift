@@ -178,13 +178,14 @@ extension Worker {
             let index = split == 0 ? first : choosePool(e, split)
             exchanges[e].traffic = index
             if route != .responsesByID {
+                // Before the body is edited: what it begins with is found by its place.
+                if let header = directory.value.sessionHeader(pool: index) {
+                    exchanges[e].findAffinity(&readers[e].peek, header: header)
+                }
                 if settings.pools[index].enginePriority {
                     exchanges[e].setPriority(&readers[e].peek)
                 }
                 exchanges[e].askForUsage(&readers[e].peek, settings.pools[index].usage)
-                if let header = directory.value.sessionHeader(pool: index) {
-                    exchanges[e].findAffinity(&readers[e].peek, header: header)
-                }
             }
             exchanges[e].record.poolIndex = Int16(index)
             exchanges[e].record.modelIndex = model

@@ -28,6 +28,9 @@ package struct Arrival: Sendable {
     package var adapter: UInt16 = 0
     /// Requests of one key share a prefix; 0: nothing is known to be shared.
     package var affinityKey: UInt64
+    /// The key is what the prompt begins with rather than a name that the client gave: it says where
+    /// the beginning may be cached, and nothing where it has not been.
+    package var isKeyGuessed = false
     /// Bytes of prompt that the requests of one key share.
     package var sharedBytes: Int
     /// The last eight bytes of its id, by which `/decisions` names it; 0: none.

@@ -6,6 +6,8 @@ struct RouteRequest: Sendable {
     var promptTokens = 0.0
     /// Requests of one key share their beginning; 0: none is known.
     var affinityKey: UInt64 = 0
+    /// See ``Arrival/isKeyGuessed``.
+    var isKeyGuessed = false
     /// Tokens of that beginning.
     var sharedTokens = 0.0
     /// The replica that requests of its key are sent to first, when it was last looked for.
@@ -32,4 +34,6 @@ struct RouteRequest: Sendable {
 
     /// Whether it is worth sending where others of its key were sent.
     var hasAffinity: Bool { affinityKey != 0 && sharedTokens >= PrefixBeliefs.tokensMin }
+    /// Whether it has a replica of its own, which those of its key go to from the first on.
+    var hasHome: Bool { hasAffinity && !isKeyGuessed }
 }

@@ -46,10 +46,10 @@ enum Router {
         var pick: Pick?
         var ties: UInt64 = 0
         var choices = 0
-        let hasAffinity = rule.isPredictive && request.hasAffinity
+        let hasHome = rule.isPredictive && request.hasHome
         let hasAdapter = !fits.isEmpty
         for index in lanes.indices {
-            if hasAffinity { costs[index] = .infinity }
+            if hasHome { costs[index] = .infinity }
             let lane = lanes[index]
             guard lane.inflight < lane.limit else { continue }
             if !request.excluding.isEmpty {
@@ -71,7 +71,7 @@ enum Router {
                 candidate.predicted = predictedTime(lane, request, tokens)
                 if hasAdapter { candidate.predicted += fits[index].delay }
                 cost = (candidate.predicted + crowding(lane, request)) * lane.inverseWeight
-                if hasAffinity { costs[index] = cost }
+                if hasHome { costs[index] = cost }
             }
             choices += 1
             var isBetter = pick == nil || cost < best
@@ -93,7 +93,7 @@ enum Router {
             bestLoad = load
             ties = 1
         }
-        if hasAffinity, let home = home(lanes, request, costs, best, rule) {
+        if hasHome, let home = home(lanes, request, costs, best, rule) {
             let held = cached.tokens(at: home, generation: lanes[home].generation)
             let tokens = max(1, request.promptTokens - held)
             pick = Pick(
