@@ -122,6 +122,8 @@ package struct PoolSettings: Sendable, Equatable {
     package var usage = UsageMode.inject
     /// Whether the engine queues by the body's `priority`, which is the request's class then.
     package var enginePriority = false
+    /// Whether replicas are asked for their load with requests (ORCA), once a second at most.
+    package var orca = false
     /// Requests at one replica at most: 1 … 65,536.
     package var replicaInflightMax = 1_024
     /// Requests waiting in the gateway at most: 0 … 1,000,000.

@@ -20,6 +20,8 @@ struct PoolState: Sendable {
         /// Our requests there when the scrape on its way was sent.
         var inflightAtScrape: Int32 = 0
         var badScrapes: UInt64 = 0
+        /// When it was last asked for a report of its load.
+        var loadAsked = Instant.unset
         /// When the last tick saw an event of any of our streams there.
         var lastEvent = Instant.unset
         /// The heartbeat scraped last, when it last moved, and what had been served by then.

@@ -178,6 +178,11 @@ package final class ReplicaPool: Sendable {
         }
     }
 
+    /// Whether the replica may be asked for a report of its load with this request: once a second.
+    package func mayAskForLoad(_ replica: ReplicaID, now: Instant) -> Bool {
+        state.withLock { $0.mayAskForLoad(replica, now: now) }
+    }
+
     /// Time passed: call every 100 to 250 ms from the control thread.
     package func tick(now: Instant) -> WakeSet {
         let progress = progress

@@ -69,6 +69,10 @@ enum PoolKeys {
                 "engine_priority", \.enginePriority,
                 "Whether the class is written into the body as `priority` (0 for the first class), for replicas with --scheduling-policy priority; a client's own value is overwritten."
             ),
+            .boolean(
+                "orca", \.orca,
+                "Whether replicas are asked with requests for their load (endpoint-load-metrics), at most once a second each: fresher than /metrics, and not free for them."
+            ),
             .integer(
                 "replica_inflight_max", \.replicaInflightMax, 1...65_536,
                 "Requests at one replica at once; the rest waits in the gateway."),
