@@ -114,7 +114,7 @@ extension Exchange {
     }
 
     /// Writes the request's class into the body as the engine's `priority`, over the client's own.
-    mutating func setPriority(_ peek: inout RequestPeek) {
+    @inline(never) mutating func setPriority(_ peek: inout RequestPeek) {
         guard record.route.knowsPriority else { return }
         let (start, end) = (bodyStart, request.count)
         let edit = PriorityInjection.edit(

@@ -8,7 +8,7 @@ import SluiceVLLM
 extension Worker {
     /// Whether this attempt asks its replica for a report: vLLM sends one with whole answers of two
     /// routes, and walks its whole registry for it.
-    func asksForLoad(_ e: UInt32, _ replica: ReplicaID) -> Bool {
+    @inline(never) func asksForLoad(_ e: UInt32, _ replica: ReplicaID) -> Bool {
         let route = exchanges[e].record.route
         guard route == .chatCompletions || route == .completions, !exchanges[e].arrival.isStream
         else { return false }
@@ -16,7 +16,7 @@ extension Worker {
     }
 
     /// Takes in the report in the head that has come, if there is one.
-    func takeLoad(_ u: UInt32, _ e: UInt32) {
+    @inline(never) func takeLoad(_ u: UInt32, _ e: UInt32) {
         exchanges[e].asksForLoad = false
         guard let load = upstreams[u].endpointLoad(&responseHead.value) else { return }
         let wakes = shared.pools[exchanges[e].traffic].observe(

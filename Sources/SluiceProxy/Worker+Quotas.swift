@@ -6,7 +6,7 @@ import SluiceTraffic
 /// What tenants may have in a minute, asked before any pool is.
 extension Worker {
     /// Takes the request out of its tenant's quota; how long to wait where that is spent.
-    func withdrawQuota(_ e: UInt32) -> Nanoseconds? {
+    @inline(never) func withdrawQuota(_ e: UInt32) -> Nanoseconds? {
         let charged = max(0, exchanges[e].record.promptTokensEstimated)
         let wait = directory.value.callers.quotas?.withdraw(
             tenant: exchanges[e].arrival.tenantIndex, tokens: Int(charged), now: now,
@@ -22,7 +22,7 @@ extension Worker {
     }
 
     /// The request has ended: what it used is known now, or was never used.
-    func settleQuota(_ e: UInt32) {
+    @inline(never) func settleQuota(_ e: UInt32) {
         let charged = Int(exchanges[e].quotaTokens)
         exchanges[e].quotaTokens = -1
         guard let quotas = directory.value.callers.quotas else { return }

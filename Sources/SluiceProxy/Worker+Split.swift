@@ -6,7 +6,7 @@ import SluiceVLLM
 extension Worker {
     /// The pool that has what the request continues; else that of its session, so that one stays with
     /// one version of the model; else by chance.
-    func choosePool(_ e: UInt32, _ number: UInt16) -> Int {
+    @inline(never) func choosePool(_ e: UInt32, _ number: UInt16) -> Int {
         let split = directory.value.split(number)
         if exchanges[e].record.route == .responses {
             for pool in split.pools where previousOwner(e, pool: pool) != nil { return pool }

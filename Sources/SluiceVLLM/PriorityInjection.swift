@@ -20,8 +20,10 @@ package enum PriorityInjection {
     ) -> UsageInjection.Edit? {
         let place = min(max(0, priority), priorityMax)
         if peek.error != nil { return nil }
-        if let range = peek.facts.priority {
-            return UsageInjection.Edit(range: range, text: values[place])
+        let site = peek.facts.priority
+        if !site.isEmpty {
+            return UsageInjection.Edit(
+                range: Int(site.lowerBound)..<Int(site.upperBound), text: values[place])
         }
         let start = peek.facts.objectStart
         guard start >= 0, hasMembers(body, from: start) else { return nil }

@@ -8,8 +8,8 @@ package struct RequestFacts: Sendable {
     package internal(set) var isStream = false
     /// `n` and `best_of`, the larger.
     package internal(set) var sequences = 1
-    /// Where the value of `priority` stands in the body.
-    package internal(set) var priority: Range<Int>?
+    /// Where the value of `priority` stands in the body; empty where there is none.
+    package internal(set) var priority: Range<Int32> = 0..<0
     package internal(set) var stores = true
     /// FNV-1a of `prompt_cache_key`.
     package internal(set) var cacheKeyHash: UInt64?
@@ -52,12 +52,14 @@ package struct RequestFacts: Sendable {
         move(by: count, at: start)
     }
 
-    /// The opening is longer, or further back.
-    private mutating func moveOpening(by count: Int, at start: Int) {
+    /// The same range, longer or further back.
+    private static func moved(
+        _ range: Range<Int32>, by count: Int, at start: Int
+    ) -> Range<Int32> {
         let shift = Int32(truncatingIfNeeded: count)
-        let lower = opening.lowerBound &+ (Int(opening.lowerBound) < start ? 0 : shift)
+        let lower = range.lowerBound &+ (range.lowerBound < start ? 0 : shift)
         // A replacement never shortens it below nothing.
-        opening = lower..<max(lower, opening.upperBound &+ shift)
+        return lower..<max(lower, range.upperBound &+ shift)
     }
 
     /// What stands in the body at `start` or behind it has moved by `count` bytes.
@@ -67,8 +69,8 @@ package struct RequestFacts: Sendable {
                 ? range : range.lowerBound &+ count..<range.upperBound &+ count
         }
         if let range = previousResponse { previousResponse = moved(range) }
-        if let range = priority { priority = moved(range) }
-        if Int(opening.upperBound) > start { moveOpening(by: count, at: start) }
+        if priority.upperBound > start { priority = Self.moved(priority, by: count, at: start) }
+        if opening.upperBound > start { opening = Self.moved(opening, by: count, at: start) }
         switch options {
         case .absent: break
         case .null(let range): options = .null(moved(range))

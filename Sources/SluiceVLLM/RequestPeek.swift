@@ -229,7 +229,7 @@ package struct RequestPeek: ~Copyable, Sendable {
         if token == .null {
             if key == .model || key == .messages { refuse(.wrongType(key)) }
             if key == .streamOptions { facts.options = .null(end &- 4..<end) }
-            if key == .priority { facts.priority = end &- 4..<end }
+            if key == .priority { facts.priority = site(of: 4, end) }
             return
         }
         switch key {
@@ -260,12 +260,18 @@ package struct RequestPeek: ~Copyable, Sendable {
         }
     }
 
+    /// The last `count` bytes before `end`; bodies are no longer than a gigabyte.
+    private func site(of count: Int, _ end: Int) -> Range<Int32> {
+        let end = Int32(truncatingIfNeeded: end)
+        return max(0, end &- Int32(truncatingIfNeeded: count))..<max(0, end)
+    }
+
     private mutating func takeNumber(_ key: JudgedKey, end: Int) {
         guard let number = scanner.integer else {
             return refuse(scanner.isIntegerTooLong ? .outOfRange(key) : .wrongType(key))
         }
         switch key {
-        case .priority: facts.priority = end &- scanner.integerBytes..<end
+        case .priority: facts.priority = site(of: scanner.integerBytes, end)
         case .n, .bestOf:
             guard number >= 0, number <= 16_384 else { return refuse(.outOfRange(key)) }
             facts.sequences = max(facts.sequences, number)

@@ -83,7 +83,8 @@ private func edited(_ text: String, priority: Int, cut: Int, usage: Bool = false
             var peek = RequestPeek(route: .chatCompletions)
             peek.feed(body.span, isLast: true, like: &template)
             let range = peek.facts.priority
-            #expect(range.map { Array(body[$0]) } == Array("31".utf8))
+            let text = body[Int(range.lowerBound)..<Int(range.upperBound)]
+            #expect(Array(text) == Array("31".utf8))
         }
     }
 }

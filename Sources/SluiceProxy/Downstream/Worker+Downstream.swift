@@ -169,7 +169,7 @@ extension Worker {
     }
 
     /// The next head may come.
-    func awaitRequest(_ d: UInt32) {
+    @inline(__always) func awaitRequest(_ d: UInt32) {
         downstreams[d].stage = .receivingHead
         downstreams[d].headStarted = .unset
         downstreams[d].parser.reset()

@@ -17,7 +17,9 @@ extension Worker {
     /// is bound to the request by what the body names.
     ///
     /// - Returns: whether it was refused; the head is used up then.
-    func refuseByHead(_ e: UInt32, _ d: UInt32, body count: Int, head headCount: Int) -> Bool {
+    @inline(never) func refuseByHead(_ e: UInt32, _ d: UInt32, body count: Int, head headCount: Int)
+        -> Bool
+    {
         guard exchanges[e].record.route.isJudgedByHead else { return false }
         if exchanges[e].isMetered, let wait = quotaWait(e) {
             passOverBody(e, d, body: count, head: headCount)

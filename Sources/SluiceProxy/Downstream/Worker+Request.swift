@@ -182,7 +182,7 @@ extension Worker {
                 if let header = directory.value.sessionHeader(pool: index) {
                     exchanges[e].findAffinity(&readers[e].peek, header: header)
                 }
-                if settings.pools[index].enginePriority {
+                if tellsPriorities, settings.pools[index].enginePriority {
                     exchanges[e].setPriority(&readers[e].peek)
                 }
                 exchanges[e].askForUsage(&readers[e].peek, settings.pools[index].usage)

@@ -6,8 +6,6 @@ struct RouteRequest: Sendable {
     var promptTokens = 0.0
     /// Requests of one key share their beginning; 0: none is known.
     var affinityKey: UInt64 = 0
-    /// See ``Arrival/isKeyGuessed``.
-    var isKeyGuessed = false
     /// Tokens of that beginning.
     var sharedTokens = 0.0
     /// The replica that requests of its key are sent to first, when it was last looked for.
@@ -29,6 +27,8 @@ struct RouteRequest: Sendable {
     var isStream = true
     /// The client has been refused before and asks again: it is no further demand.
     var isRepeated = false
+    /// See ``Arrival/isKeyGuessed``.
+    var isKeyGuessed = false
     /// See ``Arrival/tag``.
     var tag: UInt64 = 0
 
