@@ -18,6 +18,8 @@ SCENARIOS ?= all
 SEEDS ?= 5
 # Arguments of `make bench`, for example BENCH=--quick
 BENCH ?=
+# Arguments of `make overload`, for example OVERLOAD='--only cold --dry'
+OVERLOAD ?=
 # Arguments of `make soak`, for example SOAK='--minutes 60'
 SOAK ?=
 # How many times longer than in `make test` the faults of `make soak` last
@@ -26,7 +28,7 @@ STRETCH ?= 5
 CFLAGS_BENCH := -O2 -Wall -Wextra -Werror
 
 .PHONY: help run demo build test lint format unit clients simulation admission-docs faults sanitizers summary bench \
-	bench-tools soak instructions test-vllm container-check clean setup-run setup-test setup-count setup-bench
+	overload bench-tools soak instructions test-vllm container-check clean setup-run setup-test setup-count setup-bench
 .NOTPARALLEL:
 
 help: ## lists the targets
@@ -62,6 +64,9 @@ summary:
 
 bench: setup-bench build bench-tools ## compares with nginx and HAProxy, writes docs/benchmarks.md
 	@python3 bench/run.py $(BENCH)
+
+overload: setup-bench setup-test build ## overload on sockets beside HAProxy and round robin, writes docs/benchmarks.md
+	@.venv/bin/python bench/overload.py $(OVERLOAD)
 
 simulation: build ## promises of docs/admission.md, in the simulator (SCENARIOS='T3 T5')
 	@.build/release/sluice simulate $(foreach name,$(SCENARIOS),--scenario $(name)) --seeds $(SEEDS)

@@ -136,6 +136,7 @@ extension Worker {
             }
         }
         exchanges[e].takeUsage(&readers[e])
+        if exchanges[e].quotaTokens >= 0 { settleQuota(e) }
         // One system call for each stream that has had content; other requests do without.
         if exchanges[e].record.firstContentWritten.isSet, let info = downstreams[d].transport.info()
         {

@@ -11,19 +11,19 @@ from trial import OBJECTIVE, Seen, Watch
 
 # Percent of the capacity, percent of those served, seconds: three points below the targets.
 GOODPUT, TENFOLD, IN_OBJECTIVE = 92, 87, 96
-# The machine that runs this is shared; a trial of 20 s has few hundred requests.
-LATE = 0.75 * OBJECTIVE + 0.125
-REFUSAL_MS, ADMIN_MS = 10, 100
+# Three points below p99 as well: of 100 requests in such a window one is the whole p99.
+SHARE = 0.96
+LATE, REFUSAL_MS, ADMIN_MS = 0.75 * OBJECTIVE, 10, 100
 
 
-def hold(figures, seen, goodput=GOODPUT, in_objective=IN_OBJECTIVE, late=LATE):
-    """The four figures that every trial has."""
+def hold(figures, seen, goodput=GOODPUT):
+    """The figures that every trial has."""
     if goodput is not None:
         figures("goodput", 100 * seen.goodput, least=goodput, unit=" %")
-    figures("served within the objective", 100 * seen.in_objective, least=in_objective, unit=" %")
-    figures("p99 time to first token", seen.late, most=late, unit=" s")
-    if seen.refused:
-        figures("p99 of refusals", 1000 * seen.refusal, most=REFUSAL_MS, unit=" ms")
+    figures("served within the objective", 100 * seen.in_objective, least=IN_OBJECTIVE, unit=" %")
+    figures("p96 time to first token", seen.late(SHARE), most=LATE, unit=" s")
+    if seen.refusals:
+        figures("p96 of refusals", 1000 * seen.refusal(SHARE), most=REFUSAL_MS, unit=" ms")
     assert not seen.broken, [call.status for call in seen.broken][:5]
 
 
@@ -77,14 +77,13 @@ def test_three_gateways_and_clients_that_retry(replicas, front, figures):
 def test_loss_of_a_replica(replicas, front, figures):
     gateway = front()
     rate = replicas.requests_per_second
-    traffic = Traffic([gateway.url], [(0.9 * rate, 22)], seed=8).start()
+    traffic = Traffic([gateway.url], [(1.5 * rate, 22)], seed=8).start()
     time.sleep(8)
-    replicas.faults(3, die=True)
+    replicas.kill(3)
     traffic.join()
-    seen = Seen(traffic, replicas.tokens_per_second * 3 / 4, 13, 22)
-    hold(figures, seen, goodput=GOODPUT)
-    lost = Seen(traffic, replicas.tokens_per_second, 7, 13)
-    # Only what it had begun to answer may end with it, and that by a cut.
-    figures("streams that ended with the replica", len(lost.cut), most=4)
-    assert not lost.broken
+    hold(figures, Seen(traffic, replicas.tokens_per_second * 3 / 4, 13, 22))
+    lost = Seen(traffic, replicas.tokens_per_second, 0, 13)
     hold(figures, lost, goodput=None)
+    # Only what it had begun to answer may end with it, by a cut: nobody else is let down.
+    figures("streams that ended with the replica", len(lost.cut), least=1)
+    figures("streams that ended with the replica", len(lost.cut), most=4)

@@ -18,9 +18,9 @@ class Replicas:
     """Replicas of a few slots each, and what they can do together."""
 
     def __init__(self, count=REPLICAS, slots=SLOTS, seed=1):
-        self.programs = [
-            support.Simulator("--seed", str(seed + index), "--max-num-seqs", str(slots))
-            for index in range(count)]
+        self._start = lambda index, listen="127.0.0.1:0": support.Simulator(
+            "--seed", str(seed + index), "--max-num-seqs", str(slots), listen=listen)
+        self.programs = [self._start(index) for index in range(count)]
         self.urls = [program.url for program in self.programs]
         self.slots = count * slots
 
@@ -34,8 +34,17 @@ class Replicas:
         assert answer.status == 200, answer.text
 
     def heal(self):
-        for index in range(len(self.urls)):
-            self.faults(index, reset_all=True)
+        """Ends all faults; one that was killed starts again on its port."""
+        for index, program in enumerate(self.programs):
+            if program.process.poll() is None:
+                self.faults(index, reset_all=True)
+            else:
+                self.programs[index] = self._start(
+                    index, self.urls[index].removeprefix("http://"))
+
+    def kill(self, index):
+        """SIGKILL: from now on its port refuses connections."""
+        self.programs[index].kill()
 
     def busy(self):
         """Requests running and waiting, by the replicas' own pages."""
@@ -87,8 +96,8 @@ class Seen:
     - goodput: tokens per second that came in this time, of requests within the objective, over the
       capacity.
     - in_objective: their share of those served, by when they came.
-    - late: p99 of the time to the first token of those served.
-    - refusal: p99 of the time until a refusal that needed no wait was complete.
+    - late: quantiles of the time to the first token of those served.
+    - refusal: quantiles of the time until a refusal that needed no wait was complete.
     """
 
     def __init__(self, traffic, capacity, begin, end, objective=OBJECTIVE):
@@ -104,11 +113,15 @@ class Seen:
         self.goodput = tokens / (end - begin) / capacity
         self.in_objective = (sum(call.wait <= objective for call in self.served)
                              / max(1, len(self.served)))
-        self.late = quantile([call.wait for call in self.served], 0.99)
         # Some waited and were refused only when their time was over: that is no refusal's cost.
-        self.refusal = quantile(
-            [call.ended - call.began for call in self.refused
-             if call.headers.get("x-sluice-reason") != "expired"], 0.99)
+        self.refusals = [call.ended - call.began for call in self.refused
+                         if call.headers.get("x-sluice-reason") != "expired"]
+
+    def late(self, share):
+        return quantile([call.wait for call in self.served], share)
+
+    def refusal(self, share):
+        return quantile(self.refusals, share)
 
 
 def is_quiet(replicas, gateways, seconds=5.0):

@@ -119,6 +119,8 @@ final class Held {
         self.permit = consume permit
     }
 
+    func isMeant(by recall: Recall) -> Bool { permit?.isMeant(by: recall) ?? false }
+
     /// Its first output has come, if it has not before.
     func began(now: Instant) { _ = permit?.outputBegan(sent: .unset, now: now) }
 

@@ -42,6 +42,13 @@ extension Worker {
                 let refusal = Refusal.bodyTooLarge(bytesMax: settings.limits.bodyBytesMax)
                 return refuse(e, refusal, head: headCount)
             }
+            // One that fits a block is read before anybody could say so.
+            if count > BufferPool.blockBytes || requestHead.value.expectsContinue,
+                count > downstreams[d].input.count - headCount,
+                refuseByHead(e, d, body: count, head: headCount)
+            {
+                return
+            }
             guard reserve(e, bytes: count) else {
                 return refuse(e, .gatewayMemory, head: headCount)
             }
@@ -88,6 +95,7 @@ extension Worker {
             exchanges[e].arrival.classIndex = Int(priorityClass)
             exchanges[e].arrival.tenantIndex = Int(tenant)
             exchanges[e].record.classIndex = priorityClass
+            exchanges[e].isMetered = callers.quotas != nil
             if callers.tellsTenants {
                 exchanges[e].record.tenantIndex = Int16(truncatingIfNeeded: tenant)
             }
@@ -170,17 +178,23 @@ extension Worker {
         case .refuse(let refusal):
             refuse(e, refusal)
             return
-        case .pool(let index, let model):
+        case .pool(let first, let model, let adapter, let split):
+            let index = split == 0 ? first : choosePool(e, split)
             exchanges[e].traffic = index
             if route != .responsesByID {
-                exchanges[e].askForUsage(&readers[e].peek, settings.pools[index].usage)
+                // Before the body is edited: what it begins with is found by its place.
                 if let header = directory.value.sessionHeader(pool: index) {
                     exchanges[e].findAffinity(&readers[e].peek, header: header)
                 }
+                if tellsPriorities, settings.pools[index].enginePriority {
+                    exchanges[e].setPriority(&readers[e].peek)
+                }
+                exchanges[e].askForUsage(&readers[e].peek, settings.pools[index].usage)
             }
             exchanges[e].record.poolIndex = Int16(index)
             exchanges[e].record.modelIndex = model
             exchanges[e].arrival.modelIndex = Int(model)
+            exchanges[e].arrival.adapter = adapter
             if route == .responses { exchanges[e].owner = previousOwner(e, pool: index) }
         }
         exchanges[e].record.phase = .queued
@@ -194,6 +208,10 @@ extension Worker {
             exchanges[e].callerDeadline = now + exchanges[e].callerLimit
             exchanges[e].arrival.deadline = exchanges[e].callerDeadline
             arm(d, at: exchanges[e].callerDeadline)
+        }
+        if exchanges[e].isMetered, let wait = withdrawQuota(e) {
+            refuse(e, .quota(retryAfter: wait))
+            return
         }
         if isPoison(e) {
             refuse(e, .poison)

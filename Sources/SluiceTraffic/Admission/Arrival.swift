@@ -32,6 +32,11 @@ package struct Arrival: Sendable {
     package var tag: UInt64 = 0
     /// The client has asked before (`x-stainless-retry-count`): counted once as demand.
     package var isRepeated = false
+    /// ``affinityKey`` is what the prompt begins with rather than a name that the client gave: it says
+    /// where the beginning may be cached, and nothing where it has not been.
+    package var isKeyGuessed = false
+    /// The gateway's number of the LoRA adapter that is asked for; 0: none.
+    package var adapter: UInt16 = 0
 
     package init(
         promptBytes: Int = 0, promptTokens: Int = 0, outputTokensMax: Int = 0, sequences: Int = 1,

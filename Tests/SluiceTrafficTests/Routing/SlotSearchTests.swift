@@ -50,6 +50,7 @@ struct SlotSearchTests {
         let harness = PoolHarness(replicas: 3, policy: policy)
         var held = [[Held]](repeating: [], count: 3)
         var most = [0, 0, 0]
+        var recalled = 0
         // Nobody ends: four at each replica begin to be answered, whoever is sent beyond waits.
         for step in 0..<1_500 {
             harness.advance(.milliseconds(10))
@@ -63,10 +64,28 @@ struct SlotSearchTests {
                 for one in held[replica].prefix(4) { one.began(now: harness.now) }
                 most[replica] = max(most[replica], held[replica].count)
             }
-            if step % 10 == 0 { harness.tick() }
+            guard step % 10 == 0 else { continue }
+            for id in harness.ids {
+                for _ in 0..<10 {
+                    harness.pool.progress[0].stepped(at: id, gap: .milliseconds(10), events: 1)
+                }
+            }
+            harness.tick()
+            for recall in harness.pool.takeRecalls() {
+                for replica in held.indices {
+                    held[replica].removeAll { one in
+                        guard one.isMeant(by: recall) else { return false }
+                        recalled += 1
+                        one.release(.ignored, now: harness.now)
+                        return true
+                    }
+                }
+            }
         }
         #expect(most.reduce(0, +) <= 12 + 7)
         #expect(most.allSatisfy { $0 >= 4 })
+        #expect(recalled >= 3, "one for each replica, once it was found full")
+        #expect(held.allSatisfy { $0.count == 4 })
         #expect(harness.snapshot.replicas.allSatisfy { $0.slots == 4 })
         for one in held.joined() { harness.keep(one) }
         harness.settle()
