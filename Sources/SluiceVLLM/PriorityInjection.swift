@@ -2,8 +2,7 @@ import SluiceBytes
 
 /// Says in the body how urgent the request is, for engines that queue by it.
 ///
-/// vLLM serves a lower `priority` sooner, with `--scheduling-policy priority`. Source: VLLM.md,
-/// *Semantics that bite a gateway*, 11.
+/// vLLM serves a lower `priority` sooner, with `--scheduling-policy priority`.
 package enum PriorityInjection {
     /// Priorities are below this.
     package static let priorityMax = 7

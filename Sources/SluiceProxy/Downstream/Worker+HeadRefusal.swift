@@ -5,8 +5,8 @@ import SluiceTelemetry
 import SluiceTime
 import SluiceTraffic
 
-// A large body is not worth reading where nothing in it can change the answer. Source: METRICS.md,
-// *Outcome*; RFC 9112 section 9.3 for what becomes of the bytes that still come.
+// A large body is not worth reading where nothing in it can change the answer. Source:
+// RFC 9112 section 9.3 for what becomes of the bytes that still come.
 
 /// Refusals on the head alone, and the rest of their requests.
 extension Worker {

@@ -2,7 +2,6 @@
 ///
 /// A guess at what vLLM does with it: one that has not run of late is copied to the GPU first, and one
 /// more than `--max-loras` waits until the last request of another has ended.
-/// Source: VLLM.md, *Metric dialect*, LoRA.
 enum AdapterFit: UInt8, Sendable {
     /// In its batch now, or sent there since the last scrape.
     case running

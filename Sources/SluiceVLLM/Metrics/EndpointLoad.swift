@@ -4,7 +4,7 @@ import SluiceTelemetry
 /// What a replica says of its load in the head of an answer (`endpoint-load-metrics`), for who asks
 /// with `endpoint-load-metrics-format: TEXT`.
 ///
-/// Source: ORCA (xDS `OrcaLoadReport`, text form); VLLM.md, *Semantics that bite a gateway*, 13.
+/// Source: ORCA (xDS `OrcaLoadReport`, text form).
 package struct EndpointLoad: Equatable, Sendable {
     /// `named_metrics.num_requests_waiting`.
     package var waiting: Double
