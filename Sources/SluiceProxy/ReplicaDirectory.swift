@@ -1,3 +1,4 @@
+import SluiceBytes
 import SluiceExchange
 import SluiceHTTP
 import SluiceReactor
@@ -207,12 +208,8 @@ struct ReplicaDirectory: Sendable {
         return low
     }
 
-    /// FNV-1a; the names are ours, not a client's, so that nobody can choose collisions.
-    private static func hash(_ bytes: Span<UInt8>) -> UInt64 {
-        var hash: UInt64 = 0xCBF2_9CE4_8422_2325
-        for i in 0..<bytes.count { hash = (hash ^ UInt64(bytes[i])) &* 0x0000_0100_0000_01B3 }
-        return hash
-    }
+    /// The names are ours, not a client's, so that nobody can choose collisions.
+    private static func hash(_ bytes: Span<UInt8>) -> UInt64 { FNV1a(bytes).value }
 }
 
 /// A CIDR block.
