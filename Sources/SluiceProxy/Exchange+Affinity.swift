@@ -4,7 +4,8 @@ import SluiceVLLM
 extension Exchange {
     /// Finds out what the request's prompt begins like: its `prompt_cache_key`, the session that its
     /// head names, or its messages up to the first of the user (a system prompt alone must not send
-    /// everybody to one replica). Requests that are alike in that go to one replica, where its prefix cache pays.
+    /// everybody to one replica). Requests that are alike in that go to one replica, where its prefix
+    /// cache pays.
     ///
     /// A key says that requests belong together, not how much of them is alike: the whole prompt is
     /// taken to be, as it is when the next of a conversation comes; engines that report what they

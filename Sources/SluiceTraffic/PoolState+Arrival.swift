@@ -109,6 +109,8 @@ extension PoolState {
         let head = queue.first(other, tenant)
         guard head >= 0 else { return false }
         let request = queue.nodes[Int(head)].request
+        // It may wait for replicas of its own.
+        if request.adapter != 0 { return false }
         let rule = rule
         return lanes.contains { Router.takes($0, request, rule) }
     }

@@ -41,7 +41,9 @@ extension PoolState {
             return policy.noReplicaWait > .zero ? nil : (.noReplica, 0, -1)
         }
         let classIndex = Int(request.classIndex)
-        if mayPass(classIndex), mayFit(request) { return nil }
+        if mayPass(classIndex), mayFit(request) || searchesSlots && search.isDue(now: now) {
+            return nil
+        }
         if policy.isActive {
             let own = policy.classes[classIndex]
             if let objective = own.objective(promptTokens: request.promptTokens) {
@@ -49,9 +51,8 @@ extension PoolState {
                     request.promptTokens * promptTime > Self.objectivePart * objective
                     && own.longPrompt == .bestEffort
                 guard !isLong else { return nil }
-                let wait =
-                    estimates.corrected(
-                        predictedWait(classIndex, Int(request.tenant), now: now))
+                let wait = estimates.corrected(
+                    predictedWait(classIndex, Int(request.tenant), now: now))
                 let bound = Bound(objective: objective)
                 if let excess = bound.excess(
                     wait, isStanding: isStanding(classIndex, now: now)), mayJudge(now: now),

@@ -96,9 +96,9 @@ import Testing
     }
 
     /// In a pool that lives through load of all kinds, each refusal of a head is that of its body too.
-    @Test(arguments: [ClassPolicy.LongPrompt.refuse, .bestEffort])
+    @Test(arguments: [ClassPolicy.LongPrompt.refuse, .bestEffort], [4, nil])
     func `no body of its length would have let in who is refused by the head`(
-        longPrompt: ClassPolicy.LongPrompt
+        longPrompt: ClassPolicy.LongPrompt, slots: Int?
     ) {
         var critical = ClassPolicy(name: "critical", timeToFirstToken: .seconds(2))
         critical.longPrompt = longPrompt
@@ -109,7 +109,7 @@ import Testing
         batch.longPrompt = longPrompt
         var policy = AdmissionPolicy()
         policy.classes = [critical, batch]
-        policy.slotsMax = 4
+        policy.slotsMax = slots
         var limits = AdmissionLimits()
         limits.queueLengthMax = 12
         limits.queueBytesMax = 400_000

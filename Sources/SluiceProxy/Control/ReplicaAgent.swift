@@ -226,8 +226,7 @@ final class ReplicaAgent {
                     timePerToken: metrics.interTokenLatency.flatMap { totals in
                         totals.count > 0 ? .seconds(clamping: totals.sum / totals.count) : nil
                     })
-                scrape.runningAdapters = metrics.runningAdapters?
-                    .map { registry.adapters.number(of: $0) }.filter { $0 != 0 }
+                scrape.runningAdapters = metrics.runningAdapters.map(registry.numbers(ofAdapters:))
                 scrape.adaptersMax = metrics.runningAdaptersMax
                 observe(.scrape(scrape))
             }

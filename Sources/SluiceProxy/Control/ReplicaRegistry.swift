@@ -29,7 +29,7 @@ final class ReplicaRegistry {
     /// Replicas that are not wanted any more and finish what they have.
     private var leaving: [(pool: Int, id: ReplicaID)] = []
     private var seenModels = SeenModels()
-    private(set) var adapters = AdapterNumbers()
+    private var adapters = AdapterNumbers()
     /// Numbers of the tenants; they stay from one configuration to the next.
     private(set) var tenants: TenantTable
     private var callers: Callers
@@ -428,9 +428,14 @@ final class ReplicaRegistry {
     private func tellAdapters() {
         for agent in agents {
             guard let models = agent.models else { continue }
-            let listed = models.filter { $0.parent != nil }.map { adapters.intern($0.id) }
-            agent.list(adapters: listed.filter { $0 != 0 })
+            agent.list(adapters: numbers(ofAdapters: models.filter { $0.parent != nil }.map(\.id)))
         }
+    }
+
+    /// The numbers of adapters, whether a replica has listed them yet or not; those beyond the bound
+    /// are left out.
+    func numbers(ofAdapters names: [String]) -> [UInt16] {
+        names.map { adapters.intern($0) }.filter { $0 != 0 }
     }
 
     /// The union of all pools' models, and configured names that no replica has told.
