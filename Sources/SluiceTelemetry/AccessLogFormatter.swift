@@ -77,7 +77,7 @@ package struct AccessLogFormatter: Sendable {
     }
 
     /// From the method to the phase: what many requests have in common.
-    private func appendLabels(_ record: inout ExchangeRecord, into out: inout ByteBuffer) {
+    private mutating func appendLabels(_ record: inout ExchangeRecord, into out: inout ByteBuffer) {
         out.append("\",\"method\":\"")
         out.append(record.method.label)
         out.append("\",\"path\":\"")
@@ -104,7 +104,7 @@ package struct AccessLogFormatter: Sendable {
         out.append(0x22)
     }
 
-    private func appendReplicas(_ record: inout ExchangeRecord, into out: inout ByteBuffer) {
+    private mutating func appendReplicas(_ record: inout ExchangeRecord, into out: inout ByteBuffer) {
         out.append(",\"replica\":\"")
         replicas.append(Int(record.replicaIndex), into: &out)
         out.append(0x22)
