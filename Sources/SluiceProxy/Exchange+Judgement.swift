@@ -12,7 +12,9 @@ enum RouteVerdict {
     case forward
     /// Answered by the gateway.
     case answer
-    case refuse(Refusal)
+    /// Rare, and larger than all else here together: kept elsewhere, so that no verdict is copied at
+    /// the size of one.
+    indirect case refuse(Refusal)
 }
 
 extension RouteMatch {
@@ -41,7 +43,7 @@ extension RouteMatch {
 /// Where a whole request goes.
 enum BodyVerdict {
     case pool(Int, model: UInt16)
-    case refuse(Refusal)
+    indirect case refuse(Refusal)
 }
 
 extension Exchange {
@@ -75,8 +77,7 @@ extension Exchange {
         if let upload = multipart?.value.model {
             return Self.findPool(model: upload.bytes, isCut: false, directory, pools)
         }
-        let model = peek.model
-        return Self.findPool(model: model.bytes, isCut: peek.facts.isModelCut, directory, pools)
+        return Self.findPool(model: peek.modelName, isCut: peek.facts.isModelCut, directory, pools)
     }
 
     private static func findPool(

@@ -52,6 +52,9 @@ struct ModelEntry: Sendable, Equatable {
 }
 
 /// Replicas, models and names at one moment: a value that workers copy, so that no lookup locks.
+///
+/// What is looked up for every request is `mutating`, changing nothing: a borrow would be passed as a
+/// copy of all of it.
 struct ReplicaDirectory: Sendable {
     /// By pool, then by replica slot.
     private(set) var endpoints: [[ReplicaEndpoint?]]
@@ -94,7 +97,7 @@ struct ReplicaDirectory: Sendable {
         return sessionHeaders[pool]
     }
 
-    func endpoint(_ key: ReplicaKey) -> ReplicaEndpoint? {
+    mutating func endpoint(_ key: ReplicaKey) -> ReplicaEndpoint? {
         guard key.slot < endpoints[key.pool].count, let found = endpoints[key.pool][key.slot],
             found.generation == key.generation
         else { return nil }
@@ -107,7 +110,7 @@ struct ReplicaDirectory: Sendable {
     }
 
     /// The replica's name for people.
-    func name(_ key: ReplicaKey) -> String {
+    mutating func name(_ key: ReplicaKey) -> String {
         guard let index = endpoint(key)?.recordIndex, index >= 0, index < names.replicas.count
         else { return "unknown" }
         return names.replicas[Int(index)]?.name ?? "unknown"
@@ -129,7 +132,7 @@ struct ReplicaDirectory: Sendable {
     }
 
     /// The pool that serves a model, and the model's label.
-    func model(_ name: Span<UInt8>) -> (pool: Int, label: UInt16)? {
+    mutating func model(_ name: Span<UInt8>) -> (pool: Int, label: UInt16)? {
         let index = place(of: Self.hash(name))
         guard index < models.count, models[index].name.count == name.count else { return nil }
         for i in 0..<name.count where models[index].name[i] != name[i] { return nil }

@@ -71,8 +71,7 @@ extension Worker {
             }
         }
         let d = exchanges[e].downstream
-        let progress = upstreams[u].decode(
-            into: &exchanges[e], &readers[e], payload: &payload.value, pool)
+        let progress = decode(u, e, d)
         if exchanges[e].isEventStream { observeEvents(e) }
         if exchanges[e].idPeek != nil { learnOwner(e) }
         switch progress {
@@ -98,14 +97,24 @@ extension Worker {
         }
     }
 
+    /// Takes the framing off what has come. A body that the client gets as it is goes straight into its
+    /// buffer, anything else into the payload.
+    private func decode(_ u: UInt32, _ e: UInt32, _ d: UInt32) -> RelayProgress {
+        guard exchanges[e].passesBodyAsItIs else {
+            return upstreams[u].decode(
+                into: &exchanges[e], &readers[e], payload: &payload.value, pool)
+        }
+        pool.provide(&downstreams[d].output)
+        return upstreams[u].decode(
+            into: &exchanges[e], &readers[e], payload: &downstreams[d].output, pool)
+    }
+
     /// The final head is here: refuse, or put the client's head into its buffer.
     ///
     /// - Returns: false when the attempt has ended with it.
     private func headArrived(_ u: UInt32, _ e: UInt32) -> Bool {
         let status = responseHead.value.status
-        exchanges[e].record.answered = now
-        exchanges[e].record.upstreamStatus = UInt16(status)
-        exchanges[e].isHeadParsed = true
+        exchanges[e].answered(status: status, at: now)
         shard.upstreamAnswered(
             replica: exchanges[e].record.replicaIndex, status: UInt16(status),
             after: now - exchanges[e].record.sent)
@@ -122,7 +131,7 @@ extension Worker {
         pool.provide(&downstreams[d].output)
         if isDraining { downstreams[d].closesAfterAnswer = true }
         upstreams[u].beginAnswer(
-            of: &exchanges[e], &responseHead.value, isHTTP11: exchanges[e].clientIsHTTP11,
+            of: &exchanges[e], &responseHead.value, &keptAnswerHead.value,
             explanation: exchanges[e].isExplained ? explanation(e) : nil,
             closes: &downstreams[d].closesAfterAnswer, into: &downstreams[d].output, pool)
         if exchanges[e].record.route == .responses { beginOwnership(e, status: status) }

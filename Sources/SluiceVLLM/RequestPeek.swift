@@ -6,7 +6,11 @@ import SluiceTelemetry
 /// What is judged here is what the replica reads: keys are unescaped before they are compared,
 /// a judged key that occurs twice or has another type than documented is refused.
 package struct RequestPeek: ~Copyable, Sendable {
-    package private(set) var model = InlineText<256>()
+    private var model = InlineText<256>()
+    /// The model asked for; empty where none is named. Lent: a copy is a quarter of a kilobyte.
+    package var modelName: Span<UInt8> {
+        @_lifetime(borrow self) get { model.bytes }
+    }
     /// What has been read beside it.
     package private(set) var facts = RequestFacts()
     /// The bound on the answer that the replica reads; nil: none.

@@ -1,5 +1,6 @@
 import SluiceReactor
 import SluiceTime
+import SluiceTraffic
 
 /// The idle connections of one worker to one replica: a list through their slots, newest first.
 ///
@@ -36,30 +37,34 @@ struct UpstreamPool {
 
 /// The lists of all replicas, by pool and replica slot: no hashing on a request's way.
 struct UpstreamPools {
-    private var lists: [[UpstreamPool]]
+    /// At the place of pool and slot; in place, for a list changes twice with every request.
+    private let lists: SlotScratch<UpstreamPool>
 
-    init(pools: Int) { lists = Array(repeating: [], count: pools) }
+    init(pools: Int) {
+        lists = SlotScratch(capacity: max(1, pools) * ReplicaPool.replicasMax) { UpstreamPool() }
+    }
+
+    @inline(__always)
+    private func place(_ key: ReplicaKey) -> UInt32 {
+        let place = UInt32(key.pool * ReplicaPool.replicasMax + key.slot)
+        lists.reach(place)
+        return place
+    }
 
     /// The list in a replica's slot, whosever it is; empty where there is none yet.
     subscript(key: ReplicaKey) -> UpstreamPool {
-        get {
-            key.slot < lists[key.pool].count ? lists[key.pool][key.slot] : UpstreamPool()
-        }
-        _modify {
-            // Bounded: a pool has at most 1,024 slots.
-            while lists[key.pool].count <= key.slot { lists[key.pool].append(UpstreamPool()) }
-            yield &lists[key.pool][key.slot]
-        }
+        get { lists[place(key)] }
+        nonmutating _modify { yield &lists[place(key)] }
     }
 
     /// The replicas that have a list.
     var keys: [ReplicaKey] {
-        lists.indices.flatMap { pool in
-            lists[pool].indices.compactMap { slot in
-                let generation = lists[pool][slot].generation
-                return generation == .max
-                    ? nil : ReplicaKey(pool: pool, slot: slot, generation: generation)
-            }
+        (0..<UInt32(lists.count)).compactMap { place in
+            let generation = lists[place].generation
+            let (pool, slot) = Int(place).quotientAndRemainder(
+                dividingBy: ReplicaPool.replicasMax)
+            return generation == .max
+                ? nil : ReplicaKey(pool: pool, slot: slot, generation: generation)
         }
     }
 }
