@@ -145,29 +145,45 @@
     /// Appends a copy of `bytes`.
     @inlinable package mutating func append(_ bytes: Span<UInt8>) {
         let n = bytes.count
-        if n == 0 { return }
-        reserve(n)
+        guard UInt(bitPattern: n &- 1) < UInt(Self.shortMax), n <= room else {
+            return appendLong(bytes)
+        }
         let end = unsafe base.unsafelyUnwrapped + upper
-        // Safety: `reserve` left n bytes at `end`; a span never aliases memory we may write.
+        // Safety: there are n bytes of room at `end`; a span never aliases memory we may write.
         unsafe bytes.withUnsafeBufferPointer { source in
-            unsafe Self.copy(n, from: source.baseAddress.unsafelyUnwrapped, to: end)
+            unsafe Self.copyShort(n, from: source.baseAddress.unsafelyUnwrapped, to: end)
         }
         upper &+= n
     }
 
-    /// Copies `n` bytes, at least one, between pieces of memory that do not overlap.
+    /// What is longer, or needs more memory, or is nothing at all; by itself, so that a short text
+    /// takes no call.
+    @inline(never) @usableFromInline mutating func appendLong(_ bytes: Span<UInt8>) {
+        let n = bytes.count
+        if n == 0 { return }
+        reserve(n)
+        let end = unsafe base.unsafelyUnwrapped + upper
+        // Safety: as in `append`.
+        unsafe bytes.withUnsafeBufferPointer { source in
+            _ = unsafe memcpy(end, source.baseAddress.unsafelyUnwrapped, n)
+        }
+        upper &+= n
+    }
+
+    /// Bytes that are moved as words and not by memcpy(3), at most.
+    @inlinable static var shortMax: Int { 64 }
+
+    /// Copies `n` bytes, 1 … ``shortMax``, between pieces of memory that do not overlap.
     ///
     /// Most texts here are a few words long; they are moved as words that may overlap, at a third of
     /// the instructions of a call of memcpy(3) (measured).
-    @inlinable @inline(__always) static func copy(
+    @inlinable @inline(__always) static func copyShort(
         _ n: Int, from source: UnsafePointer<UInt8>, to target: UnsafeMutablePointer<UInt8>
     ) {
         // Safety: in every branch both words lie within the `n` bytes of their piece.
         let from = unsafe UnsafeRawPointer(source)
         let to = UnsafeMutableRawPointer(target)
-        if n > 64 {
-            _ = unsafe memcpy(to, from, n)
-        } else if n > 32 {
+        if n > 32 {
             // Both ends; the middle may be copied twice.
             unsafe move(SIMD4<UInt64>.self, from, to, 0, n &- 32)
         } else if n >= 16 {

@@ -39,7 +39,7 @@ package struct KeptAnswerHead: ~Copyable {
     ) -> AnswerFraming {
         let present = Circumstances(
             edition: head.edition, isHead: isHead, isHTTP11: isHTTP11, closes: closes)
-        if present == circumstances, explanation == nil {
+        if present == circumstances, case .none = explanation {
             output.append(text.bytes, 0..<idOffset)
             output.append(requestID)
             output.append(text.bytes, idOffset..<text.count)
@@ -53,7 +53,9 @@ package struct KeptAnswerHead: ~Copyable {
         let framing = ResponseForwarding.appendAfterID(
             of: &head, bytes, isHead: isHead, isHTTP11: isHTTP11, explanation: explanation,
             closes: &closes, into: &output)
-        guard explanation == nil, output.count - start <= Self.bytesMax else { return framing }
+        guard case .none = explanation, output.count - start <= Self.bytesMax else {
+            return framing
+        }
         circumstances = present
         text.removeAll()
         text.append(output.bytes, start..<id)

@@ -1,3 +1,4 @@
+import SluiceBytes
 import SluiceExchange
 import SluiceReactor
 import SluiceTelemetry
@@ -73,6 +74,30 @@ extension Exchange {
         record.answered = now
         record.upstreamStatus = UInt16(status)
         isHeadParsed = true
+    }
+
+    /// Nothing more of the answer will come; answers whether its proper end is missing.
+    mutating func answerEnded(
+        _ payload: inout ByteBuffer, _ readers: inout ExchangeReaders
+    ) -> Bool {
+        upstreamDeadline = .never
+        holdDeadline = .never
+        finishPayload(&payload, &readers)
+        return lacksTerminalEvent
+    }
+
+    /// Whether the connection may carry another exchange, as far as this one says.
+    var allowsReuse: Bool { mutating get { upstreamKeepsAlive && isRequestSent } }
+
+    /// The replica's part is over; answers what it says of the replica.
+    mutating func leaveUpstream(
+        _ readers: inout ExchangeReaders, lostItsEnd: Bool
+    ) -> PermitEnd {
+        // Where the end is lost the exchange must not end well with its last byte.
+        isUpstreamDone = !lostItsEnd
+        upstream = noSlot
+        takeUsage(&readers)
+        return lostItsEnd ? .failed : answerVerdict
     }
 
     /// The exchange is over (`t9`).

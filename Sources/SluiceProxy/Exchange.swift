@@ -219,12 +219,14 @@ struct Exchange: ~Copyable {
 
     /// What the exchange has come to when the last byte has gone out.
     var finalOutcome: Outcome {
-        if let ownOutcome { return ownOutcome }
-        if sawErrorEvent { return .streamError }
-        switch record.upstreamStatus {
-        case 500...599: return .upstreamFailed
-        case 400...499: return .upstreamClientError
-        default: return .ok
+        mutating get {
+            if let ownOutcome { return ownOutcome }
+            if sawErrorEvent { return .streamError }
+            switch record.upstreamStatus {
+            case 500...599: return .upstreamFailed
+            case 400...499: return .upstreamClientError
+            default: return .ok
+            }
         }
     }
 

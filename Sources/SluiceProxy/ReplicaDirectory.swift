@@ -1,3 +1,4 @@
+import SluiceBytes
 import SluiceExchange
 import SluiceHTTP
 import SluiceReactor
@@ -134,8 +135,11 @@ struct ReplicaDirectory: Sendable {
     /// The pool that serves a model, and the model's label.
     mutating func model(_ name: Span<UInt8>) -> (pool: Int, label: UInt16)? {
         let index = place(of: Self.hash(name))
-        guard index < models.count, models[index].name.count == name.count else { return nil }
-        for i in 0..<name.count where models[index].name[i] != name[i] { return nil }
+        guard index < models.count else { return nil }
+        let known = models[index].name
+        guard known.count == name.count,
+            known.span.hasBytes(name, from: 0, count: name.count, at: 0)
+        else { return nil }
         return (models[index].pool, models[index].label)
     }
 

@@ -11,26 +11,21 @@ extension Worker {
     /// Reads and relays until the socket is empty, the client's buffer is full, or a budget is spent.
     func pump(_ u: UInt32) {
         for _ in 0..<Self.readsPerTurn {
-            guard upstreams[u].stage == .active, upstreams[u].isReadable else { return }
-            let e = upstreams[u].exchange
-            if exchanges[e].isPaused { return }
+            guard let e = upstreams[u].readableExchange, !exchanges[e].isPaused else { return }
             switch upstreams[u].receive(pool) {
-            case .bytes(_, let isDrained):
-                if isDrained && !upstreams[u].isPeerClosed { upstreams[u].isReadable = false }
+            case .bytes:
                 if !exchanges[e].hasContent || !passOn(u, e) { relay(u, e) }
             case .wouldBlock:
-                upstreams[u].isReadable = false
+                return
             case .end:
-                upstreams[u].isReadable = false
                 upstreamEnded(u, e, .closedEarly)
                 return
             case .failed:
-                upstreams[u].isReadable = false
                 upstreamEnded(u, e, .reset)
                 return
             }
         }
-        if upstreams[u].stage == .active && upstreams[u].isReadable {
+        if upstreams[u].readableExchange != nil {
             ready.append(upstreams.token(.upstream, u))
         }
     }
@@ -251,31 +246,20 @@ extension Worker {
     /// The replica's part is over: its connection and its slot go back, the client gets the rest.
     private func answerComplete(_ u: UInt32, _ e: UInt32, reusable: Bool) {
         let d = exchanges[e].downstream
-        exchanges[e].upstreamDeadline = .never
-        exchanges[e].holdDeadline = .never
-        exchanges[e].finishPayload(&payload.value, &readers[e])
-        let lostItsEnd = exchanges[e].lacksTerminalEvent
+        let lostItsEnd = exchanges[e].answerEnded(&payload.value, &readers[e])
         if lostItsEnd && !exchanges[e].isAnswerBegun && !exchanges[e].sawEvent {
             // Not one event: the client has seen nothing, and need not see a cut.
             payload.value.removeAll()
             upstreamBroken(u, .closedEarly)
             return
         }
-        // Where the end is lost the exchange must not end well with its last byte.
-        exchanges[e].isUpstreamDone = !lostItsEnd
-        exchanges[e].upstream = noSlot
-        if reusable && exchanges[e].upstreamKeepsAlive && exchanges[e].isRequestSent
-            && upstreams[u].input.isEmpty && !upstreams[u].isPeerClosed
-            // A read that filled its block proves nothing: what is left is nobody's answer.
-            && (!upstreams[u].isReadable || upstreams[u].transport.isQuiet())
-        {
+        if reusable && exchanges[e].allowsReuse && upstreams[u].isClean {
             putIdle(u)
         } else {
             upstreams[u].transport.closeNotify()
             close(upstream: u)
         }
-        exchanges[e].takeUsage(&readers[e])
-        releasePermit(e, lostItsEnd ? .failed : exchanges[e].answerVerdict)
+        releasePermit(e, exchanges[e].leaveUpstream(&readers[e], lostItsEnd: lostItsEnd))
         if lostItsEnd {
             sendPayload(e, d)
             if exchanges.isInUse(e), downstreams[d].exchange == e {

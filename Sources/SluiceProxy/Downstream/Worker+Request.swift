@@ -18,10 +18,8 @@ extension Worker {
             &requestHead.value, trusts: trusts, directory.value.callers)
         let match = known ?? downstreams[d].matchRoute(&requestHead.value)
         let e = openExchange(d, match.route, framing)
-        downstreams[d].describe(&requestHead.value, in: &exchanges[e].record)
-        downstreams[d].closesAfterAnswer = !requestHead.value.keepAlive || isDraining
-        exchanges[e].method = requestHead.value.method
-        exchanges[e].clientIsHTTP11 = requestHead.value.version == .http11
+        downstreams[d].describe(&requestHead.value, in: &exchanges[e])
+        if isDraining { downstreams[d].closesAfterAnswer = true }
         if known != nil {
             exchanges[e].take(acceptedHead.value.facts)
         } else if let refusal = judgeHead(e, d, match, trusts: trusts) {
@@ -217,8 +215,15 @@ extension DownstreamConnection {
         RouteTable.match(input.bytes, head.path)
     }
 
-    /// Copies what the log and the metrics want of the head.
-    mutating func describe(_ head: inout RequestHead, in record: inout ExchangeRecord) {
+    /// Copies what the answer depends on, and what the log and the metrics want of the head.
+    mutating func describe(_ head: inout RequestHead, in exchange: inout Exchange) {
+        closesAfterAnswer = !head.keepAlive
+        exchange.method = head.method
+        exchange.clientIsHTTP11 = head.version == .http11
+        describe(&head, in: &exchange.record)
+    }
+
+    private mutating func describe(_ head: inout RequestHead, in record: inout ExchangeRecord) {
         let bytes = input.bytes
         record.method = RequestMethod(rawValue: head.method.rawValue) ?? .other
         record.path.append(bytes, head.path)

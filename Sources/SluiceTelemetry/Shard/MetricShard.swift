@@ -272,7 +272,9 @@ final class ShardBounds: Sendable {
             let scale = scales[name]
             let index = Int(name.rawValue)
             counts[index] = scale.count
-            for bound in 0..<scale.count { bounds[index * Self.stride + bound] = scale.rawBound(bound) }
+            for bound in 0..<scale.count {
+                bounds[index * Self.stride + bound] = scale.rawBound(bound)
+            }
             for bit in 0..<64 {
                 // 0 is looked for as 1 is.
                 starts[index * 64 + bit] = UInt8(scale.start(bits: bit == 0 ? 0 : bit + 1))
