@@ -12,10 +12,14 @@ SANITIZERS ?= thread address
 SANITIZER_FILTER ?=
 # Tests of the plain run, and of nothing else: TEST_FILTER=REGEX.
 TEST_FILTER ?=
-# Scenarios of `make simulation`: `sluice simulate --list` names them.
-SCENARIOS ?= T0
+# Scenarios of `make simulation`, and seeds: `sluice simulate --list` names them. All with five seeds
+# are 100 s of one core, on all cores at once.
+SCENARIOS ?= all
+SEEDS ?= 5
 # Arguments of `make bench`, for example BENCH=--quick
 BENCH ?=
+# Arguments of `make overload`, for example OVERLOAD='--only cold --dry'
+OVERLOAD ?=
 # Arguments of `make soak`, for example SOAK='--minutes 60'
 SOAK ?=
 # How many times longer than in `make test` the faults of `make soak` last
@@ -24,7 +28,7 @@ STRETCH ?= 5
 CFLAGS_BENCH := -O2 -Wall -Wextra -Werror
 
 .PHONY: help run demo build test lint format unit clients simulation admission-docs faults sanitizers summary bench \
-	bench-tools soak instructions test-vllm container-check clean setup-run setup-test setup-count setup-bench
+	overload bench-tools soak instructions test-vllm container-check clean setup-run setup-test setup-count setup-bench
 .NOTPARALLEL:
 
 help: ## lists the targets
@@ -61,8 +65,11 @@ summary:
 bench: setup-bench build bench-tools ## compares with nginx and HAProxy, writes docs/benchmarks.md
 	@python3 bench/run.py $(BENCH)
 
-simulation: build ## the scenarios of the specification in the simulator (SCENARIOS='T3 T5')
-	@.build/release/sluice simulate $(foreach name,$(SCENARIOS),--scenario $(name))
+overload: setup-bench setup-test build ## overload on sockets beside HAProxy and round robin, writes docs/benchmarks.md
+	@.venv/bin/python bench/overload.py $(OVERLOAD)
+
+simulation: build ## promises of docs/admission.md, in the simulator (SCENARIOS='T3 T5')
+	@.build/release/sluice simulate $(foreach name,$(SCENARIOS),--scenario $(name)) --seeds $(SEEDS)
 
 admission-docs: build ## figures and pictures of docs/admission.md, from the simulator
 	@python3 scripts/admission_docs.py
@@ -83,7 +90,7 @@ bench-tools: .build/bench/load .build/bench/stub
 	@mkdir -p $(@D)
 	@cc $(CFLAGS_BENCH) -o $@ $<
 
-test-vllm: ## runs two real vLLM replicas on CPU and the client suite against them (6 GB)
+test-vllm: ## two real vLLM replicas on CPU: the client suite, and an objective under overload (6 GB)
 	@scripts/setup.sh vllm
 	@$(MAKE) --no-print-directory build
 	@scripts/test-vllm.sh

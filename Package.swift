@@ -108,19 +108,25 @@ let package = Package(
             swiftSettings: strict),
 
         tests("SluiceTimeTests", ["SluiceTime"]),
+        .target(
+            name: "FixtureTestSupport", path: "Tests/FixtureTestSupport", swiftSettings: strict),
         tests(
-            "SluiceTelemetryTests", ["SluiceBytes", "SluiceTelemetry", "SluiceTime"],
+            "SluiceTelemetryTests",
+            ["FixtureTestSupport", "SluiceBytes", "SluiceTelemetry", "SluiceTime"],
             resources: [.copy("Fixtures")]),
         tests("SluiceBytesTests", ["SluiceBytes"]),
-        tests("SluiceHTTPTests", ["SluiceBytes", "SluiceHTTP"], resources: [.copy("Fixtures")]),
         tests(
-            "SluiceVLLMTests", ["SluiceBytes", "SluiceTelemetry", "SluiceVLLM"],
+            "SluiceHTTPTests", ["FixtureTestSupport", "SluiceBytes", "SluiceHTTP"],
+            resources: [.copy("Fixtures")]),
+        tests(
+            "SluiceVLLMTests",
+            ["FixtureTestSupport", "SluiceBytes", "SluiceTelemetry", "SluiceVLLM"],
             resources: [.copy("Fixtures")]),
         tests(
             "VLLMSimulatorTests",
             [
-                "EndpointTestSupport", "SluiceBytes", "SluiceEndpoint", "SluiceReactor",
-                "SluiceSimulation", "SluiceTime", "VLLMSimulator",
+                "EndpointTestSupport", "FixtureTestSupport", "SluiceBytes", "SluiceEndpoint",
+                "SluiceReactor", "SluiceSimulation", "SluiceTime", "VLLMSimulator",
             ],
             resources: [.copy("Fixtures")]),
         tests(
@@ -143,7 +149,10 @@ let package = Package(
             "SluiceReactorTests", ["SluiceBytes", "SluiceReactor", "SluiceTime", "TLSTestSupport"]),
         tests(
             "SluiceExchangeTests",
-            ["SluiceBytes", "SluiceExchange", "SluiceTelemetry", "SluiceTime", "SluiceTraffic"]),
+            [
+                "SluiceBytes", "SluiceExchange", "SluiceHTTP", "SluiceTelemetry", "SluiceTime",
+                "SluiceTraffic",
+            ]),
         tests("SluiceConfigTests", ["SluiceConfig", "SluiceExchange", "SluiceHTTP", "SluiceTime"]),
         tests(
             "SluiceBenchTests",

@@ -2,7 +2,7 @@
 # Runs the suites that are written in Python: official clients and faults against the release
 # binaries, and the validation of deploy/.
 #
-#   scripts/client-tests.sh [PYTEST_ARGUMENT...]       default Tests/Clients Tests/Faults Tests/Deploy
+#   scripts/client-tests.sh [PYTEST_ARGUMENT...]       default Tests/Clients Tests/Faults Tests/Overload Tests/Deploy
 #
 # Without a reachable package index they are skipped, except in CI.
 set -euo pipefail
@@ -18,5 +18,5 @@ fi
 for binary in .build/release/sluice .build/release/vllm-sim; do
   [ -x "$binary" ] || { echo "client tests: $binary is missing; run: make build" >&2; exit 1; }
 done
-[ $# -gt 0 ] || set -- Tests/Clients Tests/Faults Tests/Deploy
+[ $# -gt 0 ] || set -- Tests/Clients Tests/Faults Tests/Overload Tests/Deploy
 exec .venv/bin/python -m pytest -q -p no:cacheprovider "$@"

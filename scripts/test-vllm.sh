@@ -1,5 +1,7 @@
 #!/usr/bin/env bash
-# Runs the client tests through the gateway against two real vLLM replicas on CPU.
+# Runs the client tests through the gateway against two real vLLM replicas on CPU, then loads one
+# of them with more than it can take, through a gateway that is told an objective and nothing else.
+# Given arguments for pytest it leaves the load out.
 #
 #   scripts/test-vllm.sh [--ports A,B] [--keep] [-- PYTEST_ARGUMENT...]
 #
@@ -89,6 +91,10 @@ export SLUICE_KILL_REPLICA="scripts/real-vllm.sh kill"
 pytest=(.venv/bin/python -m pytest -v -p no:cacheprovider Tests/Clients)
 failed=0
 "${pytest[@]}" -m "not loss" "$@" || failed=$?
+missed=0
+if [ $# -eq 0 ]; then
+  bench/objective.py "${replicas[0]}" --json "$logs/test-vllm-objective.json" || missed=$?
+fi
 # Last: it ends a replica. Exit 5 (nothing chosen) is what a filter may come to.
 lost=0
 "${pytest[@]}" -m loss "$@" || lost=$?
@@ -96,3 +102,4 @@ for status in $failed $lost; do
   [ "$status" -eq 0 ] || [ "$status" -eq 5 ] || exit "$status"
 done
 [ $((failed + lost)) -lt 10 ] || { echo "test-vllm: no test was chosen" >&2; exit 5; }
+[ $missed -eq 0 ] || { echo "test-vllm: the objective was missed under load" >&2; false; }

@@ -113,6 +113,7 @@ final class LoadExchange {
         finished.promptTokens = max(0, Int(usage.prompt))
         finished.outputTokens = usage.completion >= 0 ? Int(usage.completion) : contentEvents
         if first.isSet { finished.timeToFirstToken = first - arrival }
+        if case .failed(.status) = finished.outcome { finished.timeToRefusal = now - arrival }
         guard finished.outcome == .ok else { return finished }
         finished.total = now - arrival
         if first.isSet, finished.outputTokens > 1 {

@@ -109,6 +109,8 @@ package struct FinishedRequest: Sendable {
     package var timeToFirstToken: Nanoseconds?
     /// From the request to the last byte; nil where there is no whole answer.
     package var total: Nanoseconds?
+    /// From the request to the end of an answer other than 200; nil for anything else.
+    package var timeToRefusal: Nanoseconds?
     /// Mean time per token after the first; nil below two tokens.
     package var timePerToken: Nanoseconds?
     package var promptTokens = 0

@@ -36,6 +36,7 @@ extension LoadReport {
             ("first_failure", firstMessage.map(JSON.text) ?? "null"),
             ("ttft_seconds", spread(timeToFirstToken)), ("gap_seconds", spread(gaps)),
             ("tpot_seconds", spread(timePerToken)), ("e2e_seconds", spread(total)),
+            ("refusal_seconds", spread(refusal)),
             ("requests_per_second", JSON.number(rate(succeeded))),
             ("output_tokens_per_second", JSON.number(rate(outputTokens))),
             ("prompt_tokens_per_second", JSON.number(rate(promptTokens))),

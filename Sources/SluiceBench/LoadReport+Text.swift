@@ -41,6 +41,7 @@ extension LoadReport {
             row("per token", spread(timePerToken))
         }
         row("whole answer", spread(total))
+        if refusal.count > 0 { row("refusal", spread(refusal)) }
         lines.append("")
         row("requests/s", "\(Figure.plain(rate(succeeded)))")
         row(
@@ -52,7 +53,7 @@ extension LoadReport {
                 "\(Figure.plain(rate(good))) requests/s, \(Figure.percent(good, of: judged + notSent)) of requests"
                     + " (\(plan.objective.text))")
         }
-        if !(timeToFirstToken.isExact && gaps.isExact && total.isExact) {
+        if !(timeToFirstToken.isExact && gaps.isExact && total.isExact && refusal.isExact) {
             row("", "percentiles are of a sample of \(gaps.keptMax)")
         }
         return lines.joined(separator: "\n") + "\n"

@@ -26,6 +26,8 @@ package struct LoadReport: Sendable {
     /// Mean per answer; what an objective on time per token is compared with.
     package internal(set) var timePerToken = LatencySamples(seed: 4)
     package internal(set) var total = LatencySamples(seed: 5)
+    /// Of answers other than 200.
+    package internal(set) var refusal = LatencySamples(seed: 6)
 
     /// Distinct reasons told apart: they contain a peer's text.
     package static let reasonsMax = 32
@@ -54,6 +56,7 @@ package struct LoadReport: Sendable {
         promptTokens += request.promptTokens
         outputTokens += request.outputTokens
         if let first = request.timeToFirstToken { timeToFirstToken.add(first) }
+        if let time = request.timeToRefusal { refusal.add(time) }
         guard request.outcome == .ok else { return }
         if let time = request.timePerToken { timePerToken.add(time) }
         if let whole = request.total { total.add(whole) }

@@ -1,3 +1,4 @@
+import SluiceHTTP
 import SluiceTelemetry
 import SluiceTime
 import SluiceTraffic
@@ -40,7 +41,36 @@ extension Refusal {
 
     /// A body beyond the limit; it is not read.
     package static func bodyTooLarge(bytesMax: Int) -> Refusal {
-        Refusal(413, .bodyTooLarge, "The request body is larger than \(bytesMax) bytes.")
+        Refusal(
+            413, .bodyTooLarge,
+            "The request body is larger than \(bytesMax) bytes (`limits.body_bytes_max`).")
+    }
+
+    /// A head that cannot be read, or is beyond a limit; the key that raises it is named where there
+    /// is one.
+    package init(_ error: RequestError, _ why: Reason, limits: GatewaySettings.Limits) {
+        let limit: String? =
+            switch error {
+            case .headTooLarge: "\(limits.headBytesMax) bytes (`limits.head_bytes_max`)"
+            case .tooManyFields: "\(limits.fieldsMax) (`limits.fields_max`)"
+            case .targetTooLong: "\(limits.targetBytesMax) bytes (`limits.target_bytes_max`)"
+            case .contentTooLarge: "\(limits.bodyBytesMax) bytes (`limits.body_bytes_max`)"
+            case .fieldNameTooLong:
+                "\(HeadLimits().fieldNameBytesMax) bytes, whatever is configured"
+            case .tooManyConnectionOptions:
+                "\(FieldTable.connectionOptionsMax), whatever is configured"
+            case .badRequestLine, .badMethod, .methodTooLong, .connectRefused, .traceRefused,
+                .badTarget, .authorityMismatch, .badVersion, .versionNotSupported, .bareLineFeed,
+                .bareCarriageReturn, .obsoleteFold, .missingColon, .emptyName, .badNameByte,
+                .spaceBeforeColon, .badValueByte, .missingHost, .repeatedHost, .badHost,
+                .repeatedAuthorization, .badContentLength, .repeatedContentLength,
+                .contentLengthWithTransferEncoding, .badTransferEncoding, .codingNotImplemented,
+                .chunkedInHTTP10, .unknownExpectation, .tlsHandshake:
+                nil
+            }
+        let sentence = error.reason.description
+        self.init(error.status, why, limit.map { "\(sentence) Allowed are \($0)." } ?? sentence)
+        closes = true
     }
 
     /// No room for another body in memory.
@@ -98,6 +128,17 @@ extension Refusal {
             "`\(name)` is no class of this gateway. Known classes: \(known.joined(separator: ", "))."
         )
         refusal.param = "x-sluice-class"
+        return refusal
+    }
+
+    /// A limit of the caller's own that is none: ignored, the caller would wait for ever.
+    ///
+    /// - Parameter value: as the client wrote it, of 32 bytes at most.
+    package static func badCallerLimit(_ value: String) -> Refusal {
+        var refusal = Refusal(
+            400, .badRequest,
+            "`x-request-timeout-ms` is `\(value)`; it takes milliseconds, 1 … 999999999.")
+        refusal.param = "x-request-timeout-ms"
         return refusal
     }
 

@@ -16,7 +16,7 @@ package enum UpstreamFailure: Sendable, Equatable {
     case firstContentTimeout
     /// No bytes within the idle limit after the answer had begun.
     case idleTimeout
-    /// The engine refused by its own queue limit: 503 (VLLM.md, 14).
+    /// The engine refused by its own queue limit: 503 (`--max-num-queued-reqs`).
     case engineRefused
     /// The stream's first event was an error.
     case errorEvent

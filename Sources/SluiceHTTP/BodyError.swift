@@ -19,11 +19,12 @@
         case .badChunkSize: "A chunk size is not a hexadecimal number."
         case .chunkSizeTooLarge: "A chunk size is out of range."
         case .badChunkExtension: "A chunk extension has a byte that none may have."
-        case .extensionsTooLarge: "The chunk extensions are larger than the body allows."
+        case .extensionsTooLarge:
+            "The chunk extensions are larger than the body allows, whatever is configured."
         case .badChunkEnd: "A chunk is not followed by CR LF."
         case .bareLineFeed: "A line of the chunked body ends in LF without CR."
         case .badTrailer: "A trailer line is malformed."
-        case .trailerTooLarge: "The trailer is too large."
+        case .trailerTooLarge: "The trailer is larger than 8192 bytes, whatever is configured."
         }
     }
 

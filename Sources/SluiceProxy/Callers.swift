@@ -5,7 +5,7 @@ import SluiceTelemetry
 
 /// Who is who: how workers find class and tenant of a request; immutable.
 ///
-/// Source: ADMISSION section 5, *Who is who*.
+/// Source: docs/configuration.md, *Who is who*.
 final class Callers: Sendable {
     /// What is known of a tenant.
     private struct Tenant {

@@ -18,7 +18,7 @@ extension Exchange {
         arrival.sharedBytes = arrival.promptBytes
     }
 
-    /// FNV-1a of the session's value in the fields kept for the replica; nil where there is none.
+    /// Hash of the session's value in the fields kept for the replica; nil where there is none.
     private mutating func sessionHash(_ header: [UInt8]) -> UInt64? {
         guard !header.isEmpty else { return nil }
         let bytes = request.bytes
@@ -28,11 +28,10 @@ extension Exchange {
             let lineEnd = bytes.firstIndex(of: 0x0A, from: line, to: end)
             if let value = Self.value(of: header, bytes, line..<lineEnd) {
                 // Another start than a cache key's: the same text is not the same beginning.
-                var hash: UInt64 = 0xAF63_BD4C_8601_B7DF
-                for index in value {
-                    hash = (hash ^ UInt64(bytes[index])) &* 0x0000_0100_0000_01B3
-                }
-                return value.isEmpty ? nil : hash
+                var hash = FNV1a()
+                hash.add(0)
+                for index in value { hash.add(bytes[index]) }
+                return value.isEmpty ? nil : hash.value
             }
             line = lineEnd + 1
         }

@@ -124,15 +124,8 @@ struct Exchange: ~Copyable {
     var bodyStart: Int { targetCount + authorizationCount + fieldsCount }
     var bodyCount: Int { request.count - bodyStart }
 
-    /// FNV-1a of the body: how poison is recognised.
-    var bodyHash: UInt64 {
-        let bytes = request.bytes
-        var hash: UInt64 = 0xCBF2_9CE4_8422_2325
-        for i in bodyStart..<bytes.count {
-            hash = (hash ^ UInt64(bytes[i])) &* 0x0000_0100_0000_01B3
-        }
-        return hash
-    }
+    /// How poison is recognised.
+    var bodyHash: UInt64 { FNV1a(request.bytes.extracting(bodyStart..<request.count)).value }
 
     // MARK: Attempts
 
@@ -168,7 +161,7 @@ struct Exchange: ~Copyable {
     }
 
     /// The facts that the retry rule wants.
-    func retryCase(_ failure: UpstreamFailure, bytesAcknowledged: Int?) -> RetryCase {
+    func retryCase(_ failure: AttemptFailure, bytesAcknowledged: Int?) -> RetryCase {
         let kind: RepeatKind =
             switch method {
             case .get, .head: record.route == .responsesByID ? .never : .reading
@@ -178,8 +171,23 @@ struct Exchange: ~Copyable {
             case .put, .delete, .patch, .options, .connect, .trace, .other: .never
             }
         return RetryCase(
-            kind: kind, failure: failure.attempt, bytesAcked: bytesAcknowledged,
+            kind: kind, failure: failure, bytesAcked: bytesAcknowledged,
             attempts: attempts, repeats: repeats, deaths: deaths, hasAnswered: isAnswerBegun)
+    }
+
+    /// Whether it is at this replica and has nothing of the engine's yet: a held head is the API
+    /// server's, which sends it at once.
+    func isUnstarted(at replica: ReplicaID, pool: Int) -> Bool {
+        permit != nil && traffic == pool && lastReplica == replica && owner == nil
+            && !isAnswerBegun && (!isHeadParsed || isHeadHeld) && !sawEvent && !isEventBegun
+    }
+
+    /// Whether one of these means it, and it has not begun.
+    func isMeant(by recalls: [Recall]) -> Bool {
+        for recall in recalls where permit?.isMeant(by: recall) ?? false {
+            return isUnstarted(at: lastReplica, pool: traffic)
+        }
+        return false
     }
 
     /// Whether a 503 of the engine's own queue limit may go elsewhere: nothing has been written.

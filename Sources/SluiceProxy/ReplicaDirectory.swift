@@ -135,11 +135,8 @@ struct ReplicaDirectory: Sendable {
     /// The pool that serves a model, and the model's label.
     mutating func model(_ name: Span<UInt8>) -> (pool: Int, label: UInt16)? {
         let index = place(of: Self.hash(name))
-        guard index < models.count else { return nil }
-        let known = models[index].name
-        guard known.count == name.count,
-            known.span.hasBytes(name, from: 0, count: name.count, at: 0)
-        else { return nil }
+        guard index < models.count, models[index].name.count == name.count else { return nil }
+        for i in 0..<name.count where models[index].name[i] != name[i] { return nil }
         return (models[index].pool, models[index].label)
     }
 
@@ -176,12 +173,8 @@ struct ReplicaDirectory: Sendable {
         return low
     }
 
-    /// FNV-1a; the names are ours, not a client's, so that nobody can choose collisions.
-    private static func hash(_ bytes: Span<UInt8>) -> UInt64 {
-        var hash: UInt64 = 0xCBF2_9CE4_8422_2325
-        for i in 0..<bytes.count { hash = (hash ^ UInt64(bytes[i])) &* 0x0000_0100_0000_01B3 }
-        return hash
-    }
+    /// The names are ours, not a client's, so that nobody can choose collisions.
+    private static func hash(_ bytes: Span<UInt8>) -> UInt64 { FNV1a(bytes).value }
 }
 
 /// A CIDR block.

@@ -148,7 +148,8 @@ extension Worker {
             return
         }
         let traffic = shared.pools[exchanges[e].traffic]
-        var facts = exchanges[e].retryCase(failure, bytesAcknowledged: bytesAcknowledged)
+        var facts = exchanges[e].retryCase(
+            failure.attempt, bytesAcknowledged: bytesAcknowledged)
         facts.isEnabled = settings.pools[exchanges[e].traffic].retries
         facts.budget = traffic.retryBudget(now: now)
         decide(e, failure, facts)
@@ -159,7 +160,7 @@ extension Worker {
         switch RetryRule.verdict(facts) {
         case .retrySameAllowed:
             again(
-                e, failure,
+                e, failure.reason,
                 excluding: failure.isBeforeRequest ? exchanges[e].excluded : ReplicaIDs())
         case .retryOther:
             guard traffic.withdrawRetry(now: now) == .granted else {
@@ -167,7 +168,7 @@ extension Worker {
                 return
             }
             exchanges[e].repeats += 1
-            again(e, failure, excluding: exchanges[e].excluded)
+            again(e, failure.reason, excluding: exchanges[e].excluded)
         case .awaitCorroboration(let wait):
             exchanges[e].awaitingCorroboration = failure
             exchanges[e].upstreamDeadline = now + wait
@@ -183,7 +184,7 @@ extension Worker {
         guard let failure = exchanges[e].awaitingCorroboration else { return }
         exchanges[e].awaitingCorroboration = nil
         let traffic = shared.pools[exchanges[e].traffic]
-        var facts = exchanges[e].retryCase(failure, bytesAcknowledged: nil)
+        var facts = exchanges[e].retryCase(failure.attempt, bytesAcknowledged: nil)
         facts.isEnabled = settings.pools[exchanges[e].traffic].retries
         facts.budget = traffic.retryBudget(now: now)
         let isDead =
@@ -199,12 +200,13 @@ extension Worker {
         decide(e, failure, facts)
     }
 
-    private func again(_ e: UInt32, _ failure: UpstreamFailure, excluding: ReplicaIDs) {
+    /// Forgets the attempt, whose connection and permit are gone, and asks for another replica.
+    func again(_ e: UInt32, _ reason: Reason, excluding: ReplicaIDs) {
         exchanges[e].record.retries &+= 1
         // The failed attempt's head, still held: the client gets one head, that of the answer.
         if exchanges[e].isHeadHeld { downstreams[exchanges[e].downstream].output.removeAll() }
         exchanges[e].resetAnswer(&readers[e])
-        shard.retried(pool: Int16(exchanges[e].traffic), failure.reason, .ok)
+        shard.retried(pool: Int16(exchanges[e].traffic), reason, .ok)
         askToEnter(e, retrying: excluding)
     }
 

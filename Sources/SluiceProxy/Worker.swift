@@ -20,6 +20,10 @@ enum WorkerMessage: Sendable {
     case grants
     /// Replicas, models or names have changed.
     case directoryChanged
+    /// A replica is wedged or ejected: what it has not begun may go elsewhere.
+    case failOver(pool: Int, replica: ReplicaID)
+    /// These wait in engines that are full: they are taken back.
+    case recall(pool: Int, [Recall])
     /// A replica's index may soon be another's: its counters start again.
     case forgetReplica(UInt16)
     /// Keep accepting, but end each connection with its answer.
@@ -242,6 +246,8 @@ final class Worker {
             switch message {
             case .grants: break
             case .directoryChanged: adoptDirectory()
+            case .failOver(let pool, let replica): failOver(from: replica, pool: pool)
+            case .recall(let pool, let recalls): takeBack(recalls, pool: pool)
             case .forgetReplica(let index): shard.forget(replica: index)
             case .beginDrain: isDraining = true
             case .closeListener: closeListener()

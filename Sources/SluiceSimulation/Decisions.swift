@@ -2,7 +2,7 @@ import SluiceTime
 import SluiceTraffic
 
 /// The cost of a decision: what a pool of 64 replicas does for one request, with a thousand tenants
-/// waiting. For counting instructions; the clock is moved by hand. Source: ADMISSION T15.
+/// waiting. For counting instructions; the clock is moved by hand.
 package enum Decisions {
     /// Replicas of the pool.
     package static let replicas = 64

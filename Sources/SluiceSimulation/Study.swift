@@ -1,6 +1,7 @@
 import SluiceTime
 
-/// The numbers of ADMISSION.md section 4, in this one place: the model that T0 anchors.
+/// The numbers of the simulation study that the admission was worked out with, in this one place: the
+/// model that T0 anchors, by that study's figures for policies of others.
 ///
 /// No scenario changes them to reach a target; where one needs other numbers (one replica slower,
 /// less KV), it says so in its own value.

@@ -1,7 +1,7 @@
 import SluiceBytes
 import SluiceTime
 
-/// Writes exchange records as lines of the JSON access log, schema version 1 (METRICS.md).
+/// Writes exchange records as lines of the JSON access log, schema version 1 (docs/metrics.md, *Access log*).
 ///
 /// Made anew when the name tables change: names are escaped once here, so that a line only copies
 /// them. Whatever a peer sent is escaped to printable ASCII: nobody can forge a line or move a

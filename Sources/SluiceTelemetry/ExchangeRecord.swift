@@ -8,7 +8,7 @@ package struct ExchangeRecord: Sendable {
     /// Attempts kept by name at most; more are counted in ``retries`` only.
     package static let attemptsMax = 4
 
-    // MARK: Clocks (METRICS.md; `Instant.unset` where the exchange never came so far)
+    // MARK: Clocks (docs/metrics.md; `Instant.unset` where the exchange never came so far)
 
     /// `t0`: first byte of the request head.
     package var started = Instant.unset

@@ -3,7 +3,7 @@
 /// Filled by the control thread from configuration and discovery, then handed to the workers as a
 /// value. An index once given keeps its name, because shards count by index.
 package struct ModelTable: Sendable {
-    /// Models with a name of their own at most (METRICS.md).
+    /// Models with a name of their own at most.
     package static let namesMax = 64
     /// The index of every model without a name of its own.
     package static let other: UInt16 = 64
@@ -53,7 +53,7 @@ package struct NameTables: Sendable {
     /// Labels of the reasons for which a replica is picked.
     package var routingReasons: [String] = []
 
-    /// Values of the label `tenant` at most, besides `other` (METRICS.md).
+    /// Values of the label `tenant` at most, besides `other`.
     package static let tenantLabelsMax = 200
 
     /// Tables that know only the class `default`.

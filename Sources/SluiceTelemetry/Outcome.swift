@@ -1,4 +1,4 @@
-/// How an exchange ended: every exchange ends in exactly one (METRICS.md, table of outcomes).
+/// How an exchange ended: every exchange ends in exactly one (docs/metrics.md, *Outcomes*).
 package enum Outcome: UInt8, CaseIterable, Sendable {
     /// A complete answer, with its terminal event where the route has one.
     case ok

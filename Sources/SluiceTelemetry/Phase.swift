@@ -1,6 +1,6 @@
 /// Where an exchange stands; phases only move forward.
 ///
-/// The same words in enum, metrics, docs and tests (DESIGN.md, section 2).
+/// The same words in enum, metrics, docs and tests.
 package enum Phase: UInt8, CaseIterable, Comparable, Sendable {
     case receiving, queued, connecting, relaying, finished
 

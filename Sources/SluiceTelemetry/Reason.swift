@@ -6,7 +6,7 @@ package enum Reason: UInt8, CaseIterable, Sendable {
     /// Nothing to explain.
     case none
 
-    // Admission (METRICS.md: 429 contended, 503 nothing can serve, 504 the caller's deadline).
+    // Admission (429 contended, 503 nothing can serve, 504 the caller's deadline).
     case overload, infeasible, full, expired, quota
     case noReplica, draining, gatewayMemory
     case deadline
@@ -15,7 +15,7 @@ package enum Reason: UInt8, CaseIterable, Sendable {
     case connectRefused, connectTimeout, connectFailed, connectionLimit, tlsFailed, nameFailed
     case reset, closedEarly, malformed, tooLong
     case timeoutSend, timeoutHead, timeoutFirstContent, timeoutIdle, timeoutTotal
-    case upstreamStatus, errorEvent, poison
+    case upstreamStatus, errorEvent, poison, wedged, recalled
 
     // The client's request.
     case badRequest, badFraming, badBody, missingModel, unknownModel, unknownClass
@@ -59,6 +59,8 @@ package enum Reason: UInt8, CaseIterable, Sendable {
         case .upstreamStatus: "upstream_status"
         case .errorEvent: "error_event"
         case .poison: "poison"
+        case .wedged: "wedged"
+        case .recalled: "recalled"
         case .badRequest: "bad_request"
         case .badFraming: "bad_framing"
         case .badBody: "bad_body"

@@ -1,7 +1,7 @@
 /// What a request asks for: the route class that labels metrics and the access log.
 ///
 /// Which path is which route is decided in SluiceVLLM; a path never becomes a label itself, or a
-/// peer could create series. Source: VLLM.md, route table.
+/// peer could create series.
 @usableFromInline package enum Route: UInt8, CaseIterable, Sendable {
     case chatCompletions, completions, responses, responsesByID, embeddings, messages, rerank
     case score, audioTranscriptions, audioTranslations, tokenize, detokenize, pooling, classify

@@ -154,7 +154,7 @@ extension PoolState {
         return objective * (isStanding(classIndex, now: now) ? Self.standingPart : Self.burstPart)
     }
 
-    /// Source: METRICS, "Admission and capacity".
+    /// Source: docs/metrics.md, *Admission and capacity*.
     private mutating func addCapacity(to admission: inout AdmissionSnapshot, now: Instant) {
         var open = 0.0
         for slot in lanes.indices where lanes[slot].limit > 0 {

@@ -33,10 +33,6 @@ extension PoolState {
         case .dispatch(let reservation):
             var entry = entry(.dispatched, reservation, now: now)
             entry.tag = arrival.tag
-            guard decisions.samplesNext || shadow.wait >= 0 || shadow.reason != nil else {
-                decisions.append(entry)
-                return
-            }
             entry.predictedWait = Float(shadow.wait)
             entry.shed = shadow.reason
             if let reason = shadow.reason {
@@ -45,17 +41,15 @@ extension PoolState {
                     reason: reason)
                 shadowSheds.count(kind)
             }
-            let request = routeRequest(arrival, excluding: retry ?? ReplicaIDs())
-            decisions.append(entry, candidates(request, taken: reservation, now: now))
+            let isTold = shadow.wait >= 0 || shadow.reason != nil
+            remember(entry, taken: reservation, withCandidates: isTold, now: now) {
+                $0.routeRequest(arrival, excluding: retry ?? ReplicaIDs())
+            }
         case .wait(let ticket, let predicted, _):
             let request = queue.nodes[Int(ticket.slot)].request
             var entry = entry(.queued, request, now: now)
             entry.predictedWait = Float(predicted)
-            if decisions.samplesNext {
-                decisions.append(entry, candidates(request, taken: nil, now: now))
-            } else {
-                decisions.append(entry)
-            }
+            remember(entry, taken: nil, now: now) { _ in request }
         case .shed(let shed):
             let request = routeRequest(arrival, excluding: retry ?? ReplicaIDs())
             let wait = shed.predictedWait < .zero ? -1 : shed.predictedWait.seconds
@@ -68,20 +62,16 @@ extension PoolState {
     mutating func noteGranted(_ node: WaitNode, _ reservation: Reservation, now: Instant) {
         var entry = entry(.granted, reservation, now: now)
         entry.tag = node.request.tag
-        entry.predictedWait = node.predicted < 0 ? -1 : Float(node.predicted * estimates.bias)
+        entry.predictedWait = Float(estimates.corrected(node.predicted))
         entry.waited = Float((now - node.since).seconds)
-        if decisions.samplesNext {
-            decisions.append(entry, candidates(node.request, taken: reservation, now: now))
-        } else {
-            decisions.append(entry)
-        }
+        remember(entry, taken: reservation, now: now) { _ in node.request }
     }
 
     /// Somebody who waited is refused.
     mutating func noteRefused(_ node: WaitNode, _ reason: ShedReason, now: Instant) {
         noteRefusal(
             node.request, reason, isRetry: node.isRetry,
-            predicted: node.predicted < 0 ? -1 : node.predicted * estimates.bias,
+            predicted: estimates.corrected(node.predicted),
             waited: (now - node.since).seconds, now: now)
     }
 
@@ -100,7 +90,22 @@ extension PoolState {
         entry.shed = reason
         entry.predictedWait = Float(predicted)
         entry.waited = Float(waited)
-        decisions.append(entry, candidates(request, taken: nil, now: now))
+        remember(entry, taken: nil, withCandidates: true, now: now) { _ in request }
+    }
+
+    /// Remembers a decision; with what it was made from where that is wanted, or its turn has come.
+    ///
+    /// - Parameter request: called where it is needed only: an estimate of a request costs as much as
+    ///   the rest.
+    private mutating func remember(
+        _ entry: DecisionEntry, taken: Reservation?, withCandidates isWanted: Bool = false,
+        now: Instant, request: (inout PoolState) -> RouteRequest
+    ) {
+        guard isWanted || decisions.samplesNext else {
+            decisions.append(entry)
+            return
+        }
+        decisions.append(entry, candidates(request(&self), taken: taken, now: now))
     }
 
     private mutating func entry(
@@ -161,7 +166,9 @@ extension PoolState {
                 lane.reserved = max(0, lane.reserved - flight.reserve)
                 held = flight.believedTokens
             }
-            result.append(candidate(slot, lane, request, held, rule, now: now))
+            var candidate = candidate(slot, lane, request, held, rule, now: now)
+            if slot == takenSlot { candidate.obstacle = nil }
+            result.append(candidate)
         }
         return result
     }

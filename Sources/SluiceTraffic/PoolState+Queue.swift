@@ -21,7 +21,9 @@ extension PoolState {
         evictionWakes = WakeSet()
         var moved = 0
         // A full fleet is seen at a glance; not so, sixteen requests were tried at every replica.
-        while let urgent = queue.mostUrgent, lanes.contains(where: { $0.inflight < $0.limit }) {
+        while let urgent = queue.mostUrgent,
+            lanes.contains(where: { $0.inflight < $0.limit }) || beginSlotTry(now: now)
+        {
             if moved == Self.pumpMax {
                 result.hasMore = true
                 break
@@ -114,7 +116,7 @@ extension PoolState {
 
     /// One of the next in line whose home has room, where that of the head has not: it finds its
     /// prompt's beginning there, and the head may still find its own. Nobody passes a request that has
-    /// waited for long. Source: ADMISSION section 5.5.
+    /// waited for long.
     private mutating func homebound(_ head: Int32, now: Instant) -> Int32? {
         guard head >= 0 else { return nil }
         let first = queue.nodes[Int(head)]
@@ -193,7 +195,8 @@ extension PoolState {
     ) {
         let reason = node.deadlineIsCallers ? ShedReason.deadline : .expired
         let shed = refuse(
-            reason, Int(node.request.classIndex), excess: 0, wait: node.predicted * estimates.bias,
+            reason, Int(node.request.classIndex), excess: 0,
+            wait: estimates.corrected(node.predicted),
             now, random.next())
         noteRefused(node, reason, now: now)
         let worker = queue.deliver(index, as: .refused(shed))
@@ -219,7 +222,7 @@ extension PoolState {
     // MARK: Predictions
 
     /// How long a request of the class and tenant would wait now, seconds: who goes before it, over
-    /// the rate at which such leave. Source: ADMISSION section 5.4.
+    /// the rate at which such leave.
     mutating func predictedWait(_ classIndex: Int, _ tenant: Int, now: Instant) -> Double {
         let ahead =
             Double(queue.backlog(below: classIndex))
@@ -273,7 +276,7 @@ extension PoolState {
 
     /// A refusal, counted, with the time after which its class's backlog is back in bounds: later
     /// where many are refused, and jittered upwards only, so that nobody returns before there is
-    /// room. Source: ADMISSION section 5.6.
+    /// room.
     mutating func refuse(
         _ reason: ShedReason, _ classIndex: Int, excess: Double, wait: Double, _ now: Instant,
         _ dice: UInt64

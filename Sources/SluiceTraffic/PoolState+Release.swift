@@ -105,8 +105,10 @@ extension PoolState {
         entries[slot].estimates.observe(
             firstOutput: (now - start).seconds, tokens: flight.promptTokens,
             backlog: flight.backlogTokens,
-            crowd: flight.crowd)
+            // Who came after it may have shared its steps.
+            crowd: flight.crowd == .nobody && lanes[slot].inflight > 1 ? .room : flight.crowd)
         refreshTimes(slot)
+        noteBegun(slot, now: now)
         // The backlog of prompts has become shorter: one that did not fit may fit now.
         return policy.isActive && !queue.isEmpty ? pump(now: now) : PumpResult()
     }
@@ -115,7 +117,12 @@ extension PoolState {
     mutating func endOverduePending(now: Instant) {
         var ended: [Flight] = []
         flights.overdue(now: now) { ended.append($0) }
-        for flight in ended { endPending(flight) }
+        for flight in ended {
+            endPending(flight)
+            if let slot = slot(flight.replica) {
+                noteBegun(slot, now: now)
+            }
+        }
     }
 
     private mutating func endPending(_ flight: Flight) {
@@ -129,7 +136,7 @@ extension PoolState {
     // MARK: Errors
 
     /// Whether the share of server errors among a replica's recent answers is more than five times
-    /// its pool's median. Source: DESIGN section 8.
+    /// its pool's median.
     ///
     /// The median is that of the replicas which have answered lately, this one included, the lower
     /// of two: a replica alone is never worse than its pool. It is not sorted for but counted – more

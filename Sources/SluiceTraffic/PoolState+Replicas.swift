@@ -1,3 +1,4 @@
+import SluiceBytes
 import SluiceTime
 
 extension PoolState {
@@ -34,7 +35,8 @@ extension PoolState {
             slots[descriptor.key] = slot
             entries[slot].descriptor = descriptor
             lanes[slot].inverseWeight = 1 / descriptor.usableWeight
-            lanes[slot].nameHash = Self.hash(descriptor.name)
+            // Every gateway sends the requests of a key to the same replica.
+            lanes[slot].nameHash = FNV1a(descriptor.name).value
             result.ids.append(id(slot))
         }
         for slot in entries.indices where entries[slot].isUsed && !kept.contains(slot) {
@@ -66,11 +68,6 @@ extension PoolState {
         return entries.count - 1
     }
 
-    /// FNV-1a: every gateway sends the requests of a key to the same replica.
-    private static func hash(_ name: String) -> UInt64 {
-        name.utf8.reduce(0xCBF2_9CE4_8422_2325) { ($0 ^ UInt64($1)) &* 0x0000_0100_0000_01B3 }
-    }
-
     /// Frees the slot of a removed replica once nothing is in flight there.
     mutating func retireIfDrained(_ slot: Int) {
         guard entries[slot].health.isDraining, lanes[slot].inflight == 0 else { return }
@@ -100,7 +97,7 @@ extension PoolState {
     private mutating func take(_ scrape: LoadScrape, _ slot: Int, now: Instant) {
         if let heartbeat = scrape.heartbeat, heartbeat < entries[slot].heartbeat ?? 0 {
             // A counter that falls is that of another process: nothing of what was learned of its
-            // engine is certain, and its cache is empty. Source: ADMISSION section 6.
+            // engine is certain, and its cache is empty.
             entries[slot].estimates.restarted(slotsMax: policy.slotsMax)
             prefixes.forget(all: id(slot))
         }
@@ -108,10 +105,11 @@ extension PoolState {
             let inflight = max(entries[slot].inflightAtScrape, lanes[slot].inflight)
             entries[slot].load.take(scrape, inflight: Int(inflight), now: now)
             entries[slot].inflightAtScrape = 0
-            entries[slot].estimates.observe(
-                scrape, inflight: Int(inflight), slotsMax: policy.slotsMax,
-                decodes: estimates.streamShare >= 0.05, now: now)
+            let slotsBefore = slotsInUse(slot)
+            entries[slot].estimates.slots.observe(
+                scrape, inflight: Int(inflight), decodes: estimates.streamShare >= 0.05, now: now)
             refreshForeign(slot, now: now)
+            noteScrapedSlots(slot, before: slotsBefore, now: now)
             refreshTimes(slot)
             refreshLimit(slot, now: now)
         } else {
@@ -257,7 +255,7 @@ extension PoolState {
             weight: entry.descriptor.usableWeight, state: entry.health.state,
             why: entry.health.why, since: entry.health.since, limit: Int(lanes[slot].limit),
             inflight: Int(lanes[slot].inflight), pending: Int(lanes[slot].pending),
-            window: entry.estimates.window, slots: entry.estimates.slots,
+            window: entry.estimates.window, slots: lanes[slot].slots,
             stepTime: entry.estimates.stepTime, promptTime: entry.estimates.promptTime,
             others: entry.load.others(now: now, interval: settings.scrapeInterval),
             waiting: entry.load.waiting, running: entry.load.running,

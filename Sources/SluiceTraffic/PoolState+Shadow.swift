@@ -62,8 +62,8 @@ extension PoolState {
             share = max(1 - urgent / max(slots, urgent), own.minShare, 0.05)
         }
         let wait = (excess + 1) / (rate * share)
-        // Whoever would be the first in line is not refused for a prediction.
-        guard mayJudge(now: now), excess >= 1 else { return (nil, wait) }
+        // Whoever would be among the first in line is not refused for a prediction.
+        guard mayJudge(now: now), excess >= nextMax else { return (nil, wait) }
         let isStanding =
             virtual.since.isSet && (now - virtual.since).seconds > Self.standingAfter
         let waitMax = objective * (isStanding ? Self.standingPart : Self.burstPart)

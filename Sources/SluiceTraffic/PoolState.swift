@@ -20,6 +20,9 @@ struct PoolState: Sendable {
         /// Our requests there when the scrape on its way was sent.
         var inflightAtScrape: Int32 = 0
         var badScrapes: UInt64 = 0
+        /// Until when it is sent no more than so many, since others fill it.
+        var crowdedUntil = Instant.unset
+        var crowdedLimit = 0
         /// When the last tick saw an event of any of our streams there.
         var lastEvent = Instant.unset
         /// The heartbeat scraped last, when it last moved, and what had been served by then.
@@ -44,7 +47,9 @@ struct PoolState: Sendable {
 
     /// Transitions kept for the control thread; beyond, further ones are dropped and counted.
     static let transitionsMax = 1_024
-    /// Dispatches in one lock hold. Source: DESIGN section 5.
+    /// Recalls that wait to be fetched at most; one more stays where it is.
+    static let recallsMax = 64
+    /// Dispatches in one lock hold: other workers wait no longer than those take.
     static let pumpMax = 16
     /// Waiting requests looked at past one that fits nowhere.
     static let lookAheadMax = 16
@@ -79,6 +84,10 @@ struct PoolState: Sendable {
     var stepTime = 0.025
     /// What the least urgent class may have at replicas that other gateways use too.
     var claim = GatewayClaim()
+    /// Which replica is tried for more slots than any has shown.
+    var search = SlotSearch()
+    /// Requests that had better come back from a full engine; not yet fetched.
+    var recalls: [Recall] = []
     /// Whether a class's ``ClassPolicy/maxShare`` holds; as of the last tick.
     var sharesBind = true
     /// Of each slot: probe streams' gaps, as far as they have been taken in.

@@ -193,6 +193,11 @@ package final class ReplicaPool: Sendable {
 
     // MARK: Retries
 
+    /// Whether a replica besides these serves now or may soon.
+    package func hasOther(than excluded: ReplicaIDs) -> Bool {
+        state.withLock { $0.hasHope(excluded) }
+    }
+
     /// Takes one retry out of the budget.
     package func withdrawRetry(now: Instant) -> RetryBudgetVerdict {
         state.withLock { $0.budget.withdraw(now: now) }
@@ -211,6 +216,15 @@ package final class ReplicaPool: Sendable {
     /// Whether bodies of this hash are refused.
     package func isPoison(_ hash: UInt64, now: Instant) -> Bool {
         state.withLock { $0.poison.contains(hash, now: now) }
+    }
+
+    /// Takes the recalls since the last call; at most ``PoolState/recallsMax``.
+    package func takeRecalls() -> [Recall] {
+        state.withLock { state in
+            let taken = state.recalls
+            state.recalls.removeAll(keepingCapacity: true)
+            return taken
+        }
     }
 
     // MARK: Life and reading

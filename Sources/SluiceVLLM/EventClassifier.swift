@@ -1,7 +1,7 @@
 import SluiceBytes
 import SluiceTelemetry
 
-/// What one server-sent event is, as far as clocks and outcomes care (VLLM.md, event streams by route).
+/// What one server-sent event is, as far as clocks and outcomes care.
 package enum EventKind: UInt8, Sendable, Equatable {
     /// Text, reasoning, a refusal or a tool call for the user: what a first token is.
     case content

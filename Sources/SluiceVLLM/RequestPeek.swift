@@ -221,10 +221,7 @@ package struct RequestPeek: ~Copyable, Sendable {
             model.append(scanner.text)
             facts.isModelCut = scanner.isTextCut
         case .promptCacheKey where token == .string:
-            var hash: UInt64 = 0xCBF2_9CE4_8422_2325
-            let text = scanner.text
-            for i in 0..<text.count { hash = (hash ^ UInt64(text[i])) &* 0x0000_0100_0000_01B3 }
-            facts.cacheKeyHash = hash
+            facts.cacheKeyHash = FNV1a(scanner.text).value
         case .stream where token == .true || token == .false: facts.isStream = token == .true
         case .store where token == .true || token == .false: facts.stores = token == .true
         case .maxTokens where token == .number, .maxCompletionTokens where token == .number,

@@ -115,7 +115,7 @@ extension Route {
         }
     }
 
-    /// Whether an inference POST of this route may be repeated on another replica (DESIGN section 8).
+    /// Whether an inference POST of this route may be repeated on another replica.
     package var isRepeatable: Bool {
         switch self {
         case .chatCompletions, .completions, .embeddings, .rerank, .score, .pooling, .classify,

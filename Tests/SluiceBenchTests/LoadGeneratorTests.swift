@@ -112,6 +112,7 @@ import VLLMSimulator
         plan.requestsMax = 3
         let report = try run(plan, at: "http://\(replica.address)")
         #expect(report.failures == ["HTTP 404": 3])
+        #expect(report.refusal.count == 3 && report.refusal.max < .seconds(5))
     }
 
     @Test func `where nobody listens each request is refused and the test ends`() throws {

@@ -42,6 +42,22 @@ import Testing
         #expect(objective.holds(request))
     }
 
+    @Test func `how long refusals take is told, apart from answers`() throws {
+        var report = LoadReport()
+        var request = failed(.status(429, reason: "overload"))
+        request.timeToRefusal = .milliseconds(4)
+        report.take(request, objective: LoadObjective())
+        report.take(failed(.closed), objective: LoadObjective())
+        report.take(answer(first: 100, each: 1), objective: LoadObjective())
+        #expect(report.refusal.count == 1 && report.refusal.max == .milliseconds(4))
+        #expect(report.total.count == 1)
+        let text = report.json(plan: LoadPlan(), url: "http://h:1")
+        let object = try #require(
+            try JSONSerialization.jsonObject(with: Data(text.utf8)) as? [String: Any])
+        #expect((object["refusal_seconds"] as? [String: Any])?["p99"] as? Double == 0.004)
+        #expect(report.table(plan: LoadPlan(), url: "http://h:1").contains("  refusal "))
+    }
+
     @Test func `reasons that a peer makes up are bounded`() {
         var report = LoadReport()
         for n in 0..<1_000 {

@@ -3,10 +3,6 @@ import SluiceExchange
 import Testing
 
 @Suite struct ReloadTests {
-    private func read(_ text: String) throws -> GatewaySettings {
-        try Configuration.read(text, name: "sluice.yaml").settings
-    }
-
     private static let base = """
         pools:
           - {name: a, replicas: [http://h:1, http://h:2]}
@@ -14,8 +10,8 @@ import Testing
         """
 
     private func restartKeys(_ text: String) throws -> [String] {
-        let new = try read(text)
-        return Configuration.changedKeys(from: try read(Self.base).adopting(new), to: new)
+        let new = try settings(text)
+        return Configuration.changedKeys(from: try settings(Self.base).adopting(new), to: new)
     }
 
     @Test func `replicas, models and bounds of a pool are taken over`() throws {
@@ -26,8 +22,8 @@ import Testing
             """
         let keys = try restartKeys(new)
         #expect(keys == [])
-        let adopted = try read(Self.base).adopting(read(new))
-        let whole = try read(new)
+        let adopted = try settings(Self.base).adopting(settings(new))
+        let whole = try settings(new)
         #expect(adopted == whole)
     }
 
@@ -41,7 +37,7 @@ import Testing
     }
 
     @Test func `other files of tls are taken over, but TLS is not put on`() throws {
-        var old = try read(Self.base)
+        var old = try settings(Self.base)
         var new = old
         new.tls = .init(certificateFile: "/a.pem", keyFile: "/a.key")
         #expect(old.adopting(new).tls == nil)
@@ -64,7 +60,7 @@ import Testing
         let new = "pools: [{name: a, replicas: [http://h:9]}]"
         let keys = try restartKeys(new)
         #expect(keys == ["pools"])
-        let adopted = try read(Self.base).adopting(read(new))
+        let adopted = try settings(Self.base).adopting(settings(new))
         #expect(adopted.pools.map(\.name) == ["a", "b"])
         #expect(adopted.pools[0].replicas.map(\.url) == ["http://h:9"])
     }
@@ -72,8 +68,8 @@ import Testing
     private static let classes = "classes: [{name: a, ttft_slo: 1s}, {name: standard}]\n"
 
     @Test func `values of classes and tenants are taken over`() throws {
-        let old = try read(Self.classes + Self.base)
-        let new = try read(
+        let old = try settings(Self.classes + Self.base)
+        let new = try settings(
             """
             classes: [{name: a, ttft_slo: 2s, min_share: 0.1}, {name: standard, max_share: 0.5}]
             default_class: a
@@ -91,8 +87,8 @@ import Testing
         "classes: [{name: standard}]", "ttft_slo: 2s",
     ])
     func `a class more, less or elsewhere needs a restart`(line: String) throws {
-        let old = try read(Self.classes + Self.base)
-        let new = try read("\(line)\ntenants: [{name: t, weight: 3}]\n\(Self.base)")
+        let old = try settings(Self.classes + Self.base)
+        let new = try settings("\(line)\ntenants: [{name: t, weight: 3}]\n\(Self.base)")
         let adopted = old.adopting(new)
         #expect(adopted.classes == old.classes)
         #expect(adopted.tenants == new.tenants)
@@ -101,8 +97,8 @@ import Testing
     }
 
     @Test func `tenants of a class that waits for a restart wait with it`() throws {
-        let old = try read(Self.base)
-        let new = try read(
+        let old = try settings(Self.base)
+        let new = try settings(
             "classes: [{name: a}, {name: standard}]\ntenants: [{name: t, class_max: a}]\n"
                 + Self.base)
         #expect(old.adopting(new).tenants == [])

@@ -1,4 +1,5 @@
 import SluiceBytes
+import SluiceHTTP
 import SluiceTelemetry
 import SluiceTime
 import SluiceTraffic
@@ -6,7 +7,7 @@ import Testing
 
 @testable import SluiceExchange
 
-/// What a refused client reads: METRICS, outcomes; ADMISSION 5.6.
+/// What a refused client reads: docs/operating.md, *Every `x-sluice-reason`*.
 @Suite struct RefusalTests {
     /// The answer as text.
     private func answer(_ refusal: Refusal, isHead: Bool = false) -> String {
@@ -39,6 +40,32 @@ import Testing
                 {"error":{"message":"The model servers are too busy to answer in time; retry later.",\
                 "type":"rate_limit_error","param":null,"code":"overload"}}
                 """)
+    }
+
+    @Test func `a limit that a request is beyond is named with the key that raises it`() {
+        var limits = GatewaySettings.Limits()
+        limits.headBytesMax = 2_048
+        limits.fieldsMax = 7
+        limits.targetBytesMax = 99
+        let body = Refusal.bodyTooLarge(bytesMax: 12)
+        #expect(body.message.contains("12 bytes (`limits.body_bytes_max`)"))
+        let named: [(RequestError, String)] = [
+            (.headTooLarge, "2048 bytes (`limits.head_bytes_max`)"),
+            (.tooManyFields, "7 (`limits.fields_max`)"),
+            (.targetTooLong, "99 bytes (`limits.target_bytes_max`)"),
+        ]
+        for (error, text) in named {
+            let refusal = Refusal(error, .headTooLarge, limits: limits)
+            #expect(refusal.message.hasSuffix("Allowed are \(text)."))
+            #expect(refusal.status == error.status && refusal.closes)
+        }
+    }
+
+    @Test(arguments: RequestError.allCases)
+    func `every 413, 414 and 431 names a key, or says that none helps`(error: RequestError) {
+        let message = Refusal(error, .badRequest, limits: GatewaySettings.Limits()).message
+        let isOfALimit = [413, 414, 431].contains(error.status)
+        #expect(isOfALimit == (message.contains("`limits.") || message.contains("whatever")))
     }
 
     @Test(arguments: ShedReason.allCases)

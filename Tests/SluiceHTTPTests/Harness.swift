@@ -1,4 +1,3 @@
-import Foundation
 import SluiceBytes
 import Testing
 
@@ -10,12 +9,6 @@ import Testing
 /// The bytes of a text whose characters are all below U+0100, each one byte.
 func octets(_ text: String) -> [UInt8] {
     text.unicodeScalars.map { UInt8(truncatingIfNeeded: $0.value) }
-}
-
-/// A file of `Tests/SluiceHTTPTests/Fixtures`.
-func fixture(_ name: String) throws -> [UInt8] {
-    let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
-    return [UInt8](try Data(contentsOf: folder.appendingPathComponent("Fixtures/\(name)")))
 }
 
 /// A field line in plain form.

@@ -5,7 +5,7 @@ import SluiceTraffic
 import Testing
 
 extension GatewayTests {
-    /// Whose request it is and how urgent: ADMISSION section 5, *Who is who*.
+    /// Whose request it is and how urgent: docs/configuration.md, *Who is who*.
     @Suite(.serialized) struct CallerTests {
         private static func upstream() throws -> ScriptedUpstream {
             try ScriptedUpstream { peer in
@@ -57,6 +57,43 @@ extension GatewayTests {
             let answer = try #require(client.readAnswer())
             #expect(answer.status == 200)
             return [answer["x-sluice-class"], answer["x-sluice-tenant"]]
+        }
+
+        @Test(arguments: [
+            "", "abc", "0", "0.9", "-5", "+5", "1e3", "5 000", "0x10", "1.5.0", ".5", "1,5",
+            "1000000000", "18446744073709551617",
+        ])
+        func `a limit of the caller's own that is none is a 400, and says what it takes`(
+            value: String
+        ) throws {
+            try run { gateway, upstream in
+                let client = try gateway.connect()
+                client.send(
+                    chat(fields: "x-request-timeout-ms: \(value)\r\nx-request-id: mine\r\n"))
+                let answer = try #require(client.readAnswer())
+                #expect(answer.status == 400)
+                #expect(answer["x-sluice-reason"] == "bad_request")
+                #expect(answer["x-request-id"] == "mine")
+                #expect(answer.text.contains(#""param":"x-request-timeout-ms""#))
+                #expect(answer.text.contains("`\(value)`"))
+                #expect(upstream.requests.isEmpty)
+            }
+        }
+
+        @Test func `a limit is a number of milliseconds, and others' words for one say nothing`()
+            throws
+        {
+            try run { gateway, _ in
+                let good = [
+                    "x-request-timeout-ms: 999999999", "x-request-timeout-ms:  30000.5 ",
+                    "x-stainless-read-timeout: NOT_GIVEN", "x-stainless-read-timeout: 0",
+                    "x-envoy-expected-rq-timeout-ms: soon",
+                ]
+                for field in good {
+                    let answer = try gateway.ask(chat(fields: field + "\r\n"))
+                    #expect(answer.status == 200, "\(field)")
+                }
+            }
         }
 
         @Test

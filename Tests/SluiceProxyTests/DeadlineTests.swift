@@ -7,7 +7,7 @@ extension GatewayTests {
     /// Every wait ends: what the client is told, and how long after the limit.
     @Suite(.serialized) struct DeadlineTests {
         private static let limit = Nanoseconds.milliseconds(150)
-        /// SECURITY.md section 3: within the limit and 100 ms; more where the machine is shared.
+        /// Within the limit and 100 ms; more where the machine is shared.
         private static let slack = Nanoseconds.milliseconds(400)
 
         /// How long `body` took.

@@ -7,7 +7,7 @@ import SluiceTime
 import Testing
 
 extension GatewayTests {
-    /// DESIGN section 7: `/v1/responses/{id}`, and what continues a response, goes to the replica that
+    /// `/v1/responses/{id}`, and what continues a response, goes to the replica that
     /// made it.
     @Suite(.serialized) struct ResponseOwnerTests {
         @Test(arguments: ["", #","stream":true"#])

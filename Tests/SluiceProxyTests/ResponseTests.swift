@@ -2,7 +2,7 @@ import SluiceExchange
 import SluiceTime
 import Testing
 
-/// What a replica may answer instead of an answer (SECURITY.md section 2, rows 71–82).
+/// What a replica may answer instead of an answer.
 struct BadAnswer: Sendable, CustomTestStringConvertible {
     let row: Int
     let testDescription: String

@@ -5,7 +5,7 @@ import SluiceTime
 import Testing
 
 extension GatewayTests {
-    /// DESIGN section 8: what is sent again, where, and what never is.
+    /// What is sent again, where, and what never is.
     @Suite(.serialized) struct RetryTests {
         private func healthy() throws -> ScriptedUpstream {
             try ScriptedUpstream { peer in

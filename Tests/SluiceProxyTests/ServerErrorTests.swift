@@ -2,7 +2,7 @@ import SluiceTime
 import Testing
 
 extension GatewayTests {
-    /// DESIGN section 8: a 5xx is the replica's fault only where the others do better.
+    /// A 5xx is the replica's fault only where the others do better.
     @Suite(.serialized) struct ServerErrorTests {
         private func upstream(_ status: Int) throws -> ScriptedUpstream {
             try ScriptedUpstream { peer in

@@ -3,7 +3,7 @@ import SluiceReactor
 import SluiceTime
 import Testing
 
-/// A request that must not reach a replica (SECURITY.md section 2); `status` is what the client gets.
+/// A request that must not reach a replica; `status` is what the client gets.
 struct BadRequest: Sendable, CustomTestStringConvertible {
     let row: Int
     let testDescription: String
@@ -204,6 +204,7 @@ extension GatewayTests {
                     "POST /v1/chat/completions HTTP/1.1\r\nhost: a\r\nexpect: 100-continue\r\n"
                         + "content-length: 9\r\n\r\n")
                 #expect(answer.status == 413)
+                #expect(answer.text.contains("`limits.body_bytes_max`"))
             }
         }
 

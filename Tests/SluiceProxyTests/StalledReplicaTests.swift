@@ -1,9 +1,10 @@
+import SluiceBytes
 import SluiceExchange
 import SluiceTime
 import Testing
 
 extension GatewayTests {
-    /// DESIGN section 8: health is forward progress, and a request without a head is owed some.
+    /// Health is forward progress, and a request without a head is owed some.
     @Suite(.serialized) struct StalledReplicaTests {
         /// Takes requests and sends not one byte.
         private func silent() throws -> ScriptedUpstream {
@@ -65,7 +66,11 @@ extension GatewayTests {
         {
             let (hung, well) = (try silent(), try serving())
             hung.set { $0.metrics = page(steps: 7) }
-            try GatewayUnderTest.run([hung, well], change: quick) { gateway in
+            func staying(_ settings: inout GatewaySettings) {
+                quick(&settings)
+                settings.pools[0].retries = false
+            }
+            try GatewayUnderTest.run([hung, well], change: staying) { gateway in
                 let clients = try fill(hung, 2, gateway)
                 #expect(eventually { isIn("busy", hung, gateway) })
                 let held = hung.requests.count
@@ -81,6 +86,81 @@ extension GatewayTests {
             }
         }
 
+        @Test
+        func `what a wedged replica has not begun is answered by another, on the same request`()
+            throws
+        {
+            // A head is the API server's, which sends it before the engine has begun.
+            let hung = try ScriptedUpstream { peer in
+                guard let request = peer.nextRequest() else { return }
+                if request.text.contains(#""stream":true"#) { peer.send(streamHead) }
+                peer.waitForEnd()
+            }
+            let well = try serving()
+            hung.set { $0.metrics = page(steps: 7) }
+            try GatewayUnderTest.run([hung, well], change: quick) { gateway in
+                var clients = try fill(hung, 2, gateway)
+                while hung.requests.count < 3, clients.count < 100 {
+                    let client = try gateway.connect()
+                    client.send(streamingChat)
+                    clients.append(client)
+                    pause(.milliseconds(20))
+                }
+                let held = hung.requests.count
+                for client in clients { #expect(client.readAnswer()?.status == 200) }
+                #expect(eventually { hung.state.withLock { $0.endings.count } == held })
+                let moved = gateway.metrics()?.sum(
+                    "sluice_retries_total", "reason=\"wedged\"", "result=\"ok\"")
+                #expect(moved == Double(held))
+                #expect(well.requests.count == clients.count)
+            }
+        }
+
+        @Test func `what has nowhere else to go stays at a wedged replica and is answered late`()
+            throws
+        {
+            let goesOn = Guarded(false)
+            let alone = try ScriptedUpstream { peer in
+                while peer.nextRequest() != nil {
+                    while !peer.isStopping, !goesOn.withLock({ $0 }) { pause(.milliseconds(5)) }
+                    peer.answer("late")
+                }
+            }
+            alone.set { $0.metrics = page(steps: 7) }
+            try GatewayUnderTest.run([alone], change: quick) { gateway in
+                let clients = try fill(alone, 2, gateway)
+                #expect(eventually { isIn("wedged", alone, gateway) })
+                // Longer than until the workers look again.
+                pause(.milliseconds(1_300))
+                goesOn.withLock { $0 = true }
+                for client in clients { #expect(client.readAnswer()?.text == "late") }
+                #expect(alone.requests.count == clients.count)
+            }
+        }
+
+        @Test func `a response that the replica keeps is not made a second time elsewhere`() throws
+        {
+            let (hung, well) = (try silent(), try serving())
+            hung.set { $0.metrics = page(steps: 7) }
+            try GatewayUnderTest.run([hung, well], change: quick) { gateway in
+                let body = #"{"model":"tiny","input":"a"}"#
+                var clients: [RawConnection] = []
+                while hung.requests.count < 2, clients.count < 100 {
+                    let client = try gateway.connect()
+                    client.send(
+                        "POST /v1/responses HTTP/1.1\r\nhost: gw\r\ncontent-type: application/json\r\n"
+                            + "content-length: \(body.utf8.count)\r\n\r\n\(body)")
+                    clients.append(client)
+                    pause(.milliseconds(20))
+                }
+                #expect(eventually { isIn("wedged", hung, gateway) })
+                pause(.milliseconds(1_300))
+                #expect(well.requests.count == clients.count - 2)
+                #expect(gateway.metrics()?.sum("sluice_retries_total") == 0)
+                for client in clients { client.close() }
+            }
+        }
+
         @Test func `one whose pages do not answer either is wedged with a single request`() throws {
             let (hung, well) = (try silent(), try serving())
             try GatewayUnderTest.run([hung, well], change: quick) { gateway in
@@ -88,9 +168,8 @@ extension GatewayTests {
                 hung.set { $0.ignoresProbes = true }
                 let clients = try fill(hung, 1, gateway)
                 #expect(eventually { isIn("wedged", hung, gateway) })
-                for _ in 0..<10 { #expect(try gateway.ask(chat()).status == 200) }
+                for client in clients { #expect(client.readAnswer()?.status == 200) }
                 #expect(hung.requests.count == 1)
-                for client in clients { client.close() }
             }
         }
 

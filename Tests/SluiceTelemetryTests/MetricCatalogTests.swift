@@ -1,3 +1,4 @@
+import FixtureTestSupport
 import SluiceTelemetry
 import Testing
 
@@ -51,7 +52,7 @@ import Testing
     }
 
     /// The groups *Offered load and users*, *Upstream*, *Admission and capacity* and *Gateway itself*
-    /// of METRICS.md.
+    /// of docs/metrics.md.
     @Test func `every metric of the specification has a row with its labels`() throws {
         let text = try fixture("metrics-specification.md")
         let rows = Dictionary(uniqueKeysWithValues: MetricCatalog.rows.map { ($0.name, $0) })

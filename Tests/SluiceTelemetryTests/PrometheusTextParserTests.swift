@@ -1,3 +1,4 @@
+import FixtureTestSupport
 import SluiceBytes
 import SluiceTelemetry
 import Testing

@@ -89,6 +89,40 @@ import Testing
         for one in held { one.release(.ignored, now: harness.now) }
     }
 
+    @Test func `who is refused, comes again and waits is demand once, and our own retry is none`()
+        throws
+    {
+        let harness = pool()
+        var limits = AdmissionLimits()
+        limits.replicaInflightMax = 1
+        harness.configure(Self.policy(.off), limits: limits)
+        var held: [Held] = []
+        for _ in 0..<2 { held.append(try #require(harness.dispatch())) }
+        limits.queueLengthMax = 0
+        harness.configure(Self.policy(.off), limits: limits)
+        harness.advance(.seconds(10))
+        for _ in 0..<10 { #expect(harness.isShed(Arrival())) }
+        let refused = harness.snapshot.admission.demandReplicas
+        #expect(abs(refused - 3) < 0.01, "two there, ten refused in ten seconds: \(refused)")
+        // All that a request of ours has been tried at is full: it was counted when it came.
+        guard case .shed = harness.arrive(retrying: ReplicaIDs(held[0].replica)) else {
+            Issue.record("there is no room")
+            return
+        }
+        #expect(harness.snapshot.admission.demandReplicas == refused)
+        // The same ten come again and are let in: they are there, and no refusal is added.
+        limits.queueLengthMax = 100
+        harness.configure(Self.policy(.off), limits: limits)
+        var again = Arrival()
+        again.isRepeated = true
+        for _ in 0..<10 { #expect(!harness.isShed(again)) }
+        #expect(harness.snapshot.admission.demandReplicas == refused + 10)
+        harness.advance(.seconds(11))
+        #expect(harness.snapshot.admission.demandReplicas == 12, "refusals are forgotten")
+        for one in held { harness.keep(one) }
+        harness.settle()
+    }
+
     @Test func `a pool without a replica still has demand, and no utilisation`() {
         let harness = pool(replicas: 1)
         harness.observe(0, .connectRefused)

@@ -35,6 +35,8 @@ final class PoolHarness {
         ids = update.ids.compactMap { $0 }
     }
 
+    func tick() { _ = pool.tick(now: now) }
+
     func advance(_ span: Nanoseconds) { now = now + span }
 
     func arrive(
@@ -116,6 +118,11 @@ final class Held {
         reason = permit.reason
         self.permit = consume permit
     }
+
+    func isMeant(by recall: Recall) -> Bool { permit?.isMeant(by: recall) ?? false }
+
+    /// Its first output has come, if it has not before.
+    func began(now: Instant) { _ = permit?.outputBegan(sent: .unset, now: now) }
 
     @discardableResult
     func release(_ end: PermitEnd = .success, now: Instant) -> WakeSet {

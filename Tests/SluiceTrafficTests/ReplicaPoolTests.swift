@@ -263,6 +263,33 @@ import Testing
         }
     }
 
+    @Test func `retries stay in their order, before those who wait`() {
+        let harness = PoolHarness(replicas: 1, limits: narrow(1))
+        let held = harness.dispatch()
+        guard case .waits(_, let plain) = harness.arrive(),
+            case .waits(_, let first) = harness.arrive(retrying: ReplicaIDs()),
+            case .waits(_, let second) = harness.arrive(retrying: ReplicaIDs())
+        else {
+            Issue.record("the only slot is taken")
+            return
+        }
+        held?.release(now: harness.now)
+        var order: [UInt64] = []
+        while let (token, held) = harness.grants().granted.first {
+            order.append(token)
+            held.release(now: harness.now)
+        }
+        #expect(order == [first, second, plain])
+    }
+
+    @Test func `another replica is one that serves and is not excluded`() {
+        let harness = PoolHarness(replicas: 2)
+        #expect(harness.pool.hasOther(than: ReplicaIDs(harness.ids[0])))
+        harness.observe(1, .probe(.refused))
+        #expect(!harness.pool.hasOther(than: ReplicaIDs(harness.ids[0])))
+        #expect(harness.pool.hasOther(than: ReplicaIDs(harness.ids[1])))
+    }
+
     @Test func `a retry that fits nowhere lets others pass`() {
         let harness = PoolHarness(replicas: 2, limits: narrow(1))
         guard let first = harness.dispatch(), let second = harness.dispatch(),

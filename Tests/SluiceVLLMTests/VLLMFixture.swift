@@ -1,13 +1,11 @@
+import FixtureTestSupport
 import Foundation
 import Testing
 
 /// Bytes captured from a real vLLM 0.23 (see Fixtures/README.md).
 enum VLLMFixture {
     /// A file of the folder.
-    static func bytes(_ name: String) throws -> [UInt8] {
-        let folder = URL(filePath: #filePath).deletingLastPathComponent()
-        return [UInt8](try Data(contentsOf: folder.appending(path: "Fixtures/\(name)")))
-    }
+    static func bytes(_ name: String) throws -> [UInt8] { try fixture(name) }
 
     /// The body of a captured answer with a Content-Length.
     static func body(_ name: String) throws -> [UInt8] {

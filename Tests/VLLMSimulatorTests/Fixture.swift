@@ -1,3 +1,4 @@
+import FixtureTestSupport
 import Foundation
 import SluiceBytes
 import Testing
@@ -27,9 +28,7 @@ struct Fixture {
 
     /// A file of the folder, as text.
     static func text(_ name: String) throws -> String {
-        let folder = URL(filePath: #filePath).deletingLastPathComponent()
-        let file = folder.appending(path: "Fixtures/\(name)")
-        return String(decoding: try Data(contentsOf: file), as: UTF8.self)
+        String(decoding: try fixture(name), as: UTF8.self)
     }
 
     /// Undoes chunked framing; traps on anything else, for tests only.

@@ -1,4 +1,3 @@
-import Foundation
 import SluiceBench
 import SluiceConfig
 import SluiceSimulation
@@ -77,8 +76,9 @@ struct PlanReport {
             let cells = [
                 Figure.fixed(Double(group.offered) / span, 1),
                 Figure.fixed(Double(group.served) / span, 1), goodput,
-                share(group.goodOfAdmitted), seconds(group.firstToken?.median),
-                seconds(group.firstToken?.ninetieth), seconds(group.firstToken?.ninetyNinth),
+                Figure.share(group.goodOfAdmitted), Figure.seconds(group.firstToken?.median),
+                Figure.seconds(group.firstToken?.ninetieth),
+                Figure.seconds(group.firstToken?.ninetyNinth),
                 milliseconds(group.tokenGap?.median), milliseconds(group.tokenGap?.ninetyNinth),
             ]
             return Figure.left(name, nameWidth)
@@ -87,7 +87,7 @@ struct PlanReport {
         }
         for one in figures {
             let span = max(one.measured.seconds, 1e-9)
-            lines.append(line(name(one), one.all, share(one.goodput), span))
+            lines.append(line(name(one), one.all, Figure.share(one.goodput), span))
             let used = one.classes.indices.filter { one.classes[$0].offered > 0 }
             for index in used where used.count > 1 {
                 lines.append(line("  " + question.classNames[index], one.classes[index], "", span))
@@ -111,12 +111,6 @@ struct PlanReport {
         }
         if group.cut > 0 { parts.append("\(Figure.percent(group.cut, of: group.offered)) cut") }
         return parts.isEmpty ? "none" : parts.joined(separator: ", ")
-    }
-
-    private func share(_ value: Double) -> String { Figure.fixed(value * 100, 1) + " %" }
-
-    private func seconds(_ value: Double?) -> String {
-        value.map { Figure.fixed($0, 2) + " s" } ?? "–"
     }
 
     private func milliseconds(_ value: Double?) -> String {
@@ -202,14 +196,11 @@ extension PlanReport {
                 })
         }
         let fleet = question.plan.fleet
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-        encoder.keyEncodingStrategy = .convertToSnakeCase
         let answer = Answer(
             replicas: fleet.replicas.count, slots: fleet.replicas.first?.sequencesMax ?? 0,
             seed: fleet.seed,
             capacityRequestsPerSecond: capacity.requestsPerSecond, notes: question.notes,
             rows: rows)
-        return String(decoding: try encoder.encode(answer), as: UTF8.self) + "\n"
+        return try answer.reportJSON()
     }
 }

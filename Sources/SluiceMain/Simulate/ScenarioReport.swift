@@ -1,4 +1,3 @@
-import Foundation
 import SluiceBench
 import SluiceSimulation
 
@@ -15,7 +14,7 @@ struct ScenarioReport {
         Figure.left(scenario.name, 6) + scenario.title
     }
 
-    /// One line per target: what it must be, what it was, from least to most of the seeds.
+    /// One line per target: what it must be, its median, from least to most of the seeds.
     func table() -> String {
         let width = (rows.map(\.target.count).max() ?? 0) + 2
         var lines = [
@@ -24,18 +23,26 @@ struct ScenarioReport {
         ]
         lines.append(
             Figure.left("", 6) + Figure.left("target", width) + Figure.right("must be", 18)
-                + Figure.right("mean", 10) + Figure.right("least … most", 20))
+                + Figure.right("median", 10) + Figure.right("least … most", 20))
         for row in rows {
             let spread = "\(row.written(row.least)) … \(row.written(row.most))"
             lines.append(
                 Figure.left(row.scenario, 6) + Figure.left(row.target, width)
-                    + Figure.right(row.writtenBound, 18) + Figure.right(row.written(row.mean), 10)
-                    + Figure.right(spread, 20) + (row.isMet ? "  ok" : "  MISSED"))
+                    + Figure.right(row.writtenBound, 18) + Figure.right(row.written(row.median), 10)
+                    + Figure.right(spread, 20) + ("  " + row.verdict.word))
         }
-        let missed = rows.count { !$0.isMet }
+        for row in rows {
+            guard case .short(let known) = row.verdict else { continue }
+            lines.append(
+                "short: \(row.scenario), \(row.target), must be \(row.written(known.floor)) instead: "
+                    + known.reason)
+        }
+        let (short, missed) = (
+            rows.count { $0.verdict.isShort }, rows.count { $0.verdict == .missed }
+        )
         lines.append(
-            missed == 0
-                ? "all \(rows.count) targets met" : "\(missed) of \(rows.count) targets missed")
+            "\(rows.count - short - missed) of \(rows.count) targets met, \(short) short, \(missed) missed"
+        )
         return lines.joined(separator: "\n") + "\n"
     }
 
@@ -44,11 +51,13 @@ struct ScenarioReport {
         let target: String
         let unit: String
         let bound: String
-        let mean: Double?
+        let median: Double?
         let least: Double?
         let most: Double?
         let figures: [Double?]
-        let met: Bool
+        let verdict: String
+        let floor: String?
+        let reason: String?
     }
 
     private struct Report: Encodable {
@@ -56,6 +65,7 @@ struct ScenarioReport {
         let firstSeed: Int
         let seeds: Int
         let capacityRequestsPerSecond: Double
+        let short: Int
         let missed: Int
         let rows: [Row]
     }
@@ -64,19 +74,21 @@ struct ScenarioReport {
     func json() throws -> String {
         func number(_ value: Double) -> Double? { value.isFinite ? value : nil }
         let rows = rows.map { row in
-            Row(
+            var known: Shortfall?
+            if case .short(let shortfall) = row.verdict { known = shortfall }
+            return Row(
                 scenario: row.scenario, target: row.target, unit: row.unit.rawValue,
-                bound: row.writtenBound, mean: number(row.mean), least: number(row.least),
-                most: number(row.most), figures: row.figures.map(number), met: row.isMet)
+                bound: row.writtenBound, median: number(row.median), least: number(row.least),
+                most: number(row.most), figures: row.figures.map(number),
+                verdict: row.verdict.word, floor: known.map { row.written($0.floor) },
+                reason: known?.reason)
         }
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-        encoder.keyEncodingStrategy = .convertToSnakeCase
         let report = Report(
             policy: policy.rawValue, firstSeed: firstSeed, seeds: seeds,
             capacityRequestsPerSecond: capacity.requestsPerSecond,
-            missed: rows.count { !$0.met }, rows: rows)
-        return String(decoding: try encoder.encode(report), as: UTF8.self) + "\n"
+            short: self.rows.count { $0.verdict.isShort },
+            missed: self.rows.count { $0.verdict == .missed }, rows: rows)
+        return try report.reportJSON()
     }
 }
 
@@ -84,8 +96,8 @@ extension ScenarioRow {
     /// A figure in the row's unit.
     func written(_ figure: Double) -> String {
         switch unit {
-        case .percent: Figure.fixed(figure * 100, 1) + " %"
-        case .seconds: Figure.fixed(figure, 2) + " s"
+        case .percent: Figure.share(figure)
+        case .seconds: Figure.seconds(figure)
         case .perSecond: Figure.fixed(figure, 1) + "/s"
         case .ratio: Figure.fixed(figure, 3)
         case .count: Figure.fixed(figure, 0)
@@ -93,11 +105,30 @@ extension ScenarioRow {
     }
 
     /// The bound in the row's unit.
-    var writtenBound: String {
+    var writtenBound: String { written(bound) }
+
+    /// A bound in the row's unit.
+    func written(_ bound: Bound) -> String {
         switch bound {
         case .atLeast(let least): "≥ " + written(least)
         case .atMost(let most): "≤ " + written(most)
         case .near(let value, let share): written(value) + " ±\(Figure.fixed(share * 100, 0)) %"
         }
+    }
+}
+
+extension RowVerdict {
+    /// As tables say it.
+    var word: String {
+        switch self {
+        case .met: "ok"
+        case .short: "short"
+        case .missed: "MISSED"
+        }
+    }
+
+    /// Whether the row is known to be missed, and holds what it must instead.
+    var isShort: Bool {
+        if case .short = self { true } else { false }
     }
 }

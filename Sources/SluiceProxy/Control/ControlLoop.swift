@@ -115,7 +115,12 @@ final class ControlLoop {
 
     private func tick() {
         let now = loop.now
-        for pool in shared.pools { shared.wake(pool.tick(now: now), except: nil) }
+        for (index, pool) in shared.pools.enumerated() {
+            shared.wake(pool.tick(now: now), except: nil)
+            let recalls = pool.takeRecalls()
+            guard !recalls.isEmpty else { continue }
+            for mailbox in shared.mailboxes { mailbox.post(.recall(pool: index, recalls)) }
+        }
         registry.tick()
         if let onReady, registry.isProbed || now >= readyBy {
             self.onReady = nil

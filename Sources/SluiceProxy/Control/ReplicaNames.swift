@@ -7,7 +7,7 @@ import SluiceTime
 /// dropped, and its index given to another after ``quietFor``, when every worker has set its counters
 /// to zero.
 struct ReplicaNames {
-    /// How long the series of a replica that is gone are shown. Source: METRICS.md.
+    /// How long the series of a replica that is gone are shown.
     static let keptFor = Nanoseconds.seconds(600)
     /// How long an index rests between two names.
     static let quietFor = Nanoseconds.seconds(60)

@@ -25,6 +25,7 @@ final class ReplicaRegistry {
     private var resolver: Resolver?
     private var resolverWatch: EndpointLoop.Watch?
     private var addresses = KnownAddresses()
+    private var troubles = LookupTroubles()
     /// Replicas that are not wanted any more and finish what they have.
     private var leaving: [(pool: Int, id: ReplicaID)] = []
     private var seenModels = SeenModels()
@@ -37,6 +38,11 @@ final class ReplicaRegistry {
     private var credentials: [PoolCredentials]
     private var contexts: ClientContexts
     private var transitions: [String: UInt64] = [:]
+    /// Replicas that were taken out with requests at them, and when workers look at those again.
+    private var stalled: [(pool: Int, id: ReplicaID, next: Instant)] = []
+
+    /// The retry budget refills, and other replicas come back: what could not move may later.
+    static let failOverInterval = Nanoseconds.seconds(1)
 
     /// Reads API key and CA files. - Throws: ``GatewayError``.
     init(
@@ -131,6 +137,7 @@ final class ReplicaRegistry {
         }
         let authorities = Set(wanted.map(\.url.authority))
         addresses.keep(only: authorities)
+        troubles.keep(only: authorities)
         unanswered = authorities.filter { addresses.address(of: $0) == nil }
         if let resolver { return resolver.resolve(wanted, now: loop.now) }
         guard !wanted.isEmpty else { return }
@@ -163,6 +170,24 @@ final class ReplicaRegistry {
                 if transitions.count < 4_096 || transitions[key] != nil {
                     transitions[key, default: 0] += 1
                 }
+                stalled.removeAll { $0.pool == pool && $0.id == transition.replica }
+                if transition.to.losesUnstarted {
+                    stalled.append((pool, transition.replica, loop.now))
+                }
+            }
+        }
+        failOver()
+    }
+
+    /// Tells the workers to take from replicas that are out of service what these have not begun.
+    private func failOver() {
+        stalled.removeAll { entry in
+            shared.pools[entry.pool].replicaState(entry.id)?.losesUnstarted != true
+        }
+        for index in stalled.indices where stalled[index].next <= loop.now {
+            stalled[index].next = loop.now + Self.failOverInterval
+            for mailbox in shared.mailboxes {
+                mailbox.post(.failOver(pool: stalled[index].pool, replica: stalled[index].id))
             }
         }
     }
@@ -186,13 +211,19 @@ final class ReplicaRegistry {
     private func takeAddresses(_ answers: [Resolver.Answer]) {
         var isChanged = false
         for answer in answers {
-            unanswered.remove(answer.name.url.authority)
+            let authority = answer.name.url.authority
+            unanswered.remove(authority)
             switch answer.result {
             case .success(let found):
-                if addresses.take(found, for: answer.name.url.authority) { isChanged = true }
+                if addresses.take(found, for: authority) { isChanged = true }
+                if let text = troubles.succeeded(authority, now: loop.now) {
+                    shared.logger.notice("\(text)")
+                }
             case .failure(let error):
                 shard.dnsError()
-                shared.control.post(.note("resolving \(error)"))
+                if let text = troubles.failed(authority, error.reason, now: loop.now) {
+                    shared.logger.warning("\(text)")
+                }
             }
         }
         if isChanged { update() }

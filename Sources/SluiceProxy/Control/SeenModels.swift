@@ -2,7 +2,7 @@ import SluiceTime
 
 /// Models that replicas have told of lately: one stays known when the replicas that serve it are
 /// away or have just been replaced, so that its requests wait or are retried instead of getting a
-/// 404, which no client repeats. Source: DESIGN section 7.
+/// 404, which no client repeats.
 struct SeenModels {
     /// How long after it was last told of a model is forgotten.
     static let ageMax = Nanoseconds.seconds(24 * 3_600)

@@ -177,9 +177,7 @@ extension Worker {
     /// Answers a request that could not be read; nothing of it reaches anybody.
     private func refuseUnparsed(_ d: UInt32, _ error: RequestError) {
         shard.parseError(.downstream, error: error.index)
-        var refusal = Refusal(error.status, Reason(error), error.reason.description)
-        refusal.closes = true
-        refuseUnknown(d, refusal)
+        refuseUnknown(d, Refusal(error, Reason(error), limits: settings.limits))
     }
 
     /// Answers a client of whose request nothing is known.

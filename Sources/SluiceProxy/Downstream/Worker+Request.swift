@@ -68,16 +68,14 @@ extension Worker {
     private func judgeHead(
         _ e: UInt32, _ d: UInt32, _ match: RouteMatch, trusts: Bool
     ) -> Refusal? {
-        let limit = downstreams[d].callerLimit(&requestHead.value, trusts: trusts)
         let verdict = match.verdict(
             for: requestHead.value.method, allowsAdmin: settings.allowsAdminRoutes,
             &exchanges[e].record)
         switch verdict {
         case .refuse(let refusal): return refusal
-        case .answer: exchanges[e].callerLimit = limit
+        case .answer: break
         case .forward:
             var facts = HeadFacts()
-            facts.callerLimit = limit
             if let refusal = identify(e, d, &facts, trusts: trusts) { return refusal }
             exchanges[e].take(facts)
             acceptedHead.value.keep(
@@ -88,12 +86,19 @@ extension Worker {
         return .compressedBody(coding)
     }
 
-    /// Finds out whose request it is and how urgent; the refusal where it names no known class.
+    /// Finds out whose request it is and how urgent; the refusal where it names no known class, or a
+    /// time of its own that is none.
     private func identify(
         _ e: UInt32, _ d: UInt32, _ facts: inout HeadFacts, trusts: Bool
     ) -> Refusal? {
         let callers = directory.value.callers
         facts.isExplained = downstreams[d].asksForExplanation(&requestHead.value)
+        // A refusal is explained, too.
+        exchanges[e].isExplained = facts.isExplained
+        guard let limit = downstreams[d].callerLimit(&requestHead.value, trusts: trusts) else {
+            return .badCallerLimit(downstreams[d].statedLimit(&requestHead.value))
+        }
+        facts.callerLimit = limit
         switch downstreams[d].caller(&requestHead.value, callers, trusts: trusts) {
         case .known(let priorityClass, let tenant):
             facts.priorityClass = priorityClass
@@ -101,7 +106,6 @@ extension Worker {
             if callers.tellsTenants { facts.tenantLabel = Int16(truncatingIfNeeded: tenant) }
             return nil
         case .unknownClass(let name):
-            exchanges[e].isExplained = facts.isExplained
             return .unknownClass(name, known: callers.classNames)
         }
     }
@@ -254,26 +258,47 @@ extension DownstreamConnection {
     /// The smallest of the limits that the caller states, zero where it states none.
     ///
     /// `x-request-timeout-ms` in milliseconds, `x-stainless-read-timeout` in seconds (the official
-    /// client's), `x-envoy-expected-rq-timeout-ms` from trusted peers only.
-    mutating func callerLimit(_ head: inout RequestHead, trusts: Bool) -> Nanoseconds {
+    /// client's), `x-envoy-expected-rq-timeout-ms` from trusted peers only. The first is ours to judge;
+    /// the others are for whom they name, and what is no number there says nothing.
+    ///
+    /// - Returns: nil where `x-request-timeout-ms` is no number, or out of range.
+    mutating func callerLimit(_ head: inout RequestHead, trusts: Bool) -> Nanoseconds? {
         var limit = Nanoseconds.zero
-        func take(_ field: KnownField, _ unit: Nanoseconds) {
-            guard let line = head.first(field), line.value.count <= 9 else { return }
-            var number: Int64 = 0
-            for index in line.value {
-                let digit = input[index] &- 0x30
-                // A fraction of a second is cut off: the caller's limit is longer then.
-                if input[index] == 0x2E { break }
-                guard digit < 10 else { return }
-                number = number &* 10 &+ Int64(digit)
-            }
+        func take(_ line: FieldLine?, _ unit: Nanoseconds) -> Bool {
+            guard let line, let number = wholeNumber(line.value), number > 0 else { return false }
             let stated = unit * number
-            if stated > .zero, limit == .zero || stated < limit { limit = stated }
+            if limit == .zero || stated < limit { limit = stated }
+            return true
         }
-        take(.xRequestTimeoutMs, .milliseconds(1))
-        take(.xStainlessReadTimeout, .seconds(1))
-        if trusts { take(.xEnvoyExpectedTimeoutMs, .milliseconds(1)) }
+        if let line = head.first(.xRequestTimeoutMs), !take(line, .milliseconds(1)) { return nil }
+        _ = take(head.first(.xStainlessReadTimeout), .seconds(1))
+        if trusts { _ = take(head.first(.xEnvoyExpectedTimeoutMs), .milliseconds(1)) }
         return limit
+    }
+
+    /// A decimal number without its fraction, by which a caller's limit is the longer; nil for anything
+    /// else, and beyond nine bytes.
+    private mutating func wholeNumber(_ value: Range<Int>) -> Int64? {
+        guard !value.isEmpty, value.count <= 9 else { return nil }
+        var number: Int64 = 0
+        var isFraction = false
+        for index in value {
+            let digit = input[index] &- 0x30
+            if input[index] == 0x2E, !isFraction, index > value.lowerBound {
+                isFraction = true
+                continue
+            }
+            guard digit < 10 else { return nil }
+            if !isFraction { number = number &* 10 &+ Int64(digit) }
+        }
+        return number
+    }
+
+    /// `x-request-timeout-ms` as the client wrote it; at most 32 bytes of it.
+    mutating func statedLimit(_ head: inout RequestHead) -> String {
+        guard let line = head.first(.xRequestTimeoutMs) else { return "" }
+        let start = line.value.lowerBound
+        return input.bytes.text(in: start..<min(line.value.upperBound, start + 32))
     }
 
     /// Keeps what will be sent upstream of the head: target, authorization, fields.

@@ -4,7 +4,8 @@ import SluiceTime
 // argument. Sequences live in places of one array: a step touches every one of them, and a
 // dictionary made it several times slower.
 
-/// The simulated engine: continuous batching in steps, as ADMISSION.md section 4 states it.
+/// The simulated engine: continuous batching in steps, with chunked prefill and recompute
+/// preemption.
 ///
 /// Who drives it calls `submit` and `abort` as requests come and go and `step` whenever the
 /// instant the last `step` named has come; after a `submit` into an idle engine, at once.
@@ -40,25 +41,24 @@ package struct EngineModel {
     /// Submitted and not yet seen by the scheduler, which looks once per step.
     private var inbox: [Int] = []
     private var plan: Plan?
-    private var prefixCache: PrefixCache
+    private var cache: KVCache
     /// How much of the time that a late call missed is made up for, at the fixed pace: some ticks of
     /// the timers (4 ms), but not the length of a freeze.
     private static let fixedCatchUpMax = Nanoseconds.milliseconds(20)
     private var schedule = FixedSchedule()
-    private var cacheTokensAllocated = 0
     private var lastNumber: UInt64 = 0
 
     package init(parameters: EngineParameters = EngineParameters()) {
         self.parameters = parameters.clamped
-        prefixCache = PrefixCache(
-            tokensMax: self.parameters.prefixCacheTokensMax,
-            blockTokens: self.parameters.blockTokens)
+        cache = KVCache(
+            tokensMax: self.parameters.cacheTokensMax, blockTokens: self.parameters.blockTokens,
+            keepsPrefixes: self.parameters.keepsPrefixes)
     }
 
     /// Requests inside: waiting and running.
     package var count: Int { sequences.count - free.count }
     /// Tokens of KV cache in use, at this moment.
-    package var cacheTokens: Int { cacheTokensAllocated }
+    package var cacheTokens: Int { cache.held }
     /// The queues as they are at this moment, between two steps: what ``snapshot`` will say is
     /// older, and does not know of those that came during the step.
     package var gauges: EngineSnapshot {
@@ -66,7 +66,7 @@ package struct EngineModel {
             running: running.count, waiting: waiting.count + inbox.count, cacheUsage: cacheUsage)
     }
     private var cacheUsage: Double {
-        min(1, Double(cacheTokensAllocated) / Double(parameters.cacheTokensMax))
+        min(1, Double(cache.held) / Double(parameters.cacheTokensMax))
     }
     /// Whether the next request must be refused with 503 (vLLM 0.29 and later).
     package var isFull: Bool {
@@ -192,14 +192,13 @@ package struct EngineModel {
             let slot = running[index]
             index += 1
             guard sequences[slot].isDecoding else { continue }
-            while cacheTokensAllocated >= parameters.cacheTokensMax, let newest = running.last {
+            while !cache.hasRoom, let newest = running.last {
                 preempt(newest)
                 preempted = true
                 step.preemptions += 1
                 if newest == slot { return true }
             }
-            sequences[slot].allocated += 1
-            cacheTokensAllocated += 1
+            cache.grow(&sequences[slot])
             budget -= 1
             next.decodes.append(sequences[slot].id)
         }
@@ -217,21 +216,16 @@ package struct EngineModel {
         _ next: inout Plan, budget: inout Int, start: Instant, into step: inout EngineStep
     ) {
         while budget > 0, running.count < parameters.sequencesMax, let slot = waiting.first,
-            cacheTokensAllocated + sequences[slot].prefillTarget <= parameters.cacheTokensMax
+            // The whole prompt is set aside at once, so that a prefill never has to preempt.
+            let cached = cache.admit(&sequences[slot])
         {
             waiting.removeFirst()
             running.append(slot)
-            // The whole prompt is set aside at once, so that a prefill never has to preempt.
-            sequences[slot].allocated = sequences[slot].prefillTarget
-            cacheTokensAllocated += sequences[slot].prefillTarget
+            sequences[slot].computed = cached
             if !sequences[slot].scheduled.isSet {
                 sequences[slot].scheduled = start
-                let prompt = sequences[slot].request.promptTokens
-                let cached = prefixCache.cachedTokens(
-                    of: sequences[slot].request.prefixes, promptTokens: prompt)
                 sequences[slot].cached = cached
-                sequences[slot].computed = cached
-                step.prefixTokensQueried += prompt
+                step.prefixTokensQueried += sequences[slot].request.promptTokens
                 step.prefixTokensHit += cached
             }
             planPrefill(of: slot, &next, budget: &budget)
@@ -248,8 +242,7 @@ package struct EngineModel {
         guard let position = running.lastIndex(of: slot) else { return }
         running.remove(at: position)
         waiting.insert(slot, at: 0)
-        cacheTokensAllocated -= sequences[slot].allocated
-        sequences[slot].allocated = 0
+        cache.release(&sequences[slot])
         sequences[slot].computed = 0
         // Recompute: what it has generated becomes part of what is prefilled.
         sequences[slot].prefillTarget =
@@ -268,9 +261,7 @@ package struct EngineModel {
         for (id, tokens) in plan.prefills where isInside(id) {
             sequences[id.slot].computed += tokens
             if !sequences[id.slot].isDecoding { continue }
-            if sequences[id.slot].generated == 0 {
-                prefixCache.insert(sequences[id.slot].request.prefixes)
-            }
+            cache.share(&sequences[id.slot])
             emit(id.slot, at: plan.ends, into: &step)
         }
         if step.emissions.count > before { step.iterationEnds.append(step.emissions.count) }
@@ -286,7 +277,7 @@ package struct EngineModel {
 
     private mutating func forget(_ slot: Int) {
         sequences[slot].isInside = false
-        cacheTokensAllocated -= sequences[slot].allocated
+        cache.release(&sequences[slot])
         schedule.remove(sequences[slot].id)
         if let position = running.firstIndex(of: slot) {
             running.remove(at: position)

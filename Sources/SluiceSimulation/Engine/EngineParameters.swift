@@ -29,8 +29,9 @@ package struct EngineParameters: Equatable, Sendable {
     package var modelLengthMax = 16_384
     /// Tokens of one KV block: the unit of the prefix cache (`--block-size`).
     package var blockTokens = 16
-    /// Tokens the prefix cache remembers; 0 switches it off.
-    package var prefixCacheTokensMax = 0
+    /// Whether what sequences leave in the KV cache serves prompts that begin alike
+    /// (`--enable-prefix-caching`).
+    package var keepsPrefixes = false
     /// Requests inside (waiting and running) before the server refuses with 503, as
     /// `--max-num-queued-reqs` does since vLLM 0.29; nil is the older behaviour, without bound.
     package var requestsMax: Int?
@@ -41,7 +42,7 @@ package struct EngineParameters: Equatable, Sendable {
     /// How time is spent.
     package var pace = EnginePace.stepModel
 
-    /// The parameters of ADMISSION.md section 4.
+    /// The study's engine.
     package init() {}
 
     /// How long one step takes, never less than a microsecond.
@@ -68,7 +69,6 @@ package struct EngineParameters: Equatable, Sendable {
         result.cacheTokensMax = max(2, cacheTokensMax)
         result.modelLengthMax = min(max(2, modelLengthMax), result.cacheTokensMax)
         result.blockTokens = max(1, blockTokens)
-        result.prefixCacheTokensMax = max(0, prefixCacheTokensMax)
         return result
     }
 }

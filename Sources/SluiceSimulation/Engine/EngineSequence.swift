@@ -14,8 +14,10 @@ struct EngineSequence {
     var prefillTarget: Int
     /// Tokens whose KV is computed (or was found in the prefix cache).
     var computed = 0
-    /// Tokens of cache it holds.
+    /// Tokens of cache that it holds alone.
     var allocated = 0
+    /// Of its prompt's beginnings, those that it holds together with others, shortest first.
+    var beginnings = 0
     /// Prompt tokens found in the prefix cache.
     var cached = 0
     /// Whether it is still inside: a place whose sequence has ended waits for its next one.

@@ -58,6 +58,19 @@ extension Fleet {
 
     // MARK: Replicas and gateways
 
+    /// Takes a request back that its replica has not begun; its policy has booked it out.
+    func recall(_ token: Int, from gateway: Int) {
+        let replica = records[token].replica
+        if let id = records[token].engineID { replicas[replica].engine.abort(id) }
+        gateways[gateway].inFlight[replica] -= 1
+        records[token].outcome = .waiting
+        records[token].wasMoved = true
+        records[token].engineID = nil
+        var request = request(token, lostOn: nil)
+        request.isRecalled = true
+        tell(gateway) { $0.arrive(request, now: now, into: &$1) }
+    }
+
     func begin(_ fault: Fault) {
         switch fault.kind {
         case .lost(let replica):

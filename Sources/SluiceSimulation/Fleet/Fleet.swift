@@ -344,6 +344,9 @@ package final class Fleet {
         case .dispatch(let token, let replica):
             precondition(records[token].outcome == .waiting, "only what waits is dispatched")
             dispatch(token, to: replica, from: gateway)
+        case .recall(let token):
+            precondition(records[token].outcome == .inFlight, "only what was sent comes back")
+            recall(token, from: gateway)
         case .refuse(let token, let reason, let expired, let retryAfter):
             precondition(records[token].outcome == .waiting, "only what waits is refused")
             records[token].retryAfter = retryAfter

@@ -21,6 +21,8 @@ package struct PolicyRequest: Sendable {
     package let arrived: Instant
     /// The replica it was lost on, when it comes again by the retry rule.
     package var lostOn: Int?
+    /// Its gateway has taken it back from a replica that was full.
+    package var isRecalled = false
 }
 
 /// What a scrape of one replica said.
@@ -49,6 +51,8 @@ package enum DispatchEnd: Equatable, Sendable {
 package enum PolicyDecision: Equatable, Sendable {
     /// Send it to this replica now.
     case dispatch(token: Int, replica: Int)
+    /// Take it back from its replica, which has not begun it; then it arrives again.
+    case recall(token: Int)
     /// Refuse it; `expired` where it waited first.
     case refuse(token: Int, ShedReason, expired: Bool, retryAfter: Nanoseconds?)
 }

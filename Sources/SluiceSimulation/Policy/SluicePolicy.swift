@@ -72,8 +72,10 @@ package final class SluicePolicy: GatewayPolicy {
             promptTokens: request.promptTokens, outputTokensMax: request.outputTokensMax,
             isStream: request.answers == .stream, classIndex: request.classIndex,
             tenantIndex: request.tenant, bodyBytes: request.promptTokens * 4,
+            received: request.arrived,
             affinityKey: request.prefix?.key ?? 0, sharedBytes: (request.prefix?.tokens ?? 0) * 4)
-        let retrying = request.lostOn.map { ReplicaIDs(ids[$0]) }
+        let retrying =
+            request.lostOn.map { ReplicaIDs(ids[$0]) } ?? (request.isRecalled ? ReplicaIDs() : nil)
         let verdict = pool.arrive(
             arrival, worker: Self.worker, token: UInt64(request.token), retrying: retrying,
             now: now, random: &generator)
@@ -119,6 +121,18 @@ package final class SluicePolicy: GatewayPolicy {
                         token: Int(token), shed.reason, expired: true,
                         retryAfter: shed.retryAfter))
             }
+        }
+    }
+
+    /// What workers do with every tick.
+    private func takeRecalls(_ now: Instant, _ decisions: inout [PolicyDecision]) {
+        for recall in pool.takeRecalls() {
+            let found = slots.first { $0.value.permit?.isMeant(by: recall) ?? false }
+            guard let (token, slot) = found, let permit = slot.permit.take() else { continue }
+            slots[token] = nil
+            pool.progress[Self.worker].streamEnded(at: permit.replica)
+            _ = permit.release(.ignored, now: now)
+            decisions.append(.recall(token: token))
         }
     }
 
@@ -196,6 +210,7 @@ package final class SluicePolicy: GatewayPolicy {
 
     package func tick(now: Instant, into decisions: inout [PolicyDecision]) {
         _ = pool.tick(now: now)
+        takeRecalls(now, &decisions)
         takeGrants(now, &decisions)
     }
 

@@ -71,6 +71,14 @@ package struct RunResult: Sendable {
         from: Nanoseconds = .zero, to: Nanoseconds? = nil, cut: Bool = true,
         where holds: (RequestRecord) -> Bool = { _ in true }
     ) -> Double {
+        let (good, all) = admitted(from: from, to: to, cut: cut, where: holds)
+        return all == 0 ? 1 : Double(good) / Double(all)
+    }
+
+    private func admitted(
+        from: Nanoseconds, to: Nanoseconds?, cut: Bool = true,
+        where holds: (RequestRecord) -> Bool = { _ in true }
+    ) -> (good: Int, all: Int) {
         var (good, all) = (0, 0)
         for record in came(from: from, to: to) where holds(record) {
             switch record.outcome {
@@ -80,7 +88,7 @@ package struct RunResult: Sendable {
             }
             if isGood(record) { good += 1 }
         }
-        return all == 0 ? 1 : Double(good) / Double(all)
+        return (good, all)
     }
 
     /// Share within the objectives, of all that came.
@@ -121,11 +129,35 @@ package struct RunResult: Sendable {
         return served(true) / max(served(false), 1e-9)
     }
 
-    /// Second by second, the share of admitted requests within the objectives.
-    package func goodShareBySecond() -> [Double] {
-        (0..<Int(configuration.measured.seconds)).map { second in
-            goodShareOfAdmitted(from: .seconds(Int64(second)), to: .seconds(Int64(second) + 1))
+    /// Admitted requests that a bin of ``goodShareBySecond(from:least:)`` has at least: of fewer, one that is
+    /// late is more than 5 %, whatever the policy.
+    package static let binMin = 20
+
+    /// Second by second, the share of admitted requests within the objectives; a second with fewer
+    /// than `least` of them is joined with the next, the last with the one before it.
+    ///
+    /// - Parameter from: where the first second begins, since the start of the counted part.
+    package func goodShareBySecond(
+        from: Nanoseconds = .zero, least: Int = binMin
+    ) -> [(end: Nanoseconds, share: Double)] {
+        var bins: [(end: Nanoseconds, good: Int, all: Int)] = []
+        var end = from
+        while end < configuration.measured {
+            let begin = end
+            end = min(begin + .seconds(1), configuration.measured)
+            let (good, all) = admitted(from: begin, to: end)
+            if let last = bins.indices.last, bins[last].all < least {
+                bins[last] = (end, bins[last].good + good, bins[last].all + all)
+            } else {
+                bins.append((end, good, all))
+            }
         }
+        if bins.count > 1, let last = bins.last, last.all < least {
+            bins.removeLast()
+            let before = bins.removeLast()
+            bins.append((last.end, before.good + last.good, before.all + last.all))
+        }
+        return bins.map { ($0.end, $0.all == 0 ? 1 : Double($0.good) / Double($0.all)) }
     }
 
     /// Shortest and longest `Retry-After` that a refusal carried; nil where none was refused.

@@ -29,8 +29,8 @@ package enum Bound: Equatable, Sendable {
 
 /// Which figure of several seeds must keep the bound.
 package enum Judgement: Sendable {
-    /// Their mean: for figures that scatter around what is meant.
-    case mean
+    /// Their median: for figures that scatter around what is meant.
+    case median
     /// Every one of them: for what must never happen.
     case each
 }
@@ -43,7 +43,7 @@ package struct Target: Sendable {
     package let judgement: Judgement
 
     package init(
-        _ name: String, _ unit: FigureUnit, _ bound: Bound, judgedBy judgement: Judgement = .mean
+        _ name: String, _ unit: FigureUnit, _ bound: Bound, judgedBy judgement: Judgement = .median
     ) {
         self.name = name
         self.unit = unit
@@ -52,7 +52,7 @@ package struct Target: Sendable {
     }
 }
 
-/// A scenario of ADMISSION.md section 7: parameters, targets, and how its figures are measured.
+/// One of docs/admission.md, *The targets*: parameters, targets, and how figures are measured.
 package struct Scenario: Sendable {
     /// As in the specification: `T3`.
     package let name: String
@@ -95,11 +95,13 @@ package final class ScenarioRun {
     }
 
     /// Runs a fleet with this seed; with the run's policy unless told another.
+    ///
+    /// - Parameter part: which of several short runs of the seed it is, for figures of all of them.
     package func run(
-        _ configuration: FleetConfiguration, _ other: PolicyKind? = nil
+        _ configuration: FleetConfiguration, _ other: PolicyKind? = nil, part: UInt64 = 0
     ) -> RunResult {
         var configuration = configuration
-        configuration.seed = seed
+        configuration.seed = seed &+ part &* 1_000
         let kind = other ?? policy
         let result = Fleet(configuration) { kind.make($0) }.run()
         conservationError = max(conservationError, result.ledgerErrorMax, result.openAtEnd)

@@ -8,22 +8,54 @@ package struct ScenarioRow: Equatable, Sendable {
     package let bound: Bound
     /// One per seed.
     package let figures: [Double]
-    package let isMet: Bool
+    package let verdict: RowVerdict
 
-    package var mean: Double { figures.reduce(0, +) / Double(max(1, figures.count)) }
+    package var median: Double { Self.median(figures) }
     package var least: Double { figures.min() ?? .nan }
     package var most: Double { figures.max() ?? .nan }
 
-    init(_ scenario: Scenario, _ target: Target, figures: [Double]) {
+    /// - Parameter shortfall: what is known of this row's target, if anything.
+    init(
+        _ scenario: Scenario, _ target: Target, figures: [Double], shortfall: Shortfall? = nil
+    ) {
         self.scenario = scenario.name
         self.target = target.name
         unit = target.unit
         bound = target.bound
         self.figures = figures
-        let mean = figures.reduce(0, +) / Double(max(1, figures.count))
-        switch target.judgement {
-        case .mean: isMet = target.bound.holds(mean)
-        case .each: isMet = !figures.isEmpty && figures.allSatisfy(target.bound.holds)
+        if target.judgement.holds(target.bound, figures) {
+            verdict = .met
+        } else if let shortfall, target.judgement.holds(shortfall.floor, figures) {
+            verdict = .short(shortfall)
+        } else {
+            verdict = .missed
+        }
+    }
+
+    /// The middle of the figures; the mean of the two in the middle where their number is even.
+    static func median(_ figures: [Double]) -> Double {
+        guard !figures.isEmpty, figures.allSatisfy({ !$0.isNaN }) else { return .nan }
+        let sorted = figures.sorted()
+        return (sorted[(sorted.count - 1) / 2] + sorted[sorted.count / 2]) / 2
+    }
+}
+
+/// What became of a target.
+package enum RowVerdict: Equatable, Sendable {
+    /// It holds.
+    case met
+    /// It does not, as is known and told, and what holds instead does.
+    case short(Shortfall)
+    /// It does not.
+    case missed
+}
+
+extension Judgement {
+    /// Whether the figures of all seeds keep a bound.
+    func holds(_ bound: Bound, _ figures: [Double]) -> Bool {
+        switch self {
+        case .median: bound.holds(ScenarioRow.median(figures))
+        case .each: !figures.isEmpty && figures.allSatisfy(bound.holds)
         }
     }
 }
@@ -50,9 +82,17 @@ extension Scenario {
     }
 
     /// The lines of the table, from one sample per seed.
-    package func rows(_ samples: [ScenarioSample]) -> [ScenarioRow] {
+    ///
+    /// - Parameter shortfalls: targets that are known to be missed by what was run.
+    package func rows(
+        _ samples: [ScenarioSample], shortfalls: [Shortfall] = []
+    ) -> [ScenarioRow] {
         let rows = targets.indices.map { index in
-            ScenarioRow(self, targets[index], figures: samples.map { $0.figures[index] })
+            ScenarioRow(
+                self, targets[index], figures: samples.map { $0.figures[index] },
+                shortfall: shortfalls.first {
+                    $0.scenario == name && $0.target == targets[index].name
+                })
         }
         let errors = samples.map { Double($0.conservationError) }
         return rows + [ScenarioRow(self, Self.conservation, figures: errors)]

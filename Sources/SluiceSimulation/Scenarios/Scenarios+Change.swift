@@ -23,8 +23,8 @@ extension Scenarios {
             RateStep(from: fleet.warmUp + changeAt, perSecond: 2.5 * rate),
         ])
         let result = run.run(fleet)
-        let after = result.goodShareBySecond().dropFirst(Int(changeAt.seconds))
-        return [after.min() ?? .nan, run.goodput(result, from: changeAt + .seconds(5))]
+        let shares = result.goodShareBySecond(from: changeAt).map(\.share)
+        return [shares.min() ?? .nan, run.goodput(result, from: changeAt + .seconds(5))]
     }
 
     static let loss = Scenario(
@@ -60,9 +60,8 @@ extension Scenarios {
     ) { run in
         var fleet = run.poisson(0.8)
         fleet.faults = [Fault(at: fleet.warmUp + changeAt, .slow(replica: 1, factor: 3))]
-        let shares = run.run(fleet).goodShareBySecond().dropFirst(Int(changeAt.seconds))
-        let lastBad = shares.lastIndex { $0 < 0.95 }
-        return [Double(lastBad.map { $0 - shares.startIndex + 1 } ?? 0)]
+        let lastBad = run.run(fleet).goodShareBySecond(from: changeAt).last { $0.share < 0.95 }
+        return [lastBad.map { ($0.end - changeAt).seconds } ?? 0]
     }
 
     static let joining = Scenario(
@@ -85,7 +84,6 @@ extension Scenarios {
         join.faults = [Fault(at: join.warmUp + changeAt, .joins(replica: 3))]
 
         var uneven = run.poisson(1.5)
-        // The greatest of three differences of small counts is never zero: 650 requests in 120 s.
         // The greatest of three differences of small counts is never zero: 650 requests in 120 s.
         uneven.measured = .seconds(600)
         uneven.gatewayShares = [0.7, 0.2, 0.1]

@@ -1,6 +1,6 @@
 import SluiceTime
 
-/// All scenarios, in the order of ADMISSION.md section 7.
+/// All scenarios: those behind docs/admission.md, *The targets*.
 package enum Scenarios {
     package static let all: [Scenario] =
         [model] + routing + overload + unknown + change + sharing + clients + chaos

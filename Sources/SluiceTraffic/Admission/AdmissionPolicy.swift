@@ -3,7 +3,7 @@ import SluiceTime
 /// Who may enter a pool, and how long anybody may wait there.
 ///
 /// Without a class that has an objective admission is off: requests are dispatched at once, and only
-/// the static bounds of ``AdmissionLimits`` hold. Source: ADMISSION sections 5 and 5.5.
+/// the static bounds of ``AdmissionLimits`` hold. Source: docs/admission.md.
 package struct AdmissionPolicy: Sendable, Equatable {
     /// Classes at most.
     package static let classesMax = 8
@@ -57,7 +57,7 @@ package struct AdmissionPolicy: Sendable, Equatable {
     }
 }
 
-/// One priority class. Source: ADMISSION section 5.5.
+/// One priority class. Source: docs/admission.md, *Classes, tenants, shares*.
 package struct ClassPolicy: Sendable, Equatable {
     /// What becomes of a prompt so long that it cannot meet its objective on an idle fleet.
     package enum LongPrompt: String, Sendable, CaseIterable {

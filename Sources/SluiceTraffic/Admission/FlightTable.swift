@@ -24,12 +24,16 @@ struct Flight: Sendable {
     var isPending = true
     /// Who else was at the replica when it was dispatched.
     var crowd = ReplicaEstimates.Crowd.full
+    /// It has been at a replica before.
+    var isRetry = false
     /// It waited: its dispatch counts towards the drain rate.
     var hasWaited = false
     /// Its tenant was charged for it.
     var isCharged = false
     /// When a request without events is taken to have been prefilled.
     var pendingUntil = Instant.never
+    /// Steps of its replica's engine that had been seen when it was sent; −1: not yet noted.
+    var stepsBefore: Int64 = -1
     /// The next free entry; −1 is none.
     var next: Int32 = -1
 }
@@ -76,6 +80,11 @@ struct FlightTable: Sendable {
         guard flights[Int(index)].isPending else { return nil }
         flights[Int(index)].isPending = false
         return flights[Int(index)]
+    }
+
+    /// Notes how many steps its replica's engine had been seen to make, soon after it was sent there.
+    mutating func watch(_ index: Int32, from steps: Int64) {
+        flights[Int(index)].stepsBefore = steps
     }
 
     /// Pending requests without events whose time is up.

@@ -51,6 +51,11 @@ package struct Permit: ~Copyable {
         pool.outputBegan(flight, sent: sent, now: now)
     }
 
+    /// Whether a recall means the request that holds this.
+    package borrowing func isMeant(by recall: Recall) -> Bool {
+        recall.flight == flight && recall.dispatched == dispatched
+    }
+
     /// Gives the slot back.
     ///
     /// - Parameter service: what the request took, as far as known.

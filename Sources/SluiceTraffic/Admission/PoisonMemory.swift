@@ -2,7 +2,7 @@ import SluiceTime
 
 /// Hashes of bodies that were in flight on two replicas that died; refused for five minutes.
 ///
-/// Bounded: beyond ``countMax`` the oldest is forgotten. Source: DESIGN section 8.
+/// Bounded: beyond ``countMax`` the oldest is forgotten.
 package struct PoisonMemory: Sendable {
     /// Hashes at most; a fleet with more distinct queries of death has other problems.
     package static let countMax = 256

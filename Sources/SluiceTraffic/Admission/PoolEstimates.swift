@@ -1,6 +1,6 @@
 import SluiceTime
 
-/// What is believed of a pool's requests, whichever replica serves them. Source: ADMISSION section 5.1.
+/// What is believed of a pool's requests, whichever replica serves them.
 struct PoolEstimates: Sendable {
     /// Models whose lengths are kept apart; further ones share the last place.
     static let modelsMax = 64
@@ -18,6 +18,9 @@ struct PoolEstimates: Sendable {
     private var bytesPerToken = [Double](repeating: 4, count: modelsMax)
     /// Actual wait over predicted wait, of requests that waited.
     private(set) var bias = 1.0
+
+    /// A predicted wait with its correction by experience, seconds; negative where none was predicted.
+    func corrected(_ predicted: Double) -> Double { predicted < 0 ? -1 : predicted * bias }
     /// Requests that ended well.
     private(set) var completions = 0
     /// Mean time at a replica, seconds.

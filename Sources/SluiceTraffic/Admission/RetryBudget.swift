@@ -9,7 +9,7 @@ package enum RetryBudgetVerdict: Sendable {
 /// Retries in the last 10 s are at most 10 % of the dispatches in them, and never fewer than 3/s.
 ///
 /// The floor lets a quiet pool retry at all; the share keeps a failing fleet from being hit twice
-/// as hard as a healthy one. Source: DESIGN section 8.
+/// as hard as a healthy one.
 package struct RetryBudget: Sendable {
     private static let seconds = 10
     private static let floor: UInt64 = 3 * 10

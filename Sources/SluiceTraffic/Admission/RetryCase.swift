@@ -20,6 +20,9 @@ package enum AttemptFailure: Sendable, CaseIterable {
     case timedOut
     /// What came was not HTTP, or broke its own framing.
     case malformedAnswer
+    /// Nothing has come of it, and its replica has been taken out of service meanwhile: its engine
+    /// stands still.
+    case wedged
 }
 
 /// All that the retry rule looks at.

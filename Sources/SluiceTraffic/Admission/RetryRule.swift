@@ -1,6 +1,6 @@
 import SluiceTime
 
-/// The retry rule, here and nowhere else. Source: DESIGN section 8.
+/// The retry rule, here and nowhere else.
 package enum RetryRule {
     /// Dispatches of one request at most, the free ones included.
     package static let attemptsMax = 4
@@ -19,7 +19,7 @@ package enum RetryRule {
         switch facts.failure {
         // (a) Not a byte was seen: it cannot have been acted on, whatever its method.
         case .connectFailed: return .retrySameAllowed
-        case .connectionLost: if facts.bytesAcked == 0 { return .retrySameAllowed }
+        case .connectionLost, .wedged: if facts.bytesAcked == 0 { return .retrySameAllowed }
         case .timedOut: return giveUp(facts, .timedOut)
         case .malformedAnswer, .refusedByEngine: break
         }
@@ -30,7 +30,8 @@ package enum RetryRule {
         }
         // (c)
         switch facts.failure {
-        case .refusedByEngine: return again(facts)
+        // An engine that stands still has begun nothing that it has not answered, or will not end it.
+        case .refusedByEngine, .wedged: return again(facts)
         case .connectionLost:
             guard let isDead = facts.isDeathCorroborated else {
                 // No use in waiting for what could not be used – but a second death makes poison.
@@ -62,7 +63,7 @@ package enum RetryRule {
         switch failure {
         case .connectFailed, .connectionLost, .malformedAnswer: 502
         case .refusedByEngine: 503
-        case .timedOut: 504
+        case .timedOut, .wedged: 504
         }
     }
 }

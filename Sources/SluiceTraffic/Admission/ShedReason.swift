@@ -1,4 +1,5 @@
-/// Why a request was refused; equal to metric label and `x-sluice-reason`. Source: METRICS, outcomes.
+/// Why a request was refused; equal to metric label and `x-sluice-reason`. Source:
+/// docs/operating.md, *Every `x-sluice-reason`*.
 package enum ShedReason: UInt8, CaseIterable, Sendable {
     /// The predicted wait is beyond the objective.
     case overload

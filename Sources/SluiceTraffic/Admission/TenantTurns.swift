@@ -1,7 +1,7 @@
 /// Which tenants of one class have requests waiting, and whose turn it is: a virtual token counter.
 ///
 /// Whoever has been served least for its weight goes first. A tenant that comes back starts where
-/// those who wait are: idling earns no credit. Source: ADMISSION section 5.5; Sheng et al., "Fairness
+/// those who wait are: idling earns no credit. Source: Sheng et al., "Fairness
 /// in Serving Large Language Models", OSDI 2024.
 struct TenantTurns: Sendable {
     /// A tenant with requests waiting.

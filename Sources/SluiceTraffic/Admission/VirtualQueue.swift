@@ -5,7 +5,7 @@ import SluiceTime
 ///
 /// What arrives and would be let in adds one to its class; time takes away as much as the replicas
 /// serve, the most urgent first. Tenants, prefix affinity and single replicas are not modelled: all
-/// slots are one pool of slots. Source: ADMISSION section 5.4, for the bounds it is judged by.
+/// slots are one pool of slots. Source: docs/operating.md, *Shadow mode*.
 struct VirtualQueue: Sendable {
     /// By class: requests let in and not yet served.
     private(set) var held = InlineArray<8, Double>(repeating: 0)

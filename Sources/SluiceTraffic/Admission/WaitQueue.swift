@@ -9,7 +9,7 @@ struct WaitQueue: Sendable {
     /// Workers at most: the bits of a ``WakeSet``.
     static let workersMax = 64
 
-    /// Requests that one with less time may pass when it comes.
+    /// Requests that one with less time may pass when it comes, and retries that one more stays behind.
     static let passedMax = 64
 
     /// All nodes, in whatever list.
@@ -110,7 +110,8 @@ struct WaitQueue: Sendable {
         }
     }
 
-    /// Puts a request at the end of its line, a retry at the head: it has waited before.
+    /// Puts a request at the end of its line, a retry at the head, behind the retries there: it has
+    /// waited before.
     mutating func enqueue(_ node: WaitNode, now: Instant) -> QueueTicket {
         let index: Int32
         if firstFree >= 0 {
@@ -125,7 +126,7 @@ struct WaitQueue: Sendable {
         nodes[Int(index)].generation = generation
         nodes[Int(index)].stage = .waiting
         if node.isRetry {
-            linkFirst(index, to: line(of: node))
+            linkRetry(index, to: line(of: node))
         } else {
             linkByDeadline(index, to: line(of: node))
         }
@@ -251,6 +252,24 @@ struct WaitQueue: Sendable {
             after = nodes[Int(after)].previous
             steps += 1
         }
+        link(index, after: after, to: list)
+    }
+
+    /// Puts a retry behind those at the head of its line that are retries, too.
+    private mutating func linkRetry(_ index: Int32, to list: Int) {
+        var after: Int32 = -1
+        var steps = 0
+        var next = lists[list].first
+        while next >= 0, steps < Self.passedMax, nodes[Int(next)].isRetry {
+            after = next
+            next = nodes[Int(next)].next
+            steps += 1
+        }
+        link(index, after: after, to: list)
+    }
+
+    /// - Parameter after: the node before it; negative: none, it becomes the first.
+    private mutating func link(_ index: Int32, after: Int32, to list: Int) {
         guard after >= 0 else { return linkFirst(index, to: list) }
         let next = nodes[Int(after)].next
         guard next >= 0 else { return link(index, to: list) }

@@ -1,6 +1,7 @@
 import SluiceTime
 
-/// The times and counts by which a replica's state changes. Source: DESIGN section 8.
+/// The times and counts by which a replica's state changes. Source: docs/operating.md,
+/// *States of a replica*.
 package struct HealthSettings: Sendable {
     /// No event on any stream for this long makes a replica busy; at least.
     package var busyAfter = Nanoseconds.seconds(2)

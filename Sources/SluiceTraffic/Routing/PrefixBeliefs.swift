@@ -4,7 +4,7 @@ import SluiceTime
 ///
 /// A least-recently-used memory of keys, each with the replicas that served it last. Nothing asks an
 /// engine what it holds: what was sent there is believed to be there, until its answers say
-/// otherwise. Source: ADMISSION section 5.3.
+/// otherwise.
 struct PrefixBeliefs: Sendable {
     /// Keys remembered at most: some 6 MB.
     static let keysMax = 65_536

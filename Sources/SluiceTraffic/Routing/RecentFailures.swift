@@ -1,6 +1,6 @@
 /// Which of a replica's last ``span`` requests failed.
 struct RecentFailures: Sendable {
-    /// Requests looked at. Source: ADMISSION section 6, "> 50 % of 20".
+    /// Requests looked at.
     static let span = 20
 
     /// The latest in the lowest bit; set where it failed.

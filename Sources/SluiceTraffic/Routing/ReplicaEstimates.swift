@@ -4,22 +4,19 @@ import SluiceTime
 /// and how many it may hold.
 ///
 /// All of it comes from our own observations; a scrape refines the number of slots alone. Times are
-/// in seconds. Source: ADMISSION sections 5.1 and 5.2.
+/// in seconds.
 struct ReplicaEstimates: Sendable {
-    /// Where nothing is known of the slots: a guess too high is learned down, one too low never up.
-    static let slotsGuess = 256
     /// The window of a replica that is new to an idle pool.
     static let windowStart = 32.0
     private static let windowMax = 4_096.0
-    /// Requests that wait for so long, page after page, have not come between two steps.
-    private static let waitingForLong = Nanoseconds.milliseconds(750)
-    /// Between two tries of one slot more.
-    private static let slotRetryMin = Nanoseconds.seconds(1)
-    private static let slotRetryMax = Nanoseconds.seconds(600)
     /// Between two changes of the window.
     static let windowInterval = Nanoseconds.milliseconds(250)
     /// Prompts with fewer tokens to compute say nothing about the time per token.
     private static let tokensJudged = 256.0
+    /// Of a prompt with so many tokens the time counts once, of a longer one up to twice.
+    private static let tokensWeighed = 1_000.0
+    /// Until so many were seen the guess to begin with gives way quickly.
+    private static let promptsMin = 32
     /// Parts of the objective for the time per token at which a window stops growing, and narrows.
     private static let stepGrowthPart = 0.75
     private static let stepCutPart = 0.85
@@ -55,16 +52,7 @@ struct ReplicaEstimates: Sendable {
     }
 
     /// Requests that the engine runs at once.
-    private(set) var slots = Double(slotsGuess)
-    /// How many ran when the engine was last full; 0: not known.
-    private var fullLevel = 0.0
-    /// When one more may be tried, and how long after the next failure.
-    private var nextTry = Instant.unset
-    private var retryAfter = slotRetryMin
-    /// As scraped last.
-    private var scrapedRunning = 0.0
-    /// Since when every page has shown requests waiting and no more running; unset where none has.
-    private var waitingSince = Instant.unset
+    var slots: EngineSlots
     /// Requests it may hold, by the delay it adds.
     private(set) var window = windowStart
     /// When the window was last narrowed for a delay.
@@ -79,7 +67,7 @@ struct ReplicaEstimates: Sendable {
     private var delayCount = 0
 
     /// - Parameter slotsMax: as configured; nil where not known.
-    init(slotsMax: Int?) { slots = Double(slotsMax ?? Self.slotsGuess) }
+    init(slotsMax: Int?) { slots = EngineSlots(told: slotsMax) }
 
     // MARK: Observations
 
@@ -124,7 +112,7 @@ struct ReplicaEstimates: Sendable {
         // A step is what it costs before it computes anything of the prompt, or waits for. Half of one,
         // as the study has it, counted the other half as prompt: long ones were taken for hopeless
         // (T1b) and a full engine's delay for a prompt's time (T8, T9 without metrics).
-        if tokens > Self.tokensJudged { learn((seconds - stepTime) / tokens, crowd) }
+        if tokens > Self.tokensJudged { learn((seconds - stepTime) / tokens, tokens, crowd) }
         // Prompts that we sent before it are no sign of a full engine: they are bounded by themselves.
         let delay = max(0, seconds - backlog * promptTime - stepTime)
         self.delay += 0.1 * (delay - self.delay)
@@ -133,13 +121,16 @@ struct ReplicaEstimates: Sendable {
         delayCount &+= 1
     }
 
-    private mutating func learn(_ time: Double, _ crowd: Crowd) {
+    private mutating func learn(_ time: Double, _ tokens: Double, _ crowd: Crowd) {
         guard time > 0, time.isFinite else { return }
+        // What a step happens to add is spread over few tokens, or over many.
+        let weight = min(2, tokens / Self.tokensWeighed)
         if crowd == .nobody {
-            promptTime += (prompts == 0 ? 1 : 0.1) * (time - promptTime)
+            promptTime += (prompts == 0 ? 1 : 0.1 * weight) * (time - promptTime)
             samplesAbove = 0
         } else if time < 1.5 * promptTime {
-            promptTime += 0.05 * (time - promptTime)
+            let isGuess = prompts < Self.promptsMin && time < promptTime
+            promptTime += (isGuess ? 0.3 : 0.05) * weight * (time - promptTime)
             samplesAbove = 0
         } else if crowd == .room {
             // Queueing must not look like a slow engine. Where sixteen in a row are above, though, it
@@ -152,54 +143,6 @@ struct ReplicaEstimates: Sendable {
         prompts &+= 1
     }
 
-    /// A scrape: with requests waiting, as many as run is all there is room for.
-    ///
-    /// One more is tried only where every slot is in use and nobody waits; where that has failed
-    /// before, twice as long after, for each try makes somebody wait inside an engine that is full.
-    /// An engine that is full by its KV cache has room again any moment.
-    ///
-    /// - Parameters:
-    ///   - inflight: requests of ours there, at the scrape.
-    ///   - decodes: answers come in tokens. Where they do not, as few run as a step has tokens for, and
-    ///     their number says nothing of slots for long.
-    mutating func observe(
-        _ scrape: LoadScrape, inflight: Int, slotsMax: Int?, decodes: Bool, now: Instant
-    ) {
-        let (waiting, running) = (scrape.waiting, scrape.running)
-        let most = Double(slotsMax ?? Self.slotsGuess)
-        let level = min(max(running, 1), most)
-        // One or two that wait may have come between two steps; twice, or at a level known, they have
-        // not.
-        let isFullOfCache = (scrape.kvUsage ?? 0) > 0.85
-        // A request that has just ended leaves its slot empty until the next step: one or two fewer
-        // running is the same level.
-        let isKnown =
-            decodes && !isFullOfCache && level <= fullLevel && level >= 0.9 * fullLevel - 1
-        if waiting < 1 || running > scrapedRunning { waitingSince = .unset }
-        let isRepeated =
-            decodes && waitingSince.isSet && now - waitingSince >= Self.waitingForLong
-        // A level that tries have confirmed is not given up for one page on which fewer run: between
-        // two steps of a burst that happens, and each slot would be tried anew.
-        let isDoubtful =
-            !isKnown && !isFullOfCache && level < fullLevel && retryAfter > Self.slotRetryMin
-            && !isRepeated
-        if isDoubtful {
-            // Nothing is learned from it.
-        } else if waiting > ReplicaLoad.waitingIgnored || waiting >= 1 && (isRepeated || isKnown) {
-            retryAfter = isKnown ? min(retryAfter * 2, Self.slotRetryMax) : Self.slotRetryMin
-            nextTry = now + retryAfter
-            fullLevel = isKnown ? fullLevel : level
-            slots = fullLevel
-        } else if decodes ? waiting < 1 && (Double(inflight) >= slots || running > slots) : true,
-            now >= nextTry
-        {
-            if running > fullLevel { fullLevel = 0 }
-            slots = min(most, max(slots, running) + 1)
-        }
-        if waiting >= 1, !waitingSince.isSet { waitingSince = now }
-        scrapedRunning = running
-    }
-
     /// The engine has refused a request by its own limit: it holds more than it can.
     mutating func refused(now: Instant) {
         window = max(1, window * 0.7)
@@ -208,11 +151,9 @@ struct ReplicaEstimates: Sendable {
 
     /// Another process answers from the same address: nothing of what was learned is certain.
     mutating func restarted(slotsMax: Int?) {
-        slots = Double(slotsMax ?? Self.slotsGuess)
+        slots = EngineSlots(told: slotsMax)
         window = Self.windowStart
         delayCount = 0
-        fullLevel = 0
-        nextTry = .unset
     }
 
     // MARK: The window
@@ -233,7 +174,7 @@ struct ReplicaEstimates: Sendable {
             if delay > delayMax {
                 delayedAt = now
                 window = max(
-                    knownSlots, window * max(0.7, 1 - 0.1 * (delay - delayMax) / delayMax))
+                    slots.confirmed, window * max(0.7, 1 - 0.1 * (delay - delayMax) / delayMax))
             } else if Double(inflight) >= 0.9 * window.rounded(.down), now >= holdUntil,
                 !isPerTokenTight
             {
@@ -249,12 +190,6 @@ struct ReplicaEstimates: Sendable {
             window = max(1, min(window, Double(inflight + 1)) * 0.93)
             holdUntil = now + .seconds(1)
         }
-    }
-
-    /// Slots that a failed try has confirmed: a delay within them is that of the try itself, and no
-    /// reason to leave slots empty. At least 1.
-    private var knownSlots: Double {
-        retryAfter > Self.slotRetryMin ? max(1, min(fullLevel, slots)) : 1
     }
 
     /// The middle of the samples, by insertion into place: at most 32.

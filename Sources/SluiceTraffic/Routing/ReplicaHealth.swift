@@ -3,7 +3,8 @@ import SluiceTime
 /// One replica's health as forward progress, a value: signals in, ``state`` out.
 ///
 /// Slowness is never death: only a refused connection, `/health` 503 or failed requests take a
-/// replica out; a stalled one is only routed around until it moves. Source: DESIGN section 8.
+/// replica out; a stalled one is only routed around until it moves. Source:
+/// docs/operating.md, *States of a replica*.
 package struct ReplicaHealth: Sendable {
     /// What an operator or the configuration wants of it; stronger than what we observe.
     private enum Duty { case active, cordoned, draining }

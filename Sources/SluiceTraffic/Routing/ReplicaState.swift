@@ -1,6 +1,7 @@
 import SluiceTime
 
-/// What the router thinks of a replica. Source: DESIGN section 8, METRICS `sluice_replica_state`.
+/// What the router thinks of a replica. Source: docs/operating.md, *States of a replica*;
+/// as `sluice_replica_state` spells it.
 package enum ReplicaState: UInt8, CaseIterable, Sendable {
     /// New or returned: its window grows while it does well.
     case warming
@@ -54,6 +55,9 @@ package enum ReplicaState: UInt8, CaseIterable, Sendable {
         case .draining, .cordoned, .sleeping, .unauthorized, .dead: false
         }
     }
+
+    /// Whether requests that it has not begun may leave it.
+    package var losesUnstarted: Bool { isTakenOutByUs }
 
     /// Whether it counts towards panic.
     var isTakenOutByUs: Bool {

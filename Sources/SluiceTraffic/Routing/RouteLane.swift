@@ -4,6 +4,8 @@ struct RouteLane: Sendable {
     var inflight: Int32 = 0
     /// The replica takes another while `inflight` is below; 0 is closed.
     var limit: Int32 = 0
+    /// The same for a request whose home it is, while others are open and nobody waits.
+    var homeLimit: Int32 = 0
     /// Of the slot's present tenant.
     var generation: UInt32 = 0
     /// Of our requests there, those without a first output.
@@ -23,7 +25,7 @@ struct RouteLane: Sendable {
     /// As ``ReplicaEstimates`` has them.
     var promptTime = 1e-4
     var stepTime = 0.025
-    var slots = Double(ReplicaEstimates.slotsGuess)
+    var slots = Double(EngineSlots.guess)
 
     /// Load per unit of weight.
     var score: Double { (Double(inflight) + foreign) * inverseWeight }

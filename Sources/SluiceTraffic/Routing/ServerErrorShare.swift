@@ -6,9 +6,9 @@ import SluiceTime
 /// last 30 to 60 s and nothing need be remembered of single answers.
 struct ServerErrorShare: Sendable {
     /// Fewer answers than this count as this many, so that the first error of a quiet replica is
-    /// no share of 100 %. Source: ADMISSION section 6, "of 20".
+    /// no share of 100 %.
     static let answersMin: UInt64 = 20
-    /// A share counts above this many times the pool's median. Source: DESIGN section 8.
+    /// A share counts above this many times the pool's median.
     static let medianFactor: UInt64 = 5
     /// A median below 1 in this many counts as that: five times nothing is nothing.
     static let medianFloorDivisor: UInt64 = 100

@@ -2,7 +2,7 @@
 ///
 /// Counts and tokens are finite, not negative and at most ``magnitudeMax``, so that each converts to
 /// `Int` without a trap. Counters restart at zero with the replica: whoever takes differences sees
-/// them fall. Source: shared/VLLM.md, "Metric dialect".
+/// them fall.
 package struct ReplicaMetrics: Equatable, Sendable {
     /// The largest value believed, 2^53: no count or sum of vLLM comes near it.
     package static let magnitudeMax = 9_007_199_254_740_992.0

@@ -5,7 +5,7 @@ import SluiceTelemetry
 ///
 /// State is fixed (some 500 bytes and at most one cut line). The caller bounds the page (4 MiB) and
 /// throws away what a page that did not arrive whole has said: sums over engines would lack some.
-/// One value serves one replica, page after page. Source: shared/VLLM.md, "Metric dialect".
+/// One value serves one replica, page after page.
 package struct VLLMMetrics: ~Copyable {
     private var parser = PrometheusTextParser()
     private var page = Page()

@@ -254,7 +254,7 @@ extension SimulatedMetrics {
             "block_size=\"\(parameters.blockTokens)\"",
             "cache_dtype=\"auto\"",
             "calculate_kv_scales=\"False\"",
-            "enable_prefix_caching=\"\(parameters.prefixCacheTokensMax > 0 ? "True" : "False")\"",
+            "enable_prefix_caching=\"\(parameters.keepsPrefixes ? "True" : "False")\"",
             "engine=\"0\"",
             "gpu_memory_utilization=\"0.92\"",
             "hash_block_size=\"None\"",

@@ -5,7 +5,7 @@ import SluiceTime
 ///
 /// Fed by ``observe(_:)`` with every engine step. A request that the client abandons leaves no
 /// sample of its own: the per-request histograms, queue time among them, know finished requests
-/// only (VLLM.md, semantics 1 and 2). First-token and gap samples of tokens that had come out
+/// only (as vLLM does). First-token and gap samples of tokens that had come out
 /// before stay, as in vLLM (fixture `metrics-idle.txt`: 18 first tokens, 10 finished requests).
 package struct SimulatedMetrics {
     /// `model_name` of every series.

@@ -1,3 +1,4 @@
+import SluiceBytes
 import SluiceSimulation
 
 /// Guesses how many tokens a prompt has and hashes it at its boundaries.
@@ -9,7 +10,7 @@ struct PromptReader {
 
     private var bytes = 0
     private var otherTokens = 0
-    private var hash: UInt64 = 0xCBF2_9CE4_8422_2325
+    private var hash = FNV1a()
     private(set) var prefixes: [PrefixLink] = []
 
     /// Tokens so far, at least 1.
@@ -66,17 +67,17 @@ struct PromptReader {
 
     private mutating func add(_ value: Any) {
         if let text = value as? String {
-            for byte in text.utf8 { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01B3 }
+            for byte in text.utf8 { hash.add(byte) }
             bytes += text.utf8.count
         } else if let token = value as? Int {
-            hash = SeededGenerator.mixed(hash ^ UInt64(bitPattern: Int64(token)))
+            hash.value = SeededGenerator.mixed(hash.value ^ UInt64(bitPattern: Int64(token)))
             otherTokens += 1
         }
     }
 
     private mutating func mark() {
         if prefixes.count < Self.prefixesMax {
-            prefixes.append(PrefixLink(key: hash, tokens: tokens))
+            prefixes.append(PrefixLink(key: hash.value, tokens: tokens))
         }
     }
 }

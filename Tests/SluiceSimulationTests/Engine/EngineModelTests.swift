@@ -3,7 +3,7 @@ import Testing
 
 @testable import SluiceSimulation
 
-/// The step model of ADMISSION.md section 4, by hand-moved clock.
+/// The step model, by hand-moved clock.
 @Suite struct EngineModelTests {
     static let start = Instant(nanoseconds: 1_000_000_000)
 
@@ -138,7 +138,7 @@ import Testing
 
     @Test func `a known prefix is not computed again, but for the last token`() {
         var parameters = EngineParameters()
-        parameters.prefixCacheTokensMax = 10_000
+        parameters.keepsPrefixes = true
         var engine = EngineModel(parameters: parameters)
         var request = EngineRequest(promptTokens: 1_000, outputTokens: 1)
         request.prefixes = [PrefixLink(key: 7, tokens: 800), PrefixLink(key: 8, tokens: 1_000)]
@@ -276,7 +276,7 @@ import Testing
         #expect(engine.count == 0)
     }
 
-    /// ADMISSION.md section 4: four replicas with all slots full finish 36.8 requests a second.
+    /// Four replicas with all slots full finish 36.8 requests a second.
     @Test func `with all slots full the study's capacity comes out`() {
         var engine = EngineModel()
         var generator = SeededGenerator(seed: 2)

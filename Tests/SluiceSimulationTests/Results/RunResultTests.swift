@@ -73,7 +73,21 @@ import Testing
             Self.record(at: 100, firstToken: 10), Self.record(at: 2_100, firstToken: 10),
             Self.record(at: 2_900, firstToken: 5_000),
         ])
-        #expect(result.goodShareBySecond() == [1, 1, 0.5, 1])
+        #expect(result.goodShareBySecond(least: 0).map(\.share) == [1, 1, 0.5, 1])
+    }
+
+    @Test func `a second with too few requests is joined with the next, the last with the one before`() {
+        let result = Self.result(
+            [(100, 10), (1_100, 10), (1_200, 5_000), (1_300, 10), (3_100, 5_000)].map {
+                Self.record(at: $0, firstToken: $1)
+            })
+        let joined = result.goodShareBySecond(least: 2)
+        #expect(joined.map(\.end) == [.seconds(4)])
+        #expect(joined.map(\.share) == [0.6])
+        let alone = result.goodShareBySecond(from: .seconds(1), least: 3)
+        #expect(alone.map(\.end) == [.seconds(4)])
+        #expect(alone.map(\.share) == [0.5])
+        #expect(result.goodShareBySecond(least: 1).map(\.end) == [1, 2, 4].map { .seconds($0) })
     }
 
     @Test func `long over short compares the shares served`() {

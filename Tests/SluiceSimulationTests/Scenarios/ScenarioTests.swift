@@ -17,11 +17,12 @@ import Testing
         }
     }
 
-    @Test func `a mean may hide a seed, a target of each may not; the accounts are a target too`() {
+    @Test func `a median may hide a seed, a target of each may not; the accounts are a target too`()
+    {
         let scenario = Scenario(
             "X", "two figures",
             targets: [
-                Target("mean", .ratio, .atLeast(1)),
+                Target("median", .ratio, .atLeast(1)),
                 Target("each", .ratio, .atLeast(1), judgedBy: .each),
             ]
         ) { run in [Double(run.seed), Double(run.seed)] }
@@ -30,11 +31,50 @@ import Testing
             scenario.sample(seed: $0, policy: .roundRobin, capacity: capacity)
         }
         let rows = scenario.rows(samples)
-        #expect(rows.map(\.isMet) == [true, false, true])
-        #expect(rows[0].mean == 1.5)
+        #expect(rows.map(\.verdict) == [.met, .missed, .met])
+        #expect(rows[0].median == 1.5)
         #expect(rows[0].least == 0 && rows[0].most == 3)
         let broken = ScenarioSample(figures: [2, 2], conservationError: 1, simulated: .zero)
-        #expect(scenario.rows([broken]).last?.isMet == false)
+        #expect(scenario.rows([broken]).last?.verdict == .missed)
+    }
+
+    @Test
+    func `a target known to be missed is short above its floor, missed below, met where it is`() {
+        let scenario = Scenario(
+            "X", "one figure", targets: [Target("known", .ratio, .atLeast(3))]
+        ) { run in [Double(run.seed)] }
+        let known = Shortfall(
+            scenario: "X", target: "known", reason: "because", floor: .atLeast(2))
+        func verdict(_ seeds: [UInt64], _ shortfalls: [Shortfall]) -> RowVerdict? {
+            let capacity = Capacity(requestsPerSecond: 1, workPerSecond: 1)
+            let samples = seeds.map {
+                scenario.sample(seed: $0, policy: .roundRobin, capacity: capacity)
+            }
+            return scenario.rows(samples, shortfalls: shortfalls).first?.verdict
+        }
+        #expect(verdict([1, 2, 9], [known]) == .short(known))
+        #expect(verdict([2], []) == .missed)
+        #expect(verdict([1], [known]) == .missed)
+        #expect(verdict([3], [known]) == .met)
+    }
+
+    @Test func `the middle of figures; one that is not a number leaves none`() {
+        #expect(ScenarioRow.median([3, 1, 2]) == 2)
+        #expect(ScenarioRow.median([4, 1, 2, 3]) == 2.5)
+        #expect(ScenarioRow.median([]).isNaN && ScenarioRow.median([1, .nan, 2]).isNaN)
+    }
+
+    @Test func `what is known to be missed names a target that is there, and asks for less`() {
+        for shortfall in Scenarios.shortfalls {
+            let scenario = Scenarios.named(shortfall.scenario)
+            let target = scenario?.targets.first { $0.name == shortfall.target }
+            #expect(target != nil, "\(shortfall.target)")
+            switch (shortfall.floor, target?.bound) {
+            case (.atLeast(let floor), .atLeast(let bound)): #expect(floor < bound)
+            case (.atMost(let floor), .atMost(let bound)): #expect(floor > bound)
+            default: Issue.record("\(shortfall.target): a floor is a bound of the same kind")
+            }
+        }
     }
 
     @Test func `names are found whatever their case, and none is used twice`() {
@@ -42,7 +82,7 @@ import Testing
         #expect(Scenarios.named("T99") == nil)
         #expect(Set(Scenarios.all.map(\.name)).count == Scenarios.all.count)
         #expect(Scenarios.all.first?.name == "T0")
-        #expect(Scenarios.all.count == 21)
+        #expect(Scenarios.all.count == 22)
     }
 
     /// A short run of the study's fleet at a multiple of its capacity.

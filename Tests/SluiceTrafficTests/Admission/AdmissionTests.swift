@@ -189,4 +189,86 @@ import Testing
         #expect(next.map(\.0) == [short])
         next.first?.1.release(now: harness.now)
     }
+
+    // MARK: Who is not refused for a prediction
+
+    @Test func `one per two replicas may wait whatever is predicted`() {
+        let harness = pool(classes: [Self.two], replicas: 4)
+        for index in 0..<4 { harness.observe(index, .probe(.healthy)) }
+        teach(harness, seconds: 8)
+        for _ in 0..<4 { if let held = harness.dispatch() { harness.keep(held) } }
+        #expect(harness.snapshot.inflight == 4)
+        // Every two seconds a slot comes free: all of the objective.
+        #expect(waits(harness.arrive()) != nil)
+        #expect(waits(harness.arrive()) != nil)
+        guard case .shed(.overload, _) = harness.arrive() else {
+            Issue.record("the third in line would wait six seconds")
+            return
+        }
+        harness.settle()
+    }
+
+    // MARK: Shares
+
+    /// Grants to the less urgent of two classes, of the first 40 while both wait.
+    private func grantsToBatch(minShare: Double) -> Int {
+        var batch = Self.batch
+        batch.minShare = minShare
+        let harness = pool(classes: [Self.two, batch])
+        var urgent: Set<UInt64> = []
+        let first = harness.dispatch()
+        for _ in 0..<60 {
+            if let token = waits(harness.arrive(Arrival(classIndex: 0))) { urgent.insert(token) }
+            _ = harness.arrive(Arrival(classIndex: 1))
+        }
+        var granted: [UInt64] = []
+        first?.release(.ignored, now: harness.now)
+        while granted.count < 40, let (token, held) = harness.grants().granted.first {
+            granted.append(token)
+            held.release(.ignored, now: harness.now)
+        }
+        for (_, held) in harness.grants().granted { harness.keep(held) }
+        harness.settle()
+        #expect(granted.count == 40)
+        return granted.count { !urgent.contains($0) }
+    }
+
+    @Test func `a class gets its least share of the service whatever is more urgent, and no more`()
+    {
+        #expect(grantsToBatch(minShare: 0) == 0)
+        #expect((3...5).contains(grantsToBatch(minShare: 0.1)))
+        #expect((9...11).contains(grantsToBatch(minShare: 0.25)))
+    }
+
+    /// Requests of a class with half of the window that a replica of ten slots takes, and then of
+    /// the other, with answers of so many seconds.
+    private func fill(answers seconds: Double) -> (batch: Int, critical: Int) {
+        var batch = Self.batch
+        batch.maxShare = 0.5
+        let harness = pool(classes: [Self.two, batch], slots: 10)
+        teach(harness, seconds: seconds)
+        func held(_ classIndex: Int) -> Int {
+            (0..<20).count { _ in
+                guard case .held(let one) = harness.arrive(Arrival(classIndex: classIndex)) else {
+                    return false
+                }
+                harness.keep(one)
+                _ = harness.pool.tick(now: harness.now)
+                return true
+            }
+        }
+        let counts = (held(1), held(0))
+        harness.settle()
+        return counts
+    }
+
+    @Test func `a class fills its greatest share of a window and leaves the rest to the others`() {
+        let counts = fill(answers: 20)
+        #expect(counts.batch == 5)
+        #expect(counts.critical == 5)
+    }
+
+    @Test func `where the next slot is near at once, no slot is kept free for anybody`() {
+        #expect(fill(answers: 0.5).batch >= 10)
+    }
 }

@@ -43,6 +43,16 @@ import Testing
         #expect(RetryRule.verdict(facts) == .giveUp(status: 503, .attemptsSpent))
     }
 
+    @Test func `(c) an inference POST that a wedged replica has not begun goes elsewhere once`() {
+        var facts = RetryCase(kind: inference, failure: .wedged, bytesAcked: 100)
+        #expect(RetryRule.verdict(facts) == .retryOther)
+        facts.repeats = 1
+        #expect(RetryRule.verdict(facts) == .giveUp(status: 504, .attemptsSpent))
+        facts.repeats = 0
+        facts.kind = .never
+        #expect(RetryRule.verdict(facts) == .giveUp(status: 504, .notRepeatable))
+    }
+
     @Test(arguments: [Int?.none, 1, 100])
     func `(c) a lost inference POST waits for the replica's death to be confirmed`(acked: Int?) {
         var facts = RetryCase(kind: inference, failure: .connectionLost, bytesAcked: acked)
@@ -121,7 +131,7 @@ import Testing
                 }
             }
         }
-        #expect(cases == 3 * 5 * 3 * 4 * 2 * 3 * 3 * 8)
+        #expect(cases == 3 * 6 * 3 * 4 * 2 * 3 * 3 * 8)
     }
 
     private func check(_ facts: RetryCase) {
@@ -129,7 +139,7 @@ import Testing
             facts.hasAnswered || !facts.isEnabled || facts.deaths >= 2 || facts.attempts >= 4
         let wasUnseen =
             facts.failure == .connectFailed
-            || (facts.failure == .connectionLost && facts.bytesAcked == 0)
+            || ([.connectionLost, .wedged].contains(facts.failure) && facts.bytesAcked == 0)
         let isAffordable = facts.repeats == 0 && facts.budget == .granted
         let verdict = RetryRule.verdict(facts)
         var isRight: Bool
@@ -142,7 +152,8 @@ import Testing
             case .inference:
                 isRight =
                     isRight
-                    && (facts.failure == .refusedByEngine || facts.isDeathCorroborated == true)
+                    && ([.refusedByEngine, .wedged].contains(facts.failure)
+                        || facts.isDeathCorroborated == true)
             case .never: isRight = false
             }
         case .awaitCorroboration:

@@ -68,79 +68,6 @@ struct ReplicaEstimatesTests {
         #expect(estimates.promptTime > 1.2e-3)
     }
 
-    /// Reads pages a second apart.
-    private struct Scraped {
-        var estimates = ReplicaEstimates(slotsMax: nil)
-        var now = Instant(nanoseconds: 1_000_000_000)
-
-        mutating func scrape(
-            waiting: Double, running: Double, inflight: Int, kvUsage: Double = 0.1
-        ) {
-            now = now + .seconds(1)
-            estimates.observe(
-                LoadScrape(waiting: waiting, running: running, kvUsage: kvUsage),
-                inflight: inflight, slotsMax: nil, decodes: true, now: now)
-        }
-    }
-
-    @Test("requests that wait show how many run at once")
-    func slots() {
-        var engine = Scraped()
-        #expect(engine.estimates.slots == 256)
-        engine.scrape(waiting: 9, running: 64, inflight: 73)
-        #expect(engine.estimates.slots == 64)
-        // One that waits may have come between two steps; in two pages in a row it has not.
-        engine = Scraped()
-        engine.scrape(waiting: 1, running: 30, inflight: 31)
-        #expect(engine.estimates.slots == 256)
-        engine.scrape(waiting: 1, running: 30, inflight: 31)
-        #expect(engine.estimates.slots == 30)
-        engine.scrape(waiting: 50, running: 0, inflight: 50)
-        #expect(engine.estimates.slots == 1)
-        var told = ReplicaEstimates(slotsMax: 8)
-        told.observe(
-            LoadScrape(waiting: 0, running: 0), inflight: 8, slotsMax: 8, decodes: true, now: start)
-        #expect(told.slots == 8)
-    }
-
-    @Test("one slot more is tried where all are in use, and ever later after each failure")
-    func slotTries() {
-        var engine = Scraped()
-        engine.scrape(waiting: 3, running: 4, inflight: 7)
-        #expect(engine.estimates.slots == 4)
-        engine.scrape(waiting: 0, running: 3, inflight: 3)
-        #expect(engine.estimates.slots == 4, "not all in use: nothing to try")
-        var tries: [Int] = []
-        for second in 0..<100 {
-            let used = Int(engine.estimates.slots)
-            engine.scrape(waiting: used > 4 ? 1 : 0, running: 4, inflight: used)
-            if engine.estimates.slots == 5 { tries.append(second) }
-        }
-        let gaps = zip(tries.dropFirst(), tries).map { $0 - $1 }
-        #expect(gaps.count >= 4)
-        #expect(zip(gaps.dropFirst(), gaps).allSatisfy { $0 > $1 })
-        // It has more now, as another's load shows: each try succeeds, one a second.
-        engine.scrape(waiting: 0, running: 6, inflight: 4)
-        engine.now = engine.now + .seconds(600)
-        for _ in 0..<10 {
-            let used = engine.estimates.slots
-            engine.scrape(waiting: 0, running: used, inflight: Int(used))
-        }
-        #expect(engine.estimates.slots > 12)
-    }
-
-    @Test("full by its cache it has room again any moment; a level a little lower is the same")
-    func levels() {
-        var engine = Scraped()
-        engine.scrape(waiting: 5, running: 40, inflight: 45)
-        engine.scrape(waiting: 1, running: 38, inflight: 40)
-        #expect(engine.estimates.slots == 40)
-        engine.scrape(waiting: 5, running: 20, inflight: 25, kvUsage: 0.95)
-        #expect(engine.estimates.slots == 20)
-        engine.scrape(waiting: 0, running: 20, inflight: 20, kvUsage: 0.9)
-        #expect(engine.estimates.slots == 21)
-    }
-
     @Test(
         "delay narrows the window, thirty in a hundred at most; a full one without delay widens it")
     func window() {
@@ -176,6 +103,16 @@ struct ReplicaEstimatesTests {
         estimates.adjustWindow(
             inflight: 20, delayMax: 0.2, timePerToken: 0.06, now: start + .seconds(1))
         #expect(abs(estimates.window - 21 * 0.93) < 1e-9)
+    }
+
+    @Test("tries of an engine that is gone are forgotten with it")
+    func restarted() {
+        var estimates = ReplicaEstimates(slotsMax: nil)
+        estimates.slots.foundFull(at: 4)
+        #expect(estimates.slots.confirmed == 4)
+        estimates.restarted(slotsMax: nil)
+        #expect(estimates.slots.confirmed == 1)
+        #expect(estimates.slots.count == Double(EngineSlots.guess))
     }
 
     @Test("a refusal by the engine itself narrows the window")

@@ -191,6 +191,42 @@ import Testing
         #expect(pick(lanes, short, predictive)?.isHome == false)
     }
 
+    @Test func `a home that is full takes a few more while nobody waits and a slot is near`() {
+        var lanes = lanes([8, 8, 8, 8], limit: 10)
+        for index in lanes.indices {
+            lanes[index].nameHash = UInt64(index + 1)
+            lanes[index].homeLimit = 12
+            lanes[index].slots = 10
+            lanes[index].stepTime = 0.01
+        }
+        let home = Router.home(lanes, key: 77) ?? 0
+        lanes[home].inflight = 10
+        var rule = predictive
+        rule.crowdsHome = true
+        let request = RouteRequest(promptTokens: 2_000, affinityKey: 77, sharedTokens: 1_500)
+        #expect(pick(lanes, request, predictive)?.slot != home, "somebody waits")
+        #expect(pick(lanes, request, rule)?.slot == home)
+        #expect(pick(lanes, request, rule)?.isHome == true)
+        lanes[home].inflight = 12
+        #expect(pick(lanes, request, rule)?.slot != home, "a few, and no more")
+        lanes[home].inflight = 10
+        lanes[home].stepTime = 0.1
+        #expect(pick(lanes, request, rule)?.slot != home, "the wait costs more than the prompt")
+        lanes[home].stepTime = 0.01
+        for index in lanes.indices where index != home { lanes[index].limit = 8 }
+        #expect(pick(lanes, request, rule) == nil, "nobody has room: it waits here")
+        for index in lanes.indices where index != home {
+            lanes[index].inflight = 1
+            lanes[index].limit = 10
+        }
+        #expect(pick(lanes, request, rule)?.slot != home, "far busier than the others")
+        let tried = RouteRequest(
+            excluding: ReplicaIDs(ReplicaID(slot: UInt32(home), generation: 0)),
+            promptTokens: 2_000, affinityKey: 77, sharedTokens: 1_500)
+        for index in lanes.indices where index != home { lanes[index].inflight = 8 }
+        #expect(pick(lanes, tried, rule)?.slot != home, "it has been there")
+    }
+
     @Test func `keys spread over replicas, and most stay when one goes`() {
         var lanes = lanes([0, 0, 0, 0])
         for index in lanes.indices { lanes[index].nameHash = UInt64(index) &* 0x9E37_79B9 }

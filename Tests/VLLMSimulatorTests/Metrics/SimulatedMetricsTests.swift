@@ -16,7 +16,7 @@ import Testing
         parameters.modelLengthMax = 2_048
         parameters.blockTokens = 128
         parameters.cacheTokensMax = 128 * 8_192
-        parameters.prefixCacheTokensMax = 1
+        parameters.keepsPrefixes = true
         return parameters
     }
 

@@ -1,0 +1,92 @@
+import SluiceTime
+
+// How many requests engines run at once, where nobody has told.
+
+extension PoolState {
+    var searchesSlots: Bool { policy.isActive && policy.slotsMax == nil }
+
+    /// What a replica is taken to run at once when requests are sent there.
+    func slotsInUse(_ slot: Int) -> Double {
+        let known = knownSlots(slot)
+        return search.replica == slot ? max(known, search.level) + search.more : known
+    }
+
+    /// What it is taken to run at once without a try.
+    private func knownSlots(_ slot: Int) -> Double {
+        let slots = entries[slot].estimates.slots
+        // Where answers are not in tokens, how many run says nothing of slots.
+        guard searchesSlots, slots.full == 0, estimates.streamShare >= 0.05 else {
+            return slots.count
+        }
+        return min(search.frontier, slots.count)
+    }
+
+    /// What a replica is believed to run at once: what is believed of it alone, or what one of its
+    /// like was found full at.
+    func believedSlots(_ slot: Int) -> Double {
+        let slots = entries[slot].estimates.slots
+        guard searchesSlots, slots.full == 0, search.full > 0 else { return slots.count }
+        return min(max(search.full, search.frontier), slots.count)
+    }
+
+    /// Opens one replica for more than any has shown: the one whose last try is longest ago.
+    ///
+    /// - Returns: whether there is room now.
+    mutating func beginSlotTry(now: Instant) -> Bool {
+        guard searchesSlots, search.isDue(now: now) else { return false }
+        var chosen: Int?
+        for slot in lanes.indices where lanes[slot].limit > 0 {
+            if let other = chosen, search.lastTry(other) <= search.lastTry(slot) { continue }
+            chosen = slot
+        }
+        guard let chosen else { return false }
+        search.begin(chosen, level: knownSlots(chosen), now: now)
+        refreshLimit(chosen, now: now)
+        return lanes[chosen].inflight < lanes[chosen].limit
+    }
+
+    /// A request has begun to be answered, or is taken to have.
+    mutating func noteBegun(_ slot: Int, now: Instant) {
+        guard searchesSlots else { return }
+        entries[slot].estimates.slots.observe(
+            running: Double(lanes[slot].inflight - lanes[slot].pending))
+        noteShown(slot, now: now)
+    }
+
+    /// A page has been read.
+    ///
+    /// - Parameter before: what the replica was taken to run at once without it.
+    mutating func noteScrapedSlots(_ slot: Int, before: Double, now: Instant) {
+        guard searchesSlots else { return }
+        noteShown(slot, now: now)
+        let full = entries[slot].estimates.slots.full
+        guard full > 0 else { return }
+        let isNews = search.replica == slot || full < before
+        search.showFull(slot, at: full, now: now)
+        if isNews { recallExcess(slot) }
+    }
+
+    private mutating func noteShown(_ slot: Int, now: Instant) {
+        let shown = entries[slot].estimates.slots.shown
+        if search.replica == slot, shown > search.level {
+            entries[slot].estimates.slots.foundMore()
+        }
+        guard search.show(slot, running: shown, now: now) else { return }
+        for other in lanes.indices { refreshLimit(other, now: now) }
+    }
+
+    /// The replica under trial may be gone.
+    mutating func checkSlotTry() {
+        guard let slot = search.replica else { return }
+        if !searchesSlots || slot >= lanes.count || lanes[slot].limit == 0 { search.giveUp() }
+    }
+
+    /// What was sent beyond the level waits: the try has failed.
+    mutating func failSlotTry(_ slot: Int, now: Instant) {
+        entries[slot].estimates.slots.foundFull(at: search.level)
+        search.showFull(slot, at: search.level, now: now)
+        refreshTimes(slot)
+        refreshLimit(slot, now: now)
+        recallExcess(slot)
+    }
+}

@@ -1,0 +1,74 @@
+"""Overload against the release binaries: fixtures, and the table of figures at the end."""
+
+import pathlib
+import sys
+
+import pytest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "Clients"))
+pytest.register_assert_rewrite("trial", "traffic")
+import trial  # noqa: E402  (needs the path above)
+
+# The test's thread and the clients' share the interpreter: neither may hold it for long.
+sys.setswitchinterval(0.0005)
+
+# How long the closed loop runs that says what the replicas can do, in seconds.
+CAPACITY_SECONDS = 12.0
+
+FIGURES = []
+
+
+@pytest.fixture(scope="session")
+def replicas():
+    """Four replicas of four slots, measured once."""
+    made = trial.Replicas()
+    try:
+        made.measure(CAPACITY_SECONDS)
+        FIGURES.append(("capacity", f"{made.tokens_per_second:.0f} tokens/s, "
+                        f"{made.requests_per_second:.1f} requests/s", "", True))
+        yield made
+    finally:
+        made.stop()
+
+
+@pytest.fixture
+def front(replicas):
+    """Starts gateways before the replicas; after the trial they must have given everything back."""
+    made = []
+
+    def make(*flags, count=1):
+        new = [trial.gateway(replicas.urls, *flags) for _ in range(count)]
+        made.extend(new)
+        return new if count > 1 else new[0]
+
+    yield make
+    replicas.heal()
+    assert trial.is_quiet(replicas, made), "ledger and replicas disagree after five quiet seconds"
+    for program in made:
+        program.stop()
+
+
+@pytest.fixture
+def figures(request):
+    """Figures of a trial and what they must be; one that is not fails the trial at its end."""
+    broken = []
+
+    def hold(name, value, least=None, most=None, unit=""):
+        holds = (least is None or value >= least) and (most is None or value <= most)
+        bound = f"≥ {least:g}{unit}" if least is not None else f"≤ {most:g}{unit}"
+        title = request.node.name.removeprefix("test_").replace("_", " ")
+        FIGURES.append((title, f"{name} {value:.3g}{unit}", bound, holds))
+        if not holds:
+            broken.append(f"{name} {value:.3g}{unit}, not {bound}")
+
+    yield hold
+    assert not broken, "; ".join(broken)
+
+
+def pytest_terminal_summary(terminalreporter):
+    if not FIGURES:
+        return
+    terminalreporter.section("overload")
+    for title, figure, bound, holds in FIGURES:
+        terminalreporter.write_line(
+            f"{title:44} {figure:38} {bound:12} {'' if holds else 'MISSED'}")

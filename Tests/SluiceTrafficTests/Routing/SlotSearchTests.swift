@@ -1,0 +1,94 @@
+import SluiceTime
+import Testing
+
+@testable import SluiceTraffic
+
+@Suite("search for slots that nobody told")
+struct SlotSearchTests {
+    private let start = Instant(nanoseconds: 1_000_000_000)
+
+    @Test(
+        "steps are great until a replica was found full, then one slot; tries keep their distance")
+    func steps() {
+        var search = SlotSearch()
+        var now = start
+        var steps: [Double] = []
+        while search.frontier < 40 {
+            #expect(search.isDue(now: now), "after a success at once")
+            search.begin(0, level: search.frontier, now: now)
+            steps.append(search.more)
+            #expect(!search.isDue(now: now), "one replica at a time")
+            let isMore = search.show(0, running: search.level + search.more, now: now)
+            #expect(isMore)
+        }
+        #expect(steps == [2, 2, 3, 4, 6, 9, 14])
+        var gaps: [Int64] = []
+        for _ in 0..<12 {
+            search.begin(1, level: search.frontier, now: now)
+            search.showFull(1, at: search.frontier, now: now)
+            let failed = now
+            while !search.isDue(now: now) { now = now + .seconds(1) }
+            gaps.append((now - failed).count / 1_000_000_000)
+            search.begin(2, level: search.frontier, now: now)
+            #expect(search.more == 1)
+            search.giveUp()
+        }
+        #expect(gaps == [2, 4, 8, 16, 32, 64, 128, 256, 512, 600, 600, 600])
+        // One that runs more makes them all worth trying again.
+        search.begin(2, level: search.frontier, now: now)
+        let isMore = search.show(2, running: search.frontier + 1, now: now)
+        #expect(isMore)
+        #expect(search.isDue(now: now))
+        search.begin(2, level: search.frontier, now: now)
+        #expect(search.more > 1)
+    }
+
+    @Test("engines of four slots are found with seven requests too many, not a window each")
+    func pool() {
+        var policy = AdmissionPolicy()
+        policy.classes = [ClassPolicy(name: "standard", timeToFirstToken: .milliseconds(500))]
+        let harness = PoolHarness(replicas: 3, policy: policy)
+        var held = [[Held]](repeating: [], count: 3)
+        var most = [0, 0, 0]
+        var recalled = 0
+        // Nobody ends: four at each replica begin to be answered, whoever is sent beyond waits.
+        for step in 0..<1_500 {
+            harness.advance(.milliseconds(10))
+            var arrived = harness.grants().granted.map(\.1)
+            if case .held(let one) = harness.arrive() { arrived.append(one) }
+            for one in arrived {
+                guard let replica = harness.ids.firstIndex(of: one.replica) else { continue }
+                held[replica].append(one)
+            }
+            for replica in held.indices {
+                for one in held[replica].prefix(4) { one.began(now: harness.now) }
+                most[replica] = max(most[replica], held[replica].count)
+            }
+            guard step % 10 == 0 else { continue }
+            for id in harness.ids {
+                for _ in 0..<10 {
+                    harness.pool.progress[0].stepped(at: id, gap: .milliseconds(10), events: 1)
+                }
+            }
+            harness.tick()
+            for recall in harness.pool.takeRecalls() {
+                for replica in held.indices {
+                    held[replica].removeAll { one in
+                        guard one.isMeant(by: recall) else { return false }
+                        recalled += 1
+                        one.release(.ignored, now: harness.now)
+                        return true
+                    }
+                }
+            }
+        }
+        #expect(most.reduce(0, +) <= 12 + 7)
+        #expect(most.allSatisfy { $0 >= 4 })
+        #expect(recalled >= 3, "one for each replica, once it was found full")
+        #expect(held.allSatisfy { $0.count == 4 })
+        #expect(harness.snapshot.replicas.allSatisfy { $0.slots == 4 })
+        for one in held.joined() { harness.keep(one) }
+        harness.settle()
+        #expect(harness.snapshot.inflight == 0)
+    }
+}
