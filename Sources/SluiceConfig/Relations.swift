@@ -106,15 +106,36 @@ struct Relations {
                 checkUnique(pool.name, "\(path).name", &poolNames, "is the name of another pool")
             }
             for (number, model) in pool.models.enumerated() {
-                checkUnique(
-                    model, "\(path).models[\(number)]", &models, "is already a model or alias")
+                checkModel(model, "\(path).models[\(number)]", pool, &models)
             }
             for (number, alias) in pool.aliases.enumerated() {
-                checkUnique(
-                    alias, "\(path).aliases[\(number)]", &models, "is already a model or alias")
+                checkModel(alias, "\(path).aliases[\(number)]", pool, &models)
             }
             checkReplicas(of: pool, path, &names, &urls)
         }
+    }
+
+    /// A model belongs to one pool, or is shared by pools that all have a weight.
+    private mutating func checkModel(
+        _ model: String, _ path: String, _ pool: PoolSettings, _ models: inout [String: String]
+    ) {
+        let sharers = settings.pools.filter {
+            $0.models.contains(model) || $0.aliases.contains(model)
+        }
+        let isOnce = (pool.models + pool.aliases).count { $0 == model } == 1
+        guard isOnce, sharers.count > 1, sharers.allSatisfy({ $0.weight != nil }) else {
+            checkUnique(
+                model, path, &models, "is already a model or alias",
+                sharers.count > 1
+                    ? "To share its requests among pools, give each of them a `weight`." : nil)
+            return
+        }
+        if sharers.allSatisfy({ $0.weight == 0 }), models[model] == nil {
+            report(
+                path, "\(quoted(model)) is shared by pools that all have the weight 0",
+                "Give at least one of them a weight above 0.")
+        }
+        models[model] = path
     }
 
     /// Whether `pools` is an empty list, not a list that was refused.

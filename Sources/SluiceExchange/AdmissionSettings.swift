@@ -17,6 +17,8 @@ package struct TenantSettings: Sendable, Equatable {
     package var defaultClass: String?
     /// The most urgent class its requests may have; nil: any.
     package var classMax: String?
+    /// What it may have in a minute.
+    package var quota = TenantQuota()
 
     package init(name: String) { self.name = name }
 }

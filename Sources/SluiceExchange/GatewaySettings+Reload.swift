@@ -23,12 +23,14 @@ extension GatewaySettings {
 }
 
 extension PoolSettings {
-    /// Takes over what can change while requests run; `retries` and `usage` cannot, as the workers
-    /// hold them.
+    /// Takes over what can change while requests run; `retries`, `usage`, `enginePriority`
+    /// and `orca` cannot, as the workers hold them.
     fileprivate mutating func adopt(_ new: PoolSettings) {
         var adopted = new
         adopted.retries = retries
         adopted.usage = usage
+        adopted.enginePriority = enginePriority
+        adopted.orca = orca
         self = adopted
     }
 }

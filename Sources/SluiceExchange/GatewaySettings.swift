@@ -104,6 +104,9 @@ package struct PoolSettings: Sendable, Equatable {
     package var models: [String] = []
     /// Further names for the model, rewritten nowhere: the replica must know them too (`--served-model-name`).
     package var aliases: [String] = []
+    /// Its part, beside other pools that have one, of the requests for models they all serve: 0 …
+    /// 1,000; nil: it shares none.
+    package var weight: Double?
     package var replicas: [ReplicaSettings] = []
     /// `http://name:port`: all addresses of the name are replicas.
     package var replicaDNS: String?
@@ -117,6 +120,10 @@ package struct PoolSettings: Sendable, Equatable {
     package var scrapeTimeout = Nanoseconds.seconds(5)
     package var retries = true
     package var usage = UsageMode.inject
+    /// Whether the engine queues by the body's `priority`, which is the request's class then.
+    package var enginePriority = false
+    /// Whether replicas are asked for their load with requests (ORCA), once a second at most.
+    package var orca = false
     /// Requests at one replica at most: 1 … 65,536.
     package var replicaInflightMax = 1_024
     /// Requests waiting in the gateway at most: 0 … 1,000,000.

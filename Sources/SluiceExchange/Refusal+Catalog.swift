@@ -173,6 +173,13 @@ extension Refusal {
         return refusal
     }
 
+    /// The tenant has had what it may have.
+    package static func quota(retryAfter: Nanoseconds) -> Refusal {
+        var refusal = Refusal(429, .quota, "The quota of this API key is used up; retry later.")
+        refusal.retryAfter = retryAfter
+        return refusal
+    }
+
     package static var poison: Refusal {
         var refusal = Refusal(
             502, .poison, "Two model servers died while they worked on this request.")

@@ -59,10 +59,12 @@ package enum RequestForwarding {
     ///     left, in its order.
     ///   - authorization: the replica's own; empty lets the client's through.
     ///   - bodyCount: bytes of the body; nil for a request without one.
+    ///   - asksForLoad: the replica is to report its load (ORCA).
     package static func appendHead(
         method: Method, kept: Span<UInt8>, targetCount: Int, authorizationCount: Int,
         fieldsCount: Int, authority: Span<UInt8>, authorization: Span<UInt8>,
-        requestID: Span<UInt8>, suffix: UInt64, bodyCount: Int?, into output: inout ByteBuffer
+        requestID: Span<UInt8>, suffix: UInt64, bodyCount: Int?, asksForLoad: Bool = false,
+        into output: inout ByteBuffer
     ) {
         output.append(method.name)
         output.append(" ")
@@ -85,6 +87,7 @@ package enum RequestForwarding {
         output.append("\r\n")
         let start = targetCount + authorizationCount
         output.append(kept, start..<start + fieldsCount)
+        if asksForLoad { output.append("endpoint-load-metrics-format: TEXT\r\n") }
         output.append("\r\n")
     }
 }

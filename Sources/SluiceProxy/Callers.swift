@@ -2,6 +2,7 @@ import SluiceBytes
 import SluiceExchange
 import SluiceReactor
 import SluiceTelemetry
+import SluiceTraffic
 
 /// Who is who: how workers find class and tenant of a request; immutable.
 ///
@@ -22,13 +23,20 @@ final class Callers: Sendable {
     let tellsTenants: Bool
     /// Which reading of the configuration this is: what was found by another one does not count.
     let generation: UInt32
+    /// What tenants may have in a minute; nil where none is bounded.
+    let quotas: TenantQuotas?
     /// By the index of ``TenantTable``; the first is anonymous.
     private let tenants: [Tenant]
     private let keys: [SHA256Digest: UInt16]
     private let names: [[UInt8]: UInt16]
 
-    /// - Parameter table: the numbers of the tenants of `settings`, given already.
-    init(_ settings: GatewaySettings, _ table: TenantTable, generation: UInt32) {
+    /// - Parameters:
+    ///   - table: the numbers of the tenants of `settings`, given already.
+    ///   - quotas: their accounts, which have adopted the settings.
+    init(
+        _ settings: GatewaySettings, _ table: TenantTable, quotas: TenantQuotas? = nil,
+        generation: UInt32
+    ) {
         let classes = settings.classes.map(\.name)
         func index(_ name: String?) -> UInt8? {
             name.flatMap { classes.firstIndex(of: $0) }.map { UInt8(truncatingIfNeeded: $0) }
@@ -53,6 +61,7 @@ final class Callers: Sendable {
         self.defaultClass = defaultClass
         self.generation = generation
         tellsTenants = !settings.tenants.isEmpty
+        self.quotas = settings.tenants.contains { $0.quota.isBounded } ? quotas : nil
         self.tenants = tenants
         self.keys = keys
         self.names = names

@@ -42,7 +42,8 @@ extension RouteMatch {
 
 /// Where a whole request goes.
 enum BodyVerdict {
-    case pool(Int, model: UInt16)
+    /// Where several pools have the model `split` says so, and the pool is the first of them.
+    case pool(Int, model: UInt16, adapter: UInt16 = 0, split: UInt16 = 0)
     indirect case refuse(Refusal)
 }
 
@@ -87,8 +88,8 @@ extension Exchange {
             let label = directory.value.soleModelLabel
             return pools == 1 ? .pool(0, model: label) : .refuse(.missingModel)
         }
-        if !isCut, let (pool, label) = directory.value.model(model) {
-            return .pool(pool, model: label)
+        if !isCut, let (pool, label, adapter, split) = directory.value.model(model) {
+            return .pool(pool, model: label, adapter: adapter, split: split)
         }
         if directory.value.isComplete {
             return .refuse(
@@ -111,6 +112,19 @@ extension Exchange {
                 stripsUsage = true
             }
         }
+    }
+
+    /// Writes the request's class into the body as the engine's `priority`, over the client's own.
+    @inline(never) mutating func setPriority(_ peek: inout RequestPeek) {
+        guard record.route.knowsPriority else { return }
+        let (start, end) = (bodyStart, request.count)
+        let edit = PriorityInjection.edit(
+            for: &peek, body: request.bytes.extracting(start..<end),
+            priority: Int(record.classIndex))
+        guard let edit else { return }
+        apply(edit)
+        peek.edited(
+            by: edit.text.utf8CodeUnitCount - edit.range.count, end: edit.range.upperBound)
     }
 
     /// Rewrites the body with one replacement.

@@ -32,12 +32,13 @@ extension Exchange {
     }
 
     /// The request has been judged and has its pool, where it waits from now on.
-    mutating func enter(pool: Int, model: UInt16) {
+    mutating func enter(pool: Int, model: UInt16, adapter: UInt16) {
         traffic = pool
         record.poolIndex = Int16(pool)
         record.modelIndex = model
         record.phase = .queued
         arrival.modelIndex = Int(model)
+        arrival.adapter = adapter
     }
 
     /// Fills in what the gate wants to know besides the body and the caller's deadline.

@@ -52,7 +52,13 @@ struct Exchange: ~Copyable {
     /// Bytes of the body written to the upstream in this attempt.
     var bodySent = 0
     var isRequestSent = false
+    /// This attempt asks the replica for its load.
+    var asksForLoad = false
     var arrival = Arrival()
+    /// Its tenant has a quota.
+    var isMetered = false
+    /// Tokens taken out of that; negative: nothing was.
+    var quotaTokens: Int32 = -1
     /// The client asked what becomes of its request (`x-sluice-explain: 1`).
     var isExplained = false
 
@@ -151,7 +157,8 @@ struct Exchange: ~Copyable {
             method: method, kept: request.bytes, targetCount: targetCount,
             authorizationCount: authorizationCount, fieldsCount: fieldsCount,
             authority: authority.span, authorization: key.span, requestID: record.requestID.bytes,
-            suffix: suffix, bodyCount: method == .post || hasBody ? bodyCount : nil, into: &output)
+            suffix: suffix, bodyCount: method == .post || hasBody ? bodyCount : nil,
+            asksForLoad: asksForLoad, into: &output)
     }
 
     /// Writes what is left of the request to its connection; false when that is broken.

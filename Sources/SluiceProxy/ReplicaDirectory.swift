@@ -50,6 +50,10 @@ struct ModelEntry: Sendable, Equatable {
     let pool: Int
     /// Index into the name tables.
     let label: UInt16
+    /// The number of a LoRA adapter; 0 for any other model.
+    let adapter: UInt16
+    /// Where several pools serve it, which and how: one more than the index of the split; else 0.
+    var split: UInt16 = 0
 }
 
 /// Replicas, models and names at one moment: a value that workers copy, so that no lookup locks.
@@ -62,12 +66,17 @@ struct ReplicaDirectory: Sendable {
     /// By the hash of the name, ascending; ``hashes`` holds the hashes.
     private(set) var models: [ModelEntry] = []
     private var hashes: [UInt64] = []
+    private var splits: [ModelSplit] = []
     var names = NameTables()
     /// By pool: the status of refusals where capacity is contended.
     private var overloadStatuses: [Int] = []
     /// By pool: the field that names a session, in lower case; empty where no class has an objective,
     /// since requests are not sent by what they have in common then.
     private var sessionHeaders: [[UInt8]] = []
+    /// By pool: its part of the requests for models that other pools have too; nil: it shares none.
+    private var weights: [Double?] = []
+    /// By pool: the field that names a session where a model is shared.
+    private var splitHeaders: [[UInt8]] = []
     /// Classes and tenants.
     var callers: Callers
     /// Every configured replica has told its models at least once: only then is a model "unknown".
@@ -86,6 +95,8 @@ struct ReplicaDirectory: Sendable {
     /// Takes over what pools say of admission.
     mutating func adopt(_ pools: [PoolSettings], _ classes: [ClassPolicy]) {
         overloadStatuses = pools.map(\.admission.overloadStatus)
+        weights = pools.map(\.weight)
+        splitHeaders = pools.map { Array($0.admission.sessionHeader.lowercased().utf8) }
         let hasObjective = classes.contains { $0.timeToFirstToken != nil }
         sessionHeaders = pools.map {
             hasObjective ? Array($0.admission.sessionHeader.lowercased().utf8) : []
@@ -132,12 +143,16 @@ struct ReplicaDirectory: Sendable {
         endpoints[pool][slot] = nil
     }
 
-    /// The pool that serves a model, and the model's label.
-    mutating func model(_ name: Span<UInt8>) -> (pool: Int, label: UInt16)? {
+    /// The entry of a model.
+    mutating func model(
+        _ name: Span<UInt8>
+    ) -> (pool: Int, label: UInt16, adapter: UInt16, split: UInt16)? {
         let index = place(of: Self.hash(name))
         guard index < models.count, models[index].name.count == name.count else { return nil }
         for i in 0..<name.count where models[index].name[i] != name[i] { return nil }
-        return (models[index].pool, models[index].label)
+        return (
+            models[index].pool, models[index].label, models[index].adapter, models[index].split
+        )
     }
 
     /// The label of requests that name no model, where there is one pool.
@@ -151,17 +166,40 @@ struct ReplicaDirectory: Sendable {
     mutating func removeModels() {
         models = []
         hashes = []
+        splits = []
     }
 
-    /// Adds a model; the first pool that names it keeps it.
-    mutating func add(model name: String, pool: Int, label: UInt16) {
+    /// Adds a model; the first pool that names it keeps it, or shares it where both have a weight.
+    mutating func add(model name: String, pool: Int, label: UInt16, adapter: UInt16 = 0) {
         let bytes = Array(name.utf8)
         let hash = Self.hash(bytes.span)
         let index = place(of: hash)
-        if index < hashes.count, hashes[index] == hash { return }
+        if index < hashes.count, hashes[index] == hash {
+            share(index, with: pool)
+            return
+        }
         hashes.insert(hash, at: index)
-        models.insert(ModelEntry(name: bytes, pool: pool, label: label), at: index)
+        let entry = ModelEntry(name: bytes, pool: pool, label: label, adapter: adapter)
+        models.insert(entry, at: index)
     }
+
+    /// Lets another pool have a part of a model's requests.
+    private mutating func share(_ index: Int, with pool: Int) {
+        let first = models[index].pool
+        guard first != pool, pool < weights.count, let own = weights[first],
+            let other = weights[pool]
+        else { return }
+        if models[index].split == 0 {
+            guard splits.count < Int(UInt16.max) else { return }
+            splits.append(
+                ModelSplit(pool: first, weight: own, sessionHeader: splitHeaders[first]))
+            models[index].split = UInt16(truncatingIfNeeded: splits.count)
+        }
+        splits[Int(models[index].split) - 1].add(pool: pool, weight: other)
+    }
+
+    /// How a model is shared; `number` is that of its entry, not 0.
+    func split(_ number: UInt16) -> ModelSplit { splits[Int(number) - 1] }
 
     /// Where a hash is, or would be put.
     private func place(of hash: UInt64) -> Int {

@@ -58,7 +58,7 @@ extension Worker {
     private func checkDeadlines(_ d: UInt32) {
         switch downstreams[d].stage {
         case .closed: return
-        case .receivingHead, .receivingBody, .lingering:
+        case .receivingHead, .receivingBody, .lingering, .discardingBody:
             if downstreams[d].deadline > now {
                 arm(d, at: downstreams[d].deadline)
             } else {
@@ -80,6 +80,7 @@ extension Worker {
         case .receivingHead:
             let e = openExchange(d, .unknown, .none)
             refuse(e, .requestTimeout("The request head did not arrive in time."))
+        case .discardingBody: closeGracefully(d)
         case .receivingBody:
             refuse(
                 downstreams[d].exchange,

@@ -108,6 +108,8 @@ extension Worker {
         exchanges[e].upstream = u
         upstreams[u].exchange = e
         self.pool.provide(&upstreams[u].output)
+        exchanges[e].asksForLoad =
+            asksForReports && settings.pools[pool].orca && asksForLoad(e, replica)
         exchanges[e].composeRequest(
             for: endpoint, suffix: suffix, into: &upstreams[u].output)
         if upstreams[u].stage == .connecting {

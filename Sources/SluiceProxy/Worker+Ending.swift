@@ -125,6 +125,7 @@ extension Worker {
         if !exchanges[e].isUpstreamDone { abandonUpstream(e, .ignored, waited: .refused) }
         exchanges[e].end(outcome, reason, at: now)
         exchanges[e].takeUsage(&readers[e])
+        if exchanges[e].quotaTokens >= 0 { settleQuota(e) }
         // One system call for each stream that has had content; other requests do without.
         if exchanges[e].record.firstContentWritten.isSet, let info = downstreams[d].transport.info()
         {

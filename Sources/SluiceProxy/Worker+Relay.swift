@@ -122,6 +122,7 @@ extension Worker {
         if status == 401, exchanges[e].isSentWithOurKey {
             shared.observeUnauthorized(exchanges[e].traffic, exchanges[e].lastReplica)
         }
+        if exchanges[e].asksForLoad { takeLoad(u, e) }
         let d = exchanges[e].downstream
         pool.provide(&downstreams[d].output)
         if isDraining { downstreams[d].closesAfterAnswer = true }

@@ -64,6 +64,9 @@ final class Worker {
     let shard: MetricShard
     /// The pools, and this worker's report of each.
     let pools: ObjectList<ReplicaPool>
+    /// Whether any pool's engines are told priorities, and asked for reports: one look where none are.
+    let tellsPriorities: Bool
+    let asksForReports: Bool
     let progress: ObjectList<ReplicaProgress>
     let log: AccessLogWriter
     let trace: ArrivalTraceWriter
@@ -121,6 +124,8 @@ final class Worker {
         random = Pinned(Xoshiro(seed: UInt64.random(in: .min ... .max)))
         shard = shared.shards[index]
         pools = ObjectList(shared.pools)
+        tellsPriorities = settings.pools.contains { $0.enginePriority }
+        asksForReports = settings.pools.contains { $0.orca }
         progress = ObjectList(shared.pools.map { $0.progress[index] })
         var limits = HeadLimits()
         limits.headBytesMax = settings.limits.headBytesMax

@@ -109,6 +109,10 @@ package enum ReplicaEvent: Sendable {
     case probe(ProbeOutcome)
     /// `/metrics` was read; call ``ReplicaPool/scrapeSent(_:)`` when the request leaves.
     case scrape(LoadScrape)
+    /// An answer's head told how many requests wait, and the KV cache's use, 0 … 1.
+    case report(waiting: Double, kvUsage: Double?)
+    /// `/v1/models` was read: the numbers of the LoRA adapters on it.
+    case adapters([UInt16])
     /// An operator's order.
     case cordon, uncordon
 }

@@ -41,7 +41,10 @@ extension PoolState {
         if arrival.deadline <= now { return .shed(Shed(.deadline)) }
         var request = routeRequest(arrival, excluding: retry ?? ReplicaIDs())
         if retry == nil { estimates.arrivals.record(2 * Int(request.classIndex), now: now) }
-        let isWaitingForReplica = !hasHope(request.excluding)
+        let isWaitingForReplica =
+            request.adapter == 0
+            ? !hasHope(request.excluding)
+            : !hasHope(adapter: request.adapter, request.excluding)
         if isWaitingForReplica, retry != nil || policy.noReplicaWait <= .zero {
             return .shed(Shed(.noReplica, retryAfter: Self.jittered(.seconds(5), dice)))
         }
@@ -50,10 +53,8 @@ extension PoolState {
             return .shed(refusal)
         }
         let classIndex = Int(request.classIndex)
-        // A retry has waited its turn; anyone else stays behind those who wait and are as urgent.
-        let mayGo =
-            retry != nil || queue.isEmpty
-            || queue.backlog(below: classIndex + 1) == 0 && !isHeldBack(classIndex)
+        // A retry has waited its turn.
+        let mayGo = retry != nil || mayPass(classIndex)
         if mayGo,
             let reservation = reserve(request, isRetry: retry != nil, now: now, dice: dice)
                 ?? (beginSlotTry(now: now)
@@ -87,12 +88,16 @@ extension PoolState {
         node.deadlineIsCallers = arrival.deadline < bound.deadline
         node.deadline = min(arrival.deadline, bound.deadline)
         node.isRetry = retry != nil
-        if request.hasAffinity, let home = Router.home(lanes, key: request.affinityKey) {
+        if request.hasHome, let home = Router.home(lanes, key: request.affinityKey),
+            request.adapter == 0 || entries[home].adapters.lists(request.adapter)
+        {
             node.request.home = id(home)
         }
         let ticket = queue.enqueue(node, now: now)
-        let wakes = evictionWakes
+        var wakes = evictionWakes
         evictionWakes = WakeSet()
+        // It stands behind all of its class; those before it may all wait for another replica.
+        if knowsAdapters { wakes.formUnion(pump(now: now).wakes) }
         return .wait(ticket, predicted: estimates.corrected(node.predicted), wakes)
     }
 
@@ -106,6 +111,13 @@ extension PoolState {
         let request = queue.nodes[Int(head)].request
         let rule = rule
         return lanes.contains { Router.takes($0, request, rule) }
+    }
+
+    /// Whether a request may go at once: it stays behind those who wait and are as urgent.
+    @inline(__always)
+    mutating func mayPass(_ classIndex: Int) -> Bool {
+        queue.isEmpty
+            || queue.backlog(below: classIndex + 1) == 0 && !isHeldBack(classIndex)
     }
 
     /// A request goes at once while less urgent ones wait: it has its part in the rate at which slots
@@ -135,11 +147,14 @@ extension PoolState {
         request.promptBytes = Int32(clamping: arrival.promptBytes)
         if policy.isActive, arrival.affinityKey != 0 {
             request.affinityKey = arrival.affinityKey
+            request.isKeyGuessed = arrival.isKeyGuessed
             request.sharedTokens = min(
                 estimates.tokens(arrival.sharedBytes, model: arrival.modelIndex),
                 request.promptTokens)
         }
         request.model = UInt16(clamping: arrival.modelIndex)
+        request.adapter = arrival.adapter
+        if arrival.adapter != 0 { knowsAdapters = true }
         request.isStream = arrival.isStream
         request.tag = arrival.tag
         request.isRepeated = arrival.isRepeated
@@ -149,7 +164,7 @@ extension PoolState {
     // MARK: Judgement
 
     /// How long a request may wait.
-    private struct Bound {
+    struct Bound {
         /// The objective, seconds; nil: none.
         var objective: Double?
         /// Time its prompt takes on an idle replica, seconds.
@@ -157,6 +172,13 @@ extension PoolState {
         /// When its wait ends.
         var deadline: Instant
         let received: Instant
+
+        /// Of a request whose wait is all that is asked about.
+        init(objective: Double) {
+            self.objective = objective
+            deadline = .never
+            received = .unset
+        }
 
         init(now: Instant, _ arrival: Arrival, queueWaitMax: Nanoseconds) {
             received = arrival.received.isSet ? min(arrival.received, now) : now
@@ -229,7 +251,7 @@ extension PoolState {
     /// their waits, the earliest first (T1b, 1, 2 and 4 slots per replica: goodput 88.5, 92.9 and
     /// 95.9 % of C with the very first alone, 89.4, 93.4 and 96.5 % so). One per replica is a point
     /// better there, but where slots are not known 0.5 % of those admitted are late (T1c).
-    private mutating func isNext(_ classIndex: Int, _ tenant: Int) -> Bool {
+    mutating func isNext(_ classIndex: Int, _ tenant: Int) -> Bool {
         queue.backlog(below: classIndex) == 0
             && queue.turns[classIndex].ahead(of: tenant) < nextMax
     }
@@ -290,7 +312,8 @@ extension PoolState {
         let cached = request.hasAffinity ? prefixes.known(request.affinityKey) : CachedPrefix()
         guard
             let pick = Router.pick(
-                lanes, request, rule, cached: cached, costs: &costs, dice: dice)
+                lanes, request, rule, cached: cached,
+                fits: request.adapter == 0 ? [] : adapterFits(request), costs: &costs, dice: dice)
         else { return nil }
         let reason: RoutingReason
         if isRetry {
@@ -354,6 +377,7 @@ extension PoolState {
         lanes[slot].pending += 1
         lanes[slot].pendingTokens += tokens
         lanes[slot].reserved += request.reserve
+        if request.adapter != 0 { entries[slot].adapters.sent(request.adapter) }
         flight.backlogTokens = lanes[slot].pendingTokens
         entries[slot].dispatched &+= 1
         inflight += 1

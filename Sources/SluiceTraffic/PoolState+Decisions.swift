@@ -77,7 +77,7 @@ extension PoolState {
 
     /// Remembers a refusal; where more replicas would have helped it is demand, and it is counted once
     /// however often its client asks.
-    private mutating func noteRefusal(
+    mutating func noteRefusal(
         _ request: RouteRequest, _ reason: ShedReason, isRetry: Bool, predicted: Double,
         waited: Double, now: Instant
     ) {
@@ -153,6 +153,7 @@ extension PoolState {
         let rule = rule
         let cached = request.hasAffinity ? prefixes.known(request.affinityKey) : CachedPrefix()
         let takenSlot = taken.flatMap { slot($0.replica) }
+        let fits = adapterFits(request)
         var result: [RouteCandidate] = []
         for slot in entries.indices where entries[slot].isUsed {
             if result.count >= Self.candidatesMax - 1, slot != takenSlot { continue }
@@ -166,7 +167,8 @@ extension PoolState {
                 lane.reserved = max(0, lane.reserved - flight.reserve)
                 held = flight.believedTokens
             }
-            var candidate = candidate(slot, lane, request, held, rule, now: now)
+            let fit = fits.isEmpty ? AdapterFit.running : fits[slot]
+            var candidate = candidate(slot, lane, request, held, rule, fit, now: now)
             if slot == takenSlot { candidate.obstacle = nil }
             result.append(candidate)
         }
@@ -175,13 +177,14 @@ extension PoolState {
 
     private mutating func candidate(
         _ slot: Int, _ lane: RouteLane, _ request: RouteRequest, _ held: Double,
-        _ rule: Router.Rule, now: Instant
+        _ rule: Router.Rule, _ fit: AdapterFit, now: Instant
     ) -> RouteCandidate {
         let tokens = max(1, request.promptTokens - held)
-        let predicted = Router.predictedTime(lane, request, tokens)
+        let predicted = Router.predictedTime(lane, request, tokens) + fit.delay
         let score =
             rule.isPredictive
-            ? (predicted + Router.crowding(lane, request)) * lane.inverseWeight : lane.score
+            ? (predicted + Router.crowding(lane, request)) * lane.inverseWeight
+            : lane.score + fit.load * lane.inverseWeight
         return RouteCandidate(
             name: entries[slot].descriptor.name, state: entries[slot].health.state,
             inflight: Int(lane.inflight),
@@ -189,7 +192,8 @@ extension PoolState {
             others: lane.foreign, signalAge: entries[slot].load.age(now: now), slots: lane.slots,
             promptTime: lane.promptTime, stepTime: lane.stepTime, cachedTokens: held,
             predictedTime: predicted, score: score,
-            obstacle: obstacle(slot, lane, request, tokens, rule))
+            obstacle: fit == .absent
+                ? .noAdapter : obstacle(slot, lane, request, tokens, rule))
     }
 
     private mutating func obstacle(

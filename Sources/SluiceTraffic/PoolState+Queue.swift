@@ -107,7 +107,9 @@ extension PoolState {
             }
             // One that may not go where there is room holds up nobody; nor does it for long hold
             // back that others pass it.
-            if node.request.excluding.isEmpty, isImpatient(node, now) { return .blocked }
+            if node.request.excluding.isEmpty, node.request.adapter == 0, isImpatient(node, now) {
+                return .blocked
+            }
             left -= 1
             cursor = node.next
         }
@@ -120,14 +122,14 @@ extension PoolState {
     private mutating func homebound(_ head: Int32, now: Instant) -> Int32? {
         guard head >= 0 else { return nil }
         let first = queue.nodes[Int(head)]
-        guard first.request.hasAffinity, !first.isRetry, first.deadline > now,
+        guard first.request.hasHome, !first.isRetry, first.deadline > now,
             !isImpatient(first, now), !isHomeOpen(first)
         else { return nil }
         var cursor = first.next
         var left = Self.lookAheadMax
         while cursor >= 0, left > 0 {
             let node = queue.nodes[Int(cursor)]
-            if node.request.hasAffinity, !node.isRetry, node.deadline > now, isHomeOpen(node) {
+            if node.request.hasHome, !node.isRetry, node.deadline > now, isHomeOpen(node) {
                 return cursor
             }
             if isImpatient(node, now) { return nil }

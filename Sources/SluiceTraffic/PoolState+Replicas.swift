@@ -90,6 +90,10 @@ extension PoolState {
         case .cordon: observe(slot, .cordon, now: now)
         case .uncordon: observe(slot, .uncordon, now: now)
         case .scrape(let scrape): take(scrape, slot, now: now)
+        case .report(let waiting, let kvUsage):
+            entries[slot].load.take(waiting: waiting, kvUsage: kvUsage, now: now)
+            refreshForeign(slot, now: now)
+        case .adapters(let numbers): entries[slot].adapters.list(numbers)
         }
         return pump(now: now)
     }
@@ -123,7 +127,23 @@ extension PoolState {
                 .gauges(running: scrape.running, waiting: scrape.waiting, kvUsage: usage),
                 now: now)
         }
+        if let running = scrape.runningAdapters {
+            entries[slot].adapters.scraped(running: running, limit: scrape.adaptersMax)
+        }
         if let sleeps = scrape.isSleeping { observe(slot, .sleeping(sleeps), now: now) }
+    }
+
+    /// Between two requests that ask a replica for a report of its load, which costs it some time.
+    private static let reportInterval = Nanoseconds.seconds(1)
+
+    /// Whether the replica may be asked for a report with a request that goes there now; it counts
+    /// as asked then.
+    mutating func mayAskForLoad(_ replica: ReplicaID, now: Instant) -> Bool {
+        guard let slot = slot(replica) else { return false }
+        let asked = entries[slot].loadAsked
+        if asked.isSet, now - asked < Self.reportInterval { return false }
+        entries[slot].loadAsked = now
+        return true
     }
 
     /// An event that came so soon after a page may be of a step that the page has counted.

@@ -23,6 +23,8 @@ struct PoolState: Sendable {
         /// Until when it is sent no more than so many, since others fill it.
         var crowdedUntil = Instant.unset
         var crowdedLimit = 0
+        /// When it was last asked for a report of its load.
+        var loadAsked = Instant.unset
         /// When the last tick saw an event of any of our streams there.
         var lastEvent = Instant.unset
         /// The heartbeat scraped last, when it last moved, and what had been served by then.
@@ -34,6 +36,7 @@ struct PoolState: Sendable {
         var failed: UInt64 = 0
         var serverErrors = ServerErrorShare()
         var estimates = ReplicaEstimates(slotsMax: nil)
+        var adapters = ReplicaAdapters()
         /// Tokens per second: smoothed over a few seconds, and the most of the last hours.
         var tokenRate = 0.0
         var tokenRateMax = 0.0
@@ -113,6 +116,8 @@ struct PoolState: Sendable {
     var budget = RetryBudget()
     /// What is refused as a query of death.
     var poison = PoisonMemory()
+    /// LoRA adapters have been asked for: who waits for one must not hold up others.
+    var knowsAdapters = false
     /// New arrivals are refused.
     var isDraining = false
     /// More than half of those that accept connections were taken out by us.

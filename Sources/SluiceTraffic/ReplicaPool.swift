@@ -68,6 +68,16 @@ package final class ReplicaPool: Sendable {
         return verdict(decision)
     }
 
+    /// Refuses a request of which only the head has come, where no body could let it in; nil: read on.
+    ///
+    /// - Parameter arrival: `promptBytes` and `bodyBytes` are the length of the body.
+    package func judgeHead(
+        _ arrival: Arrival, now: Instant, random: inout some RandomNumberGenerator
+    ) -> Shed? {
+        let dice = random.next()
+        return state.withLock { $0.judgeHead(arrival, now: now, dice: dice) }
+    }
+
     /// Admits a request that only this replica can answer, at once, or refuses it.
     ///
     /// - Returns: nil when the replica is gone: removed, and at the end of what it had.
@@ -168,6 +178,11 @@ package final class ReplicaPool: Sendable {
         }
     }
 
+    /// Whether the replica may be asked for a report of its load with this request: once a second.
+    package func mayAskForLoad(_ replica: ReplicaID, now: Instant) -> Bool {
+        state.withLock { $0.mayAskForLoad(replica, now: now) }
+    }
+
     /// Time passed: call every 100 to 250 ms from the control thread.
     package func tick(now: Instant) -> WakeSet {
         let progress = progress
@@ -183,6 +198,9 @@ package final class ReplicaPool: Sendable {
                 now: now, poolIsDown: state.up == 0, settings: state.settings)
         }
     }
+
+    /// Whether a replica serves now, or may soon.
+    package var hasReplica: Bool { state.withLock { $0.hopeful > 0 } }
 
     /// The replica's state; nil when it is gone: idle connections to it may be closed.
     package func replicaState(_ replica: ReplicaID) -> ReplicaState? {

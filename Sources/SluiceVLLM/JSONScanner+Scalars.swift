@@ -35,6 +35,17 @@ struct NumberReader: BitwiseCopyable, Sendable {
         return isNegative ? -magnitude : magnitude
     }
 
+    /// Bytes of the text of ``integer``.
+    var integerBytes: Int {
+        var count = isNegative ? 2 : 1
+        var rest = magnitude / 10
+        while rest > 0 {
+            count += 1
+            rest /= 10
+        }
+        return count
+    }
+
     /// Whether the number may end here.
     var isWhole: Bool {
         switch state {

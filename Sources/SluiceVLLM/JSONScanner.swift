@@ -123,6 +123,8 @@ package struct JSONScanner<let textMax: Int>: ~Copyable, Sendable {
 
     /// The last number's value where it is an integer of at most 18 digits.
     package var integer: Int? { number.integer }
+    /// Bytes of the text of ``integer``: the number ends where its token does.
+    package var integerBytes: Int { number.integerBytes }
     /// Whether the last number is an integer of more digits than ``integer`` holds.
     package var isIntegerTooLong: Bool { number.isInteger && number.isHuge }
 

@@ -43,6 +43,10 @@ enum Name {
     static var includeUsage: PackedText { PackedText(13, 0x5F6564756C636E69, 0x6567617375) }
     /// `type`
     static var type: PackedText { PackedText(4, 0x65707974) }
+    /// `role`
+    static var role: PackedText { PackedText(4, 0x656C6F72) }
+    /// `user`
+    static var user: PackedText { PackedText(4, 0x72657375) }
     /// `url`
     static var url: PackedText { PackedText(3, 0x6C7275) }
     /// `data`

@@ -8,13 +8,17 @@ package struct RequestFacts: Sendable {
     package internal(set) var isStream = false
     /// `n` and `best_of`, the larger.
     package internal(set) var sequences = 1
-    package internal(set) var priority: Int?
+    /// Where the value of `priority` stands in the body; empty where there is none.
+    package internal(set) var priority: Range<Int32> = 0..<0
     package internal(set) var stores = true
     /// FNV-1a of `prompt_cache_key`.
     package internal(set) var cacheKeyHash: UInt64?
     /// Where the id in `previous_response_id` stands in the body, as it is written; an id with
     /// escapes is none that a replica made.
     package internal(set) var previousResponse: Range<Int>?
+    /// Where the messages up to and with the first of role `user` stand in the body; empty where none
+    /// is, and in bodies that came whole and are shorter than ``RequestPeek/openingMin``.
+    package internal(set) var opening: Range<Int32> = 0..<0
     /// Bytes of text under `messages`, `prompt` and `input`, without base64 payloads.
     package internal(set) var promptBytes = 0
     /// Elements of token arrays.
@@ -44,12 +48,29 @@ package struct RequestFacts: Sendable {
     /// The text that began at `start` is longer by `count` bytes: it is all prompt, and what stands
     /// behind it has moved.
     @inline(__always) mutating func lengthen(by count: Int, at start: Int) {
+        promptBytes &+= count
+        move(by: count, at: start)
+    }
+
+    /// The same range, longer or further back.
+    private static func moved(
+        _ range: Range<Int32>, by count: Int, at start: Int
+    ) -> Range<Int32> {
+        let shift = Int32(truncatingIfNeeded: count)
+        let lower = range.lowerBound &+ (range.lowerBound < start ? 0 : shift)
+        // A replacement never shortens it below nothing.
+        return lower..<max(lower, range.upperBound &+ shift)
+    }
+
+    /// What stands in the body at `start` or behind it has moved by `count` bytes.
+    @inline(__always) mutating func move(by count: Int, at start: Int) {
         func moved(_ range: Range<Int>) -> Range<Int> {
             range.lowerBound < start
                 ? range : range.lowerBound &+ count..<range.upperBound &+ count
         }
-        promptBytes &+= count
         if let range = previousResponse { previousResponse = moved(range) }
+        if priority.upperBound > start { priority = Self.moved(priority, by: count, at: start) }
+        if opening.upperBound > start { opening = Self.moved(opening, by: count, at: start) }
         switch options {
         case .absent: break
         case .null(let range): options = .null(moved(range))
@@ -72,6 +93,8 @@ package struct RequestTemplate: ~Copyable, Sendable {
 
     private var around = TextTemplate<4_096>()
     private var bodyCount = 0
+    /// Whether the opening of the learned body was looked for.
+    private var knowsOpening = false
     private var facts = RequestFacts()
     private var model = InlineText<256>()
 
@@ -82,7 +105,9 @@ package struct RequestTemplate: ~Copyable, Sendable {
     @inline(__always) mutating func tell(
         of body: Span<UInt8>, _ facts: inout RequestFacts, model: inout InlineText<256>
     ) -> Bool {
-        guard around.matches(body) else { return false }
+        guard knowsOpening || body.count < RequestPeek.openingMin, around.matches(body) else {
+            return false
+        }
         model.removeAll()
         model.append(self.model.bytes)
         facts = self.facts
@@ -95,6 +120,7 @@ package struct RequestTemplate: ~Copyable, Sendable {
         _ body: Span<UInt8>, text: Range<Int>, _ facts: RequestFacts,
         model: inout InlineText<256>
     ) {
+        knowsOpening = body.count >= RequestPeek.openingMin
         around.learn(body, text: text)
         bodyCount = body.count
         self.facts = facts

@@ -6,6 +6,9 @@ import SluiceTelemetry
 /// What is judged here is what the replica reads: keys are unescaped before they are compared,
 /// a judged key that occurs twice or has another type than documented is refused.
 package struct RequestPeek: ~Copyable, Sendable {
+    /// Bytes of messages that are worth recognising: some 256 tokens.
+    package static let openingMin = 1_024
+
     private var model = InlineText<256>()
     /// The model asked for; empty where none is named. Lent: a copy is a quarter of a kilobyte.
     package var modelName: Span<UInt8> {
@@ -43,10 +46,15 @@ package struct RequestPeek: ~Copyable, Sendable {
     /// What the last key below `topKey` was.
     private var member = Member.other
     private var isRefused = false
+    /// The body may be long enough for an opening.
+    private var mayBeLong = true
+    /// Messages are read whose first user message is still to come, and whether it is this one.
+    private var awaitsUser = false
+    private var isUser = false
     private var route: Route
 
     private enum Watch: UInt8 { case nothing, options, text, tokens }
-    private enum Member: UInt8 { case other, type, media, includeUsage }
+    private enum Member: UInt8 { case other, type, media, role, includeUsage }
 
     package init(route: Route) {
         self.route = route
@@ -69,6 +77,9 @@ package struct RequestPeek: ~Copyable, Sendable {
         watch = .nothing
         member = .other
         isRefused = false
+        mayBeLong = true
+        awaitsUser = false
+        isUser = false
     }
 
     /// Takes the next bytes of the body; where they are all of it and nothing but its last text is
@@ -84,6 +95,7 @@ package struct RequestPeek: ~Copyable, Sendable {
             scanner.passOverText()
             return
         }
+        mayBeLong = bytes.count >= Self.openingMin
         feed(bytes)
         if scanner.isAtEnd, !isRefused, !lastText.isEmpty {
             template.learn(bytes, text: lastText, facts, model: &model)
@@ -117,6 +129,9 @@ package struct RequestPeek: ~Copyable, Sendable {
             refuse(.notAnObject)
         }
     }
+
+    /// The body has been edited: what stood at `end` or behind it stands `count` bytes further.
+    package mutating func edited(by count: Int, end: Int) { facts.move(by: count, at: end) }
 
     private mutating func refuse(_ error: PeekError) {
         self.error = error
@@ -187,7 +202,12 @@ package struct RequestPeek: ~Copyable, Sendable {
         case .streamOptions where token == .objectStart:
             facts.options = .object(afterBrace: end, isEmpty: true)
             watch = .options
-        case .messages where token == .arrayStart: watch = .text
+        case .messages where token == .arrayStart:
+            watch = .text
+            awaitsUser = mayBeLong
+            if mayBeLong {
+                facts.opening = Int32(truncatingIfNeeded: end)..<Int32(truncatingIfNeeded: end)
+            }
         case .prompt where token == .arrayStart, .input where token == .arrayStart:
             watch = .tokens
         case .model, .stream, .streamOptions, .maxTokens, .maxCompletionTokens, .maxOutputTokens,
@@ -213,6 +233,7 @@ package struct RequestPeek: ~Copyable, Sendable {
         if token == .null {
             if key == .model || key == .messages { refuse(.wrongType(key)) }
             if key == .streamOptions { facts.options = .null(end &- 4..<end) }
+            if key == .priority { facts.priority = site(of: 4, end) }
             return
         }
         switch key {
@@ -227,7 +248,7 @@ package struct RequestPeek: ~Copyable, Sendable {
         case .maxTokens where token == .number, .maxCompletionTokens where token == .number,
             .maxOutputTokens where token == .number, .n where token == .number,
             .bestOf where token == .number, .priority where token == .number:
-            takeNumber(key)
+            takeNumber(key, end: end)
         case .prompt where token == .string, .input where token == .string:
             takeText(end)
         case .previousResponseID where token == .string:
@@ -240,12 +261,18 @@ package struct RequestPeek: ~Copyable, Sendable {
         }
     }
 
-    private mutating func takeNumber(_ key: JudgedKey) {
+    /// The last `count` bytes before `end`; bodies are no longer than a gigabyte.
+    private func site(of count: Int, _ end: Int) -> Range<Int32> {
+        let end = Int32(truncatingIfNeeded: end)
+        return max(0, end &- Int32(truncatingIfNeeded: count))..<max(0, end)
+    }
+
+    private mutating func takeNumber(_ key: JudgedKey, end: Int) {
         guard let number = scanner.integer else {
             return refuse(scanner.isIntegerTooLong ? .outOfRange(key) : .wrongType(key))
         }
         switch key {
-        case .priority: facts.priority = number
+        case .priority: facts.priority = site(of: scanner.integerBytes, end)
         case .n, .bestOf:
             guard number >= 0, number <= 16_384 else { return refuse(.outOfRange(key)) }
             facts.sequences = max(facts.sequences, number)
@@ -277,11 +304,12 @@ package struct RequestPeek: ~Copyable, Sendable {
         case 4:
             if key == Name.type { member = .type }
             if key == Name.data { member = .media }
+            if awaitsUser, depth == 3, key == Name.role { member = .role }
         case 9: if key == Name.imageUrl || key == Name.fileData { member = .media }
         case 12: if key == Name.imageEmbeds { member = .media }
         default: break
         }
-        scanner.keepsStrings = member == .type
+        scanner.keepsStrings = member == .type || member == .role
     }
 
     /// A value inside `stream_options`; the client's own wish is what the replica would read.
@@ -305,12 +333,19 @@ package struct RequestPeek: ~Copyable, Sendable {
             switch member {
             case .type: if isMedia() { facts.mediaParts &+= 1 }
             case .media: break
+            case .role:
+                isUser = scanner.depth == 3 && scanner.key == Name.user
+                takeText(end)
             case .other, .includeUsage: takeText(end)
             }
             member = .other
             scanner.keepsStrings = false
         } else if token == .number, watch == .tokens, !scanner.isInObject {
             facts.promptTokens &+= 1
+        } else if isUser, token == .objectEnd, scanner.depth == 2 {
+            facts.opening = facts.opening.lowerBound..<Int32(truncatingIfNeeded: end)
+            awaitsUser = false
+            isUser = false
         }
     }
 

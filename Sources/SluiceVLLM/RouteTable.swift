@@ -129,4 +129,16 @@ extension Route {
 
     /// Whether `stream_options` is understood.
     package var knowsStreamOptions: Bool { self == .chatCompletions || self == .completions }
+
+    /// Whether a body's `priority` says in vLLM how urgent it is.
+    package var knowsPriority: Bool {
+        switch self {
+        case .chatCompletions, .completions, .responses, .embeddings, .rerank, .score, .pooling,
+            .classify:
+            true
+        case .responsesByID, .messages, .audioTranscriptions, .audioTranslations, .tokenize,
+            .detokenize, .models, .health, .admin, .unknown:
+            false
+        }
+    }
 }

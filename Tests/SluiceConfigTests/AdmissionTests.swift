@@ -21,8 +21,8 @@ import Testing
             default_class: slow
             tenants:
               - {name: search, weight: 4, key_sha256: [\(Self.hash("A")), \(Self.hash("b"))],
-                 default_class: fast}
-              - {name: anonymous, weight: 0.5, class_max: slow}
+                 default_class: fast, requests_per_minute: 60, tokens_per_minute: none}
+              - {name: anonymous, weight: 0.5, class_max: slow, tokens_per_minute: 5000}
             pools:
               - name: p
                 replicas: [http://h:1]
@@ -42,9 +42,11 @@ import Testing
         search.weight = 4
         search.keyHashes = [Self.hash("a"), Self.hash("b")]
         search.defaultClass = "fast"
+        search.quota.requestsPerMinute = 60
         var others = TenantSettings(name: "anonymous")
         others.weight = 0.5
         others.classMax = "slow"
+        others.quota.tokensPerMinute = 5_000
         var admission = PoolAdmissionSettings()
         admission.mode = .shadow
         admission.slotsMax = 64
@@ -150,6 +152,11 @@ import Testing
         ),
         ("tenants: [{name: a, weight: -1}]", "tenants[0].weight: `-1` is below the smallest"),
         ("tenants: [{name: a, weight: 101}]", "Allowed: 0.01 … 100."),
+        (
+            "tenants: [{name: a, requests_per_minute: 0}]",
+            "tenants[0].requests_per_minute: `0` is below the smallest"
+        ),
+        ("tenants: [{name: a, tokens_per_minute: 1.5}]", "`1.5` is not a whole number"),
         ("tenants: [{weight: 1}]", "tenants[0]: `name` is missing"),
         ("tenants: [{name: a}, {name: a}]", "tenants[1].name: `a` is the name of another tenant"),
         (

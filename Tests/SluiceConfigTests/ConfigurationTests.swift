@@ -220,6 +220,22 @@ import Testing
             "pools[1].aliases[0]: `m` is already a model or alias"
         ),
         (
+            "pools: [{name: a, models: [m], weight: 1, replicas: [http://h:1]}, {name: b, models: [m], replicas: [http://h:2]}]",
+            "To share its requests among pools, give each of them a `weight`."
+        ),
+        (
+            "pools: [{name: a, models: [m, m], weight: 1, replicas: [http://h:1]}, {name: b, models: [m], weight: 1, replicas: [http://h:2]}]",
+            "pools[0].models[1]: `m` is already a model or alias"
+        ),
+        (
+            "pools: [{name: a, models: [m], weight: 0, replicas: [http://h:1]}, {name: b, models: [m], weight: 0, replicas: [http://h:2]}]",
+            "pools[0].models[0]: `m` is shared by pools that all have the weight 0"
+        ),
+        (
+            "pools: [{name: a, weight: -1, replicas: [http://h:1]}]",
+            "pools[0].weight: `-1` is below the smallest allowed value"
+        ),
+        (
             "pools: [{name: a, models: ['x y'], replicas: [http://h:1]}]",
             "`x y` is not a model name"
         ),

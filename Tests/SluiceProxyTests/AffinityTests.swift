@@ -50,6 +50,27 @@ extension GatewayTests {
             #expect(counts.sorted() == [0, 0, 40])
         }
 
+        @Test func `a conversation without a name stays where its beginning is`() throws {
+            let text = String(repeating: "words of a long prompt ", count: 120)
+            let first = #"{"role":"user","content":"\#(text)"}"#
+            let counts = try served { index in
+                let turns = (0..<index % 10).map { #",{"role":"user","content":"turn \#($0)"}"# }
+                return chat(
+                    #"{"stream":\#(index.isMultiple(of: 2)),"model":"tiny","messages":["#
+                        + first + turns.joined() + "]}")
+            }
+            #expect(counts.sorted() == [0, 0, 40])
+        }
+
+        @Test func `conversations that begin otherwise spread over the replicas`() throws {
+            let counts = try served { index in
+                let text = "\(index) " + String(repeating: "words of a prompt ", count: 120)
+                return chat(
+                    #"{"model":"tiny","messages":[{"role":"user","content":"\#(text)"}]}"#)
+            }
+            #expect(counts.allSatisfy { $0 > 0 })
+        }
+
         @Test func `sessions spread over the replicas`() throws {
             let counts = try served { index in prompt(fields: "x-session-id: s-\(index)\r\n") }
             #expect(counts.allSatisfy { $0 > 0 })

@@ -27,7 +27,7 @@ extension GatewayTests {
         }
 
         // As `printf %s search-key | sha256sum` prints it.
-        private static let searchHash =
+        static let searchHash =
             "e323adf890c2014a6b37e641d5abd0b9a7903a3933e7872744a0811194381fc4"
         private static let batchHash =
             "9d8db2a67d146638c07fbb5652ad998062e2e2fa857eef026c40c444b07e3872"

@@ -13,6 +13,7 @@ import Testing
         ("max_completion_tokens", Name.maxCompletionTokens),
         ("previous_response_id", Name.previousResponseID), ("n", Name.n),
         ("include_usage", Name.includeUsage), ("type", Name.type), ("url", Name.url),
+        ("role", Name.role), ("user", Name.user),
         ("data", Name.data), ("image_url", Name.imageUrl), ("file_data", Name.fileData),
         ("image_embeds", Name.imageEmbeds), ("input_image", Name.inputImage),
         ("input_audio", Name.inputAudio), ("audio_url", Name.audioUrl),

@@ -53,7 +53,7 @@ private func seen(_ peek: inout RequestPeek, _ body: [UInt8]) -> Seen {
     seen.promptBytes = peek.facts.promptBytes
     seen.asksUsage = peek.facts.asksUsage
     seen.others = [
-        peek.facts.sequences, peek.facts.priority ?? .min, peek.facts.stores ? 1 : 0,
+        peek.facts.sequences, Int(peek.facts.priority.lowerBound), peek.facts.stores ? 1 : 0,
         Int(truncatingIfNeeded: peek.facts.cacheKeyHash ?? 0), peek.facts.promptTokens,
         peek.facts.mediaParts,
         peek.facts.isModelCut ? 1 : 0,

@@ -84,6 +84,12 @@ enum AdmissionKeys {
             optionalName(
                 "class_max", \.classMax,
                 "The most urgent class its requests may have; without it any."),
+            .optionalInteger(
+                "requests_per_minute", \.quota.requestsPerMinute, 1...1_000_000_000,
+                "Requests let in per minute, as many at once; beyond: 429 quota."),
+            .optionalInteger(
+                "tokens_per_minute", \.quota.tokensPerMinute, 1...1_000_000_000_000,
+                "Tokens of prompts and answers per minute, as many at once; beyond: 429 quota."),
         ]
     }
 

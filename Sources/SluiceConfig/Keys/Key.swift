@@ -98,6 +98,19 @@ extension Key {
         }
     }
 
+    /// An integer that may be missing: `none` is nil.
+    static func optionalInteger(
+        _ name: String, _ target: WritableKeyPath<Root, Int?>, _ range: ClosedRange<Int>,
+        _ summary: String
+    ) -> Key {
+        scalar(name, target, .integer(range, word: "none"), summary) {
+            text, _ throws(ValueProblem) in
+            text == "none" ? nil : try readInteger(text, range)
+        } show: {
+            $0.map { .integer($0) } ?? .text("none")
+        }
+    }
+
     static func size(
         _ name: String, _ target: WritableKeyPath<Root, Int>, _ range: ClosedRange<Int>,
         _ summary: String
@@ -132,14 +145,21 @@ extension Key {
         _ summary: String
     ) -> Key {
         scalar(name, target, .number(range), summary) { text, _ throws(ValueProblem) in
-            // What else Double reads (inf, nan, 1e9, 0x1p3) is no way to write a share or a weight.
-            guard text.utf8.allSatisfy({ (48...57).contains($0) || $0 == 46 || $0 == 45 }),
-                let value = Double(text)
-            else { throw ValueProblem("\(quoted(text)) is not a number") }
-            try checkRange(value, range, text)
-            return value
+            try readNumber(text, range)
         } show: {
             .number($0)
+        }
+    }
+
+    /// A number that may be missing.
+    static func optionalNumber(
+        _ name: String, _ target: WritableKeyPath<Root, Double?>, _ range: ClosedRange<Double>,
+        _ summary: String
+    ) -> Key {
+        scalar(name, target, .number(range), summary) { text, _ throws(ValueProblem) -> Double? in
+            try readNumber(text, range)
+        } show: {
+            $0.map { .number($0) }
         }
     }
 
@@ -243,6 +263,18 @@ private func readInteger(_ text: String, _ range: ClosedRange<Int>) throws(Value
     guard text.utf8.allSatisfy({ (48...57).contains($0) || $0 == 45 }), let value = Int(text) else {
         throw ValueProblem("\(quoted(text)) is not a whole number")
     }
+    try checkRange(value, range, text)
+    return value
+}
+
+/// Decimal numbers within a range.
+private func readNumber(
+    _ text: String, _ range: ClosedRange<Double>
+) throws(ValueProblem) -> Double {
+    // What else Double reads (inf, nan, 1e9, 0x1p3) is no way to write a share or a weight.
+    guard text.utf8.allSatisfy({ (48...57).contains($0) || $0 == 46 || $0 == 45 }),
+        let value = Double(text)
+    else { throw ValueProblem("\(quoted(text)) is not a number") }
     try checkRange(value, range, text)
     return value
 }

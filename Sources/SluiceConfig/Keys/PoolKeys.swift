@@ -28,6 +28,10 @@ enum PoolKeys {
                 "aliases", \.aliases, modelForm, max: SettingsKeys.modelsMax,
                 "Further names of the model. They are not rewritten: the replica must know them too (--served-model-name).",
                 parse: readModel, show: { .text($0) }),
+            .optionalNumber(
+                "weight", \.weight, 0...1_000,
+                "Part of the requests for models that other pools with a weight serve too; without it a model belongs to one pool."
+            ),
             replicas,
             .optionalText(
                 "replica_dns", \.replicaDNS, .text(HTTPURL.form, pattern: urlPattern),
@@ -60,6 +64,14 @@ enum PoolKeys {
             .choice(
                 "usage", \.usage,
                 "Token counts of streams: inject asks the replica and hides the extra event, observe reads what comes by itself, off reads nothing."
+            ),
+            .boolean(
+                "engine_priority", \.enginePriority,
+                "Whether the class is written into the body as `priority` (0 for the first class), for replicas with --scheduling-policy priority; a client's own value is overwritten."
+            ),
+            .boolean(
+                "orca", \.orca,
+                "Whether replicas are asked with requests for their load (endpoint-load-metrics), at most once a second each: fresher than /metrics, and not free for them."
             ),
             .integer(
                 "replica_inflight_max", \.replicaInflightMax, 1...65_536,

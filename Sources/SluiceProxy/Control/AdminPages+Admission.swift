@@ -95,7 +95,7 @@ extension AdminPages {
     ) throws(BadQuestion) -> String {
         var directory = control.shared.currentDirectory()
         var arrival = Arrival()
-        var place: (pool: Int, label: UInt16)?
+        var place: (pool: Int, label: UInt16, adapter: UInt16, split: UInt16)?
         if let name = request.parameter("model").map({ Self.decoded($0[...]) }) {
             place = directory.model(Array(name.utf8).span)
             guard place != nil else {
@@ -105,6 +105,7 @@ extension AdminPages {
             }
         }
         arrival.modelIndex = Int(place?.label ?? ModelTable.other)
+        arrival.adapter = place?.adapter ?? 0
         var traffic: ReplicaPool
         if let place, request.parameter("pool") == nil {
             traffic = control.shared.pools[place.pool]

@@ -32,6 +32,8 @@ final class ReplicaAgent {
     private(set) var isProbed = false
     /// The model list has been read, or the replica has none to give.
     private(set) var hasToldModels = false
+    /// Numbers of the LoRA adapters that the pool has been told of.
+    private var adapters: [UInt16] = []
     private var isEnded = false
     private var scrapeTimer: EndpointLoop.Timer?
     private var probeTimer: EndpointLoop.Timer?
@@ -67,6 +69,7 @@ final class ReplicaAgent {
     /// changed: its models stay known without a gap.
     func succeed(_ old: ReplicaAgent) {
         models = old.models
+        adapters = old.adapters
         hasToldModels = old.hasToldModels
         isProbed = old.isProbed
     }
@@ -216,17 +219,17 @@ final class ReplicaAgent {
             bad = metrics.badSamples + metrics.badLines
             self.metrics = metrics
             if let waiting = metrics.waiting, let running = metrics.running {
-                observe(
-                    .scrape(
-                        LoadScrape(
-                            waiting: waiting, running: running, kvUsage: metrics.kvUsage,
-                            cacheTokens: metrics.kvTokensMax,
-                            heartbeat: metrics.iterationTokensCount,
-                            isSleeping: metrics.isSleeping,
-                            timePerToken: metrics.interTokenLatency.flatMap { totals in
-                                totals.count > 0
-                                    ? .seconds(clamping: totals.sum / totals.count) : nil
-                            })))
+                var scrape = LoadScrape(
+                    waiting: waiting, running: running, kvUsage: metrics.kvUsage,
+                    cacheTokens: metrics.kvTokensMax, heartbeat: metrics.iterationTokensCount,
+                    isSleeping: metrics.isSleeping,
+                    timePerToken: metrics.interTokenLatency.flatMap { totals in
+                        totals.count > 0 ? .seconds(clamping: totals.sum / totals.count) : nil
+                    })
+                scrape.runningAdapters = metrics.runningAdapters?
+                    .map { registry.adapters.number(of: $0) }.filter { $0 != 0 }
+                scrape.adaptersMax = metrics.runningAdaptersMax
+                observe(.scrape(scrape))
             }
         }
         lastScrape = outcome.label.description
@@ -234,6 +237,13 @@ final class ReplicaAgent {
     }
 
     // MARK: Models
+
+    /// Tells the pool which adapters the replica lists, where that is news.
+    func list(adapters numbers: [UInt16]) {
+        guard numbers != adapters else { return }
+        adapters = numbers
+        observe(.adapters(numbers))
+    }
 
     private func askModels() {
         guard !isEnded, !isAskingModels else { return }

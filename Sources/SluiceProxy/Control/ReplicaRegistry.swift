@@ -29,9 +29,11 @@ final class ReplicaRegistry {
     /// Replicas that are not wanted any more and finish what they have.
     private var leaving: [(pool: Int, id: ReplicaID)] = []
     private var seenModels = SeenModels()
+    private(set) var adapters = AdapterNumbers()
     /// Numbers of the tenants; they stay from one configuration to the next.
     private(set) var tenants: TenantTable
     private var callers: Callers
+    private let quotas = TenantQuotas()
     /// Names whose first look-up has not come to an end.
     private var unanswered = Set<String>()
     private let lookup: NameLookup
@@ -58,7 +60,8 @@ final class ReplicaRegistry {
         contexts = ClientContexts()
         credentials = try Self.read(pools, &contexts)
         tenants = TenantTable(shared.settings.tenants)
-        callers = Callers(shared.settings, tenants, generation: 1)
+        quotas.adopt(tenants.quotas(shared.settings.tenants))
+        callers = Callers(shared.settings, tenants, quotas: quotas, generation: 1)
         names.pools = pools.map(\.name)
         names.classes = shared.settings.classes.map(\.name)
         nameTenants(shared.settings)
@@ -108,7 +111,8 @@ final class ReplicaRegistry {
         pools = new.pools
         classes = new.classes
         tenants.adopt(new.tenants)
-        callers = Callers(new, tenants, generation: callers.generation &+ 1)
+        quotas.adopt(tenants.quotas(new.tenants))
+        callers = Callers(new, tenants, quotas: quotas, generation: callers.generation &+ 1)
         nameTenants(new)
         internModels()
         for (pool, traffic) in zip(pools, shared.pools) {
@@ -381,10 +385,14 @@ final class ReplicaRegistry {
     private func publish(_ old: ReplicaDirectory) {
         var directory = old
         directory.removeModels()
+        directory.adopt(pools, classes)
+        tellAdapters()
         var lists: [[Model]] = []
         for (index, pool) in pools.enumerated() {
             for model in pool.models + pool.aliases {
-                directory.add(model: model, pool: index, label: names.models.intern(model))
+                directory.add(
+                    model: model, pool: index, label: names.models.intern(model),
+                    adapter: adapters.number(of: model))
             }
         }
         for agent in agents {
@@ -392,25 +400,37 @@ final class ReplicaRegistry {
             lists.append(models)
             for model in models {
                 let label = names.models.intern(model.parent ?? model.id)
-                directory.add(model: model.id, pool: agent.pool, label: label)
+                directory.add(
+                    model: model.id, pool: agent.pool, label: label,
+                    adapter: adapters.number(of: model.id))
                 seenModels.tell(model.id, pool: agent.pool, label: label, now: loop.now)
             }
         }
         seenModels.expire(now: loop.now)
         for (model, place) in seenModels.places {
-            directory.add(model: model, pool: place.pool, label: place.label)
+            directory.add(
+                model: model, pool: place.pool, label: place.label,
+                adapter: adapters.number(of: model))
         }
         directory.isComplete =
             !agents.isEmpty && agents.allSatisfy(\.hasToldModels)
             && agents.contains { $0.models != nil }
         directory.modelsPage = modelsPage(lists)
         directory.callers = callers
-        directory.adopt(pools, classes)
         let inUse = directory.endpoints.joined().compactMap { $0?.recordIndex }
         replicaNames.note(inUse: Set(inUse), now: loop.now)
         names.replicas = replicaNames.names
         directory.names = names
         shared.publish(directory)
+    }
+
+    /// Numbers the adapters of all replicas, and tells the pools who lists which.
+    private func tellAdapters() {
+        for agent in agents {
+            guard let models = agent.models else { continue }
+            let listed = models.filter { $0.parent != nil }.map { adapters.intern($0.id) }
+            agent.list(adapters: listed.filter { $0 != 0 })
+        }
     }
 
     /// The union of all pools' models, and configured names that no replica has told.

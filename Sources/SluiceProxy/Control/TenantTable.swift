@@ -27,6 +27,15 @@ struct TenantTable: Sendable {
     /// The number of a tenant; 0, anonymous, for one that is not in the table.
     func index(of name: String) -> Int { indexes[name] ?? 0 }
 
+    /// The quotas of these tenants, by number.
+    func quotas(_ settings: [TenantSettings]) -> [TenantQuota] {
+        var quotas = [TenantQuota](repeating: TenantQuota(), count: policies.count)
+        for tenant in settings {
+            if let index = indexes[tenant.name] { quotas[index] = tenant.quota }
+        }
+        return quotas
+    }
+
     /// A new number, or the highest whose tenant is gone: the lowest have labels of their own.
     private mutating func free(_ wanted: Set<String>) -> Int? {
         if policies.count < AdmissionPolicy.tenantsMax {

@@ -45,6 +45,8 @@ struct HeadFacts {
     var callerLimit = Nanoseconds.zero
     /// The client asked what becomes of its request.
     var isExplained = false
+    /// Tenants have quotas: it counts against them.
+    var isMetered = false
     var priorityClass: UInt8 = 0
     var tenant: UInt16 = 0
     /// The tenant as records name it; negative where none are told apart.
@@ -55,6 +57,7 @@ extension Exchange {
     mutating func take(_ facts: HeadFacts) {
         callerLimit = facts.callerLimit
         isExplained = facts.isExplained
+        isMetered = facts.isMetered
         arrival.classIndex = Int(facts.priorityClass)
         arrival.tenantIndex = Int(facts.tenant)
         record.classIndex = facts.priorityClass

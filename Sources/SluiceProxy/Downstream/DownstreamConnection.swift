@@ -22,11 +22,13 @@ struct DownstreamConnection: ~Copyable {
         /// The answer is sent and our side shut down; what still comes is discarded for a while, so
         /// that no reset overtakes the answer.
         case lingering
+        /// The answer is sent and the rest of its request's body, discarded, is still coming.
+        case discardingBody
         /// Closed; the slot is freed at the end of the turn.
         case closed
     }
 
-    /// Bytes discarded while lingering at most, and for how long.
+    /// Bytes discarded after an answer at most, and for how long.
     static let lingerBytesMax = 262_144
     static let lingerMax = Nanoseconds.seconds(2)
     /// Rest between two requests once the listeners are closed: a round trip, and time to think.
@@ -47,7 +49,7 @@ struct DownstreamConnection: ~Copyable {
     var timer = TimerWheel.none
     /// When `timer` fires; at or before every deadline in force.
     var timerAt = Instant.never
-    /// Deadline of `receivingHead`, `receivingBody`, `lingering`.
+    /// Deadline of `receivingHead`, `receivingBody`, `lingering`, `discardingBody`.
     var deadline = Instant.never
     /// First byte of the head that is being received.
     var headStarted = Instant.unset
@@ -66,6 +68,8 @@ struct DownstreamConnection: ~Copyable {
     /// TLS: the handshake is not finished.
     var isHandshaking = false
     var lingeredBytes = 0
+    /// Bytes still to come of the body of a request that was answered without it.
+    var bodyLeft = 0
     /// Whose key the last request had; empty where no tenants are told apart.
     var lastKey = LastKey()
 

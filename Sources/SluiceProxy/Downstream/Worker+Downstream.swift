@@ -49,6 +49,11 @@ extension Worker {
                     setDeadline(d, now + settings.timeouts.bodyIdle)
                 }
                 takeBody(d)
+            case .discardingBody:
+                if downstreams[d].input.isEmpty {
+                    guard read(d) else { return }
+                }
+                dropBody(d)
             case .lingering:
                 guard read(d) else { return }
                 let count = downstreams[d].input.count
@@ -153,13 +158,22 @@ extension Worker {
             closeGracefully(d)
             return
         }
+        if downstreams[d].bodyLeft > 0 {
+            discardBody(d)
+        } else {
+            awaitRequest(d)
+        }
+        if downstreams[d].isReadable || !downstreams[d].input.isEmpty {
+            ready.append(downstreams.token(.downstream, d))
+        }
+    }
+
+    /// The next head may come.
+    @inline(__always) func awaitRequest(_ d: UInt32) {
         downstreams[d].stage = .receivingHead
         downstreams[d].headStarted = .unset
         downstreams[d].parser.reset()
         rest(downstream: d)
-        if downstreams[d].isReadable || !downstreams[d].input.isEmpty {
-            ready.append(downstreams.token(.downstream, d))
-        }
     }
 
     /// Gives a connection the time in which its next request may begin.

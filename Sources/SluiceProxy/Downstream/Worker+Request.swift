@@ -32,6 +32,13 @@ extension Worker {
                 let refusal = Refusal.bodyTooLarge(bytesMax: settings.limits.bodyBytesMax)
                 return refuse(e, refusal, head: headCount)
             }
+            // One that fits a block is read before anybody could say so.
+            if count > BufferPool.blockBytes || requestHead.value.expectsContinue,
+                count > downstreams[d].input.count - headCount,
+                refuseByHead(e, d, body: count, head: headCount)
+            {
+                return
+            }
             guard reserve(e, bytes: count) else {
                 return refuse(e, .gatewayMemory, head: headCount)
             }
@@ -103,6 +110,7 @@ extension Worker {
         case .known(let priorityClass, let tenant):
             facts.priorityClass = priorityClass
             facts.tenant = tenant
+            facts.isMetered = callers.quotas != nil
             if callers.tellsTenants { facts.tenantLabel = Int16(truncatingIfNeeded: tenant) }
             return nil
         case .unknownClass(let name):
@@ -175,13 +183,18 @@ extension Worker {
         case .refuse(let refusal):
             refuse(e, refusal)
             return
-        case .pool(let index, let model):
-            exchanges[e].enter(pool: index, model: model)
+        case .pool(let first, let model, let adapter, let split):
+            let index = split == 0 ? first : choosePool(e, split)
+            exchanges[e].enter(pool: index, model: model, adapter: adapter)
             if route != .responsesByID {
-                exchanges[e].askForUsage(&readers[e].peek, settings.pools[index].usage)
+                // Before the body is edited: what it begins with is found by its place.
                 if let header = directory.value.sessionHeader(pool: index) {
                     exchanges[e].findAffinity(&readers[e].peek, header: header)
                 }
+                if tellsPriorities, settings.pools[index].enginePriority {
+                    exchanges[e].setPriority(&readers[e].peek)
+                }
+                exchanges[e].askForUsage(&readers[e].peek, settings.pools[index].usage)
             }
             if route == .responses { exchanges[e].owner = previousOwner(e, pool: index) }
         }
@@ -195,6 +208,10 @@ extension Worker {
             exchanges[e].callerDeadline = now + exchanges[e].callerLimit
             exchanges[e].arrival.deadline = exchanges[e].callerDeadline
             arm(d, at: exchanges[e].callerDeadline)
+        }
+        if exchanges[e].isMetered, let wait = withdrawQuota(e) {
+            refuse(e, .quota(retryAfter: wait))
+            return
         }
         if isPoison(e) {
             refuse(e, .poison)

@@ -32,6 +32,11 @@ import SluiceTime
     @usableFromInline package var tag: UInt64
     /// The client has asked before (`x-stainless-retry-count`): counted once as demand.
     @usableFromInline package var isRepeated: Bool
+    /// ``affinityKey`` is what the prompt begins with rather than a name that the client gave: it says
+    /// where the beginning may be cached, and nothing where it has not been.
+    @usableFromInline package var isKeyGuessed: Bool
+    /// The gateway's number of the LoRA adapter that is asked for; 0: none.
+    @usableFromInline package var adapter: UInt16
 
     @inlinable package init(
         promptBytes: Int = 0, promptTokens: Int = 0, outputTokensMax: Int = 0, sequences: Int = 1,
@@ -55,5 +60,7 @@ import SluiceTime
         self.sharedBytes = sharedBytes
         tag = 0
         isRepeated = false
+        isKeyGuessed = false
+        adapter = 0
     }
 }

@@ -16,6 +16,10 @@ package struct LoadScrape: Sendable {
     package var isSleeping: Bool?
     /// Time per output token over the last interval.
     package var timePerToken: Nanoseconds?
+    /// Numbers of the LoRA adapters that run; nil where the page does not say.
+    package var runningAdapters: [UInt16]?
+    /// How many may run at once (`--max-loras`).
+    package var adaptersMax: Int?
 
     package init(
         waiting: Double, running: Double, kvUsage: Double? = nil, cacheTokens: Double? = nil,

@@ -27,6 +27,8 @@ package struct ReplicaLoad: Sendable {
     package private(set) var timePerToken = Nanoseconds.zero
     /// When the last usable scrape was read; unset before the first.
     package private(set) var scrapedAt = Instant.unset
+    /// When the replica last told ``waiting`` by itself, with an answer.
+    private var reportedAt = Instant.unset
     private var samples = InlineArray<3, Double>(repeating: 0)
     private var sampleCount = 0
     private var nextSample = 0
@@ -48,6 +50,15 @@ package struct ReplicaLoad: Sendable {
         sampleCount = min(sampleCount + 1, 3)
     }
 
+    /// Takes in what the replica told with an answer; what runs there it did not say, so that others'
+    /// load stays as scraped.
+    package mutating func take(waiting: Double, kvUsage: Double?, now: Instant) {
+        guard waiting.isFinite, waiting >= 0 else { return }
+        self.waiting = waiting
+        if let kvUsage, kvUsage.isFinite { self.kvUsage = min(max(kvUsage, 0), 1) }
+        reportedAt = now
+    }
+
     /// Age of the last scrape; nil before the first.
     package func age(now: Instant) -> Nanoseconds? {
         scrapedAt.isSet ? now - scrapedAt : nil
@@ -60,10 +71,10 @@ package struct ReplicaLoad: Sendable {
         return overdue > .zero ? median * Self.fade(overdue) : median
     }
 
-    /// Requests waiting inside the engine; none when the scrape is stale.
+    /// Requests waiting inside the engine; none when neither scrape nor report is fresh.
     package func queueDepth(now: Instant, interval: Nanoseconds) -> Double {
-        guard let age = age(now: now), age <= Self.staleAfter(interval),
-            waiting > Self.waitingIgnored
+        let told = max(scrapedAt, reportedAt)
+        guard told.isSet, now - told <= Self.staleAfter(interval), waiting > Self.waitingIgnored
         else { return 0 }
         return waiting
     }

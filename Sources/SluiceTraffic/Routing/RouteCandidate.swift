@@ -16,6 +16,8 @@ package struct RouteCandidate: Sendable {
         case promptBacklog
         /// Its KV cache is spoken for.
         case cacheFull
+        /// It does not list the LoRA adapter.
+        case noAdapter
 
         /// As `/decisions` spells it.
         package var label: StaticString {
@@ -26,6 +28,7 @@ package struct RouteCandidate: Sendable {
             case .classShare: "class_share"
             case .promptBacklog: "prompt_backlog"
             case .cacheFull: "cache_full"
+            case .noAdapter: "no_adapter"
             }
         }
     }

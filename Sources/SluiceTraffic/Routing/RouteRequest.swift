@@ -21,13 +21,19 @@ struct RouteRequest: Sendable {
     var promptBytes: Int32 = 0
     var model: UInt16 = 0
     var tenant: UInt16 = 0
+    /// See ``Arrival/adapter``.
+    var adapter: UInt16 = 0
     var classIndex: UInt8 = 0
     var isStream = true
     /// The client has been refused before and asks again: it is no further demand.
     var isRepeated = false
+    /// See ``Arrival/isKeyGuessed``.
+    var isKeyGuessed = false
     /// See ``Arrival/tag``.
     var tag: UInt64 = 0
 
     /// Whether it is worth sending where others of its key were sent.
     var hasAffinity: Bool { affinityKey != 0 && sharedTokens >= PrefixBeliefs.tokensMin }
+    /// Whether it has a replica of its own, which those of its key go to from the first on.
+    var hasHome: Bool { hasAffinity && !isKeyGuessed }
 }

@@ -40,10 +40,11 @@ enum Router {
     ///
     /// - Parameters:
     ///   - cached: where the prompt's beginning is believed to be.
+    ///   - fits: how each lane's replica stands to the request's adapter; empty: all alike.
     ///   - costs: scratch, as long as `lanes`.
     static func pick(
         _ lanes: [RouteLane], _ request: RouteRequest, _ rule: Rule, cached: CachedPrefix,
-        costs: inout [Double], dice: UInt64
+        fits: [AdapterFit] = [], costs: inout [Double], dice: UInt64
     ) -> Pick? {
         var random = SplitMix64(state: dice)
         var best = 0.0
@@ -51,16 +52,21 @@ enum Router {
         var pick: Pick?
         var ties: UInt64 = 0
         var choices = 0
-        let hasAffinity = rule.isPredictive && request.hasAffinity
+        let hasHome = rule.isPredictive && request.hasHome
+        let hasAdapter = !fits.isEmpty
         for index in lanes.indices {
-            if hasAffinity { costs[index] = .infinity }
+            if hasHome { costs[index] = .infinity }
             let lane = lanes[index]
             guard lane.inflight < lane.limit else { continue }
             if !request.excluding.isEmpty {
                 let id = ReplicaID(slot: UInt32(index), generation: lane.generation)
                 if request.excluding.contains(id) { continue }
             }
-            let load = lane.score
+            var load = lane.score
+            if hasAdapter {
+                if fits[index] == .absent { continue }
+                if !rule.isPredictive { load += fits[index].load * lane.inverseWeight }
+            }
             var candidate = Pick(slot: index, choices: 0)
             var cost = load
             if rule.isPredictive {
@@ -69,8 +75,9 @@ enum Router {
                 let tokens = max(1, request.promptTokens - candidate.cached)
                 guard hasRoom(lane, request, tokens, rule) else { continue }
                 candidate.predicted = predictedTime(lane, request, tokens)
+                if hasAdapter { candidate.predicted += fits[index].delay }
                 cost = (candidate.predicted + crowding(lane, request)) * lane.inverseWeight
-                if hasAffinity { costs[index] = cost }
+                if hasHome { costs[index] = cost }
             }
             choices += 1
             var isBetter = pick == nil || cost < best
@@ -92,8 +99,8 @@ enum Router {
             bestLoad = load
             ties = 1
         }
-        if hasAffinity, pick != nil,
-            let home = crowdedHome(lanes, request, rule, cached, best)
+        if hasHome, pick != nil,
+            let home = (hasAdapter ? nil : crowdedHome(lanes, request, rule, cached, best))
                 ?? home(lanes, request, costs, best, rule)
         {
             let held = cached.tokens(at: home, generation: lanes[home].generation)

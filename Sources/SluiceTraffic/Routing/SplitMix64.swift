@@ -1,9 +1,13 @@
 /// A small generator for tie breaks; seeded from outside. Source: Steele, Lea, Flood, OOPSLA 2014.
-struct SplitMix64: RandomNumberGenerator, Sendable {
+package struct SplitMix64: RandomNumberGenerator, Sendable {
     /// Any value is a seed.
-    var state: UInt64
+    package var state: UInt64
 
-    mutating func next() -> UInt64 {
+    /// Begins with this seed.
+    package init(state: UInt64) { self.state = state }
+
+    /// The next of the sequence.
+    package mutating func next() -> UInt64 {
         state &+= 0x9E37_79B9_7F4A_7C15
         var z = state
         z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9

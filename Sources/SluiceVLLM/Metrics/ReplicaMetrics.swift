@@ -7,6 +7,9 @@ package struct ReplicaMetrics: Equatable, Sendable {
     /// The largest value believed, 2^53: no count or sum of vLLM comes near it.
     package static let magnitudeMax = 9_007_199_254_740_992.0
 
+    /// Adapters read of a page at most.
+    package static let adaptersMax = 256
+
     /// Requests waiting for capacity, summed over engines, without the deferred ones.
     package var waiting: Double?
     /// Requests that wait for something else than capacity (LoRA, KV transfer); from about 0.20.
@@ -35,6 +38,11 @@ package struct ReplicaMetrics: Equatable, Sendable {
     package var requestGenerationTokens: HistogramTotals?
     /// Latency between tokens; the sum is in seconds.
     package var interTokenLatency: HistogramTotals?
+
+    /// LoRA adapters with requests in the running batch, at most ``adaptersMax``; nil without LoRA.
+    package var runningAdapters: [String]?
+    /// Adapters that may run at once (`--max-loras`).
+    package var runningAdaptersMax: Int?
 
     /// Signals without a value here: not on the page, or with a series that cannot be believed.
     package var missing = SignalSet()

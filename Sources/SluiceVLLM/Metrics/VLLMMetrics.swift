@@ -39,8 +39,10 @@ package struct VLLMMetrics: ~Copyable {
 
 /// The sums of one page.
 private struct Page {
-    private var tallies = InlineArray<17, SeriesTally>(repeating: SeriesTally())
+    private var tallies = InlineArray<18, SeriesTally>(repeating: SeriesTally())
     private var badSamples = 0
+    /// The newest word on LoRA adapters, and when it was said (Unix seconds).
+    private var adapters: (running: [String], limit: Int?, at: Double)?
 
     /// Adds a sample to its series.
     mutating func take(_ sample: borrowing PrometheusSample) {
@@ -58,6 +60,7 @@ private struct Page {
             let isBad = sample.value.isNaN || sample.value < 0
             add(isAwake && !isBad ? 0 : sample.value, series, rank, isMaximum: true)
         case .kvTokens: takeGeometry(sample, rank)
+        case .adapters: takeAdapters(sample)
         case .waiting, .deferred, .running, .iterationCount, .prefixQueries, .prefixHits,
             .promptTokens, .generationTokens, .preemptions, .requestTokensSum,
             .requestTokensCount, .itlSum, .itlCount:
@@ -85,6 +88,27 @@ private struct Page {
         add(size >= 0 && blocks >= 0 ? size * blocks : -1, .kvTokens, rank)
     }
 
+    /// The figures are labels, the value is the time: of all label sets that linger the newest counts.
+    private mutating func takeAdapters(_ sample: borrowing PrometheusSample) {
+        guard sample.value.isFinite, sample.value > 0,
+            let text = sample.label("running_lora_adapters")
+        else {
+            badSamples &+= 1
+            return
+        }
+        guard sample.value >= adapters?.at ?? 0 else { return }
+        var running: [String] = []
+        var start = text.lowerBound
+        while start < text.upperBound, running.count < ReplicaMetrics.adaptersMax {
+            let end = sample.line.firstIndex(of: 0x2C, from: start, to: text.upperBound)
+            let name = sample.line.text(in: start..<end)
+            if !name.isEmpty { running.append(name) }
+            start = end + 1
+        }
+        let limit = sample.number("max_lora").flatMap { $0 >= 1 && $0 <= 1e6 ? Int($0) : nil }
+        adapters = (running, limit, sample.value)
+    }
+
     /// What the sums come to.
     func metrics(badLines: Int) -> ReplicaMetrics {
         var metrics = ReplicaMetrics()
@@ -104,6 +128,8 @@ private struct Page {
         metrics.kvTokensMax = value(.kvTokens).flatMap { $0 > 0 ? $0 : nil }
         metrics.requestGenerationTokens = totals(.requestTokensSum, .requestTokensCount)
         metrics.interTokenLatency = totals(.itlSum, .itlCount)
+        metrics.runningAdapters = adapters?.running
+        metrics.runningAdaptersMax = adapters?.limit
         for signal in Signal.allCases where !Self.has(signal, metrics) {
             metrics.missing.insert(signal)
         }

@@ -4,7 +4,7 @@ import SluiceBytes
 enum VLLMSeries: UInt8, CaseIterable {
     case waiting, waitingByReason, deferred, running, kvUsage, iterationCount, prefixQueries
     case prefixHits, promptTokens, generationTokens, preemptions, sleeping, kvTokens
-    case requestTokensSum, requestTokensCount, itlSum, itlCount
+    case requestTokensSum, requestTokensCount, itlSum, itlCount, adapters
 
     /// How a sample names its series: smaller is better, and only the best kind on a page counts.
     ///
@@ -37,7 +37,9 @@ enum VLLMSeries: UInt8, CaseIterable {
         func named(_ text: StaticString) -> Bool { line.equals(text, in: rest) }
         switch rest.count {
         case 17: return named("cache_config_info") ? (.kvTokens, false) : nil
-        case 18: return named("engine_sleep_state") ? (.sleeping, false) : nil
+        case 18:
+            if named("lora_requests_info") { return (.adapters, false) }
+            return named("engine_sleep_state") ? (.sleeping, false) : nil
         case 19:
             if named("kv_cache_usage_perc") { return (.kvUsage, false) }
             return named("prompt_tokens_total") ? (.promptTokens, false) : nil

@@ -4,6 +4,35 @@ import Testing
 @testable import SluiceTraffic
 
 @Suite struct ReplicaLoadTests {
+    @Test func `a report says anew how many wait, for as long as a scrape would`() {
+        let start = Instant(nanoseconds: 1_000_000_000_000)
+        var load = ReplicaLoad()
+        load.take(waiting: 9, kvUsage: 0.4, now: start)
+        #expect(load.queueDepth(now: start, interval: .seconds(1)) == 9)
+        #expect(load.kvUsage == 0.4 && load.age(now: start) == nil)
+        #expect(load.queueDepth(now: start + .seconds(4), interval: .seconds(1)) == 0)
+        load.take(LoadScrape(waiting: 3, running: 8), inflight: 2, now: start + .seconds(4))
+        #expect(load.queueDepth(now: start + .seconds(4), interval: .seconds(1)) == 3)
+        load.take(waiting: 5, kvUsage: nil, now: start + .seconds(8))
+        #expect(load.queueDepth(now: start + .seconds(8), interval: .seconds(1)) == 5)
+        #expect(load.others(now: start + .seconds(4), interval: .seconds(1)) == 9)
+        load.take(waiting: .nan, kvUsage: 0.1, now: start + .seconds(8))
+        #expect(load.waiting == 5 && load.kvUsage == 0.4)
+    }
+
+    @Test func `a replica is asked for a report once a second`() {
+        let harness = PoolHarness(replicas: 2)
+        #expect(harness.pool.mayAskForLoad(harness.ids[0], now: harness.now))
+        #expect(!harness.pool.mayAskForLoad(harness.ids[0], now: harness.now))
+        #expect(harness.pool.mayAskForLoad(harness.ids[1], now: harness.now))
+        harness.advance(.milliseconds(999))
+        #expect(!harness.pool.mayAskForLoad(harness.ids[0], now: harness.now))
+        harness.advance(.milliseconds(1))
+        #expect(harness.pool.mayAskForLoad(harness.ids[0], now: harness.now))
+        let gone = ReplicaID(slot: 0, generation: .max)
+        #expect(!harness.pool.mayAskForLoad(gone, now: harness.now))
+    }
+
     private let start = Instant(nanoseconds: 1_000_000_000)
     private let interval = Nanoseconds.seconds(1)
 

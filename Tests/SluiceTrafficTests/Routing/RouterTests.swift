@@ -185,6 +185,15 @@ import Testing
         lanes[home].stepTime = 1
         #expect(pick(lanes, request, predictive)?.slot != home)
         lanes[home].stepTime = lanes[(home + 1) % 4].stepTime
+        // A key that is only guessed names no home: where nothing is believed to be cached, the best.
+        var guessed = request
+        guessed.isKeyGuessed = true
+        lanes[home].inflight = 2
+        #expect(pick(lanes, guessed, predictive)?.isHome == false)
+        #expect(pick(lanes, guessed, predictive)?.slot != home)
+        var cached = CachedPrefix()
+        cached.add(ReplicaID(slot: UInt32(home), generation: 0), tokens: 1_500)
+        #expect(pick(lanes, guessed, predictive, cached: cached)?.slot == home)
         // Too little is shared: the best replica, not the home.
         lanes[home].inflight = 2
         let short = RouteRequest(promptTokens: 2_000, affinityKey: 77, sharedTokens: 100)

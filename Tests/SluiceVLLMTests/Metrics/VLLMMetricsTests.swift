@@ -50,6 +50,39 @@ import Testing
         }
     }
 
+    @Test func `of the label sets of LoRA adapters that linger the newest counts`() {
+        let page = """
+            vllm:lora_requests_info{max_lora="4",running_lora_adapters="old",waiting_lora_adapters=""} 1.7e+09
+            vllm:lora_requests_info{max_lora="2",running_lora_adapters="sql,chat",waiting_lora_adapters="x"} 1.7e+09
+            vllm:lora_requests_info{max_lora="4",running_lora_adapters="older",waiting_lora_adapters=""} 1.6e+09
+            """
+        let metrics = Self.read(page)
+        #expect(metrics.runningAdapters == ["sql", "chat"] && metrics.runningAdaptersMax == 2)
+        for size in [1, 7, 60] { #expect(Self.read(Array(page.utf8), cutEvery: size) == metrics) }
+    }
+
+    @Test(arguments: [
+        (#"running_lora_adapters="",max_lora="1"} 1.7e9"#, [String]?.some([]), 0),
+        (#"running_lora_adapters="a",max_lora="x"} 1.7e9"#, ["a"], 0),
+        (#"running_lora_adapters=",,a,"} 1.7e9"#, ["a"], 0),
+        (#"max_lora="1"} 1.7e9"#, nil, 1),
+        (#"running_lora_adapters="a"} NaN"#, nil, 1),
+        (#"running_lora_adapters="a"} 0"#, nil, 1),
+    ])
+    func `a page says which adapters run, or nothing`(
+        rest: String, running: [String]?, bad: Int
+    ) {
+        let metrics = Self.read("vllm:lora_requests_info{\(rest)\n")
+        #expect(metrics.runningAdapters == running && metrics.badSamples == bad)
+    }
+
+    @Test func `adapters read of a page are bounded`() {
+        let names = (0..<1_000).map { "adapter-\($0)" }.joined(separator: ",")
+        let metrics = Self.read(
+            "vllm:lora_requests_info{running_lora_adapters=\"\(names)\"} 1.7e9\n")
+        #expect(metrics.runningAdapters?.count == ReplicaMetrics.adaptersMax)
+    }
+
     @Test func `one cut at any byte changes nothing`() {
         let page = Array(
             """
