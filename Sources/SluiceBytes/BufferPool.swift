@@ -7,7 +7,7 @@ import Synchronization
 // control thread, hence relaxed atomics with a single writer.
 
 /// Recycles fixed blocks of memory for the buffers of one worker.
-@safe package final class BufferPool: Sendable {
+@usableFromInline @safe package final class BufferPool: Sendable {
     /// Bytes of one block: one read, one small request with its body, one response head.
     package static let blockBytes = 16_384
 
@@ -40,33 +40,48 @@ import Synchronization
     }
 
     /// Gives `buffer` a block if it has no storage.
-    @inline(__always) package func provide(_ buffer: inout ByteBuffer) {
-        if !buffer.hasStorage { buffer = acquire() }
+    @inlinable @inline(__always) package func provide(_ buffer: inout ByteBuffer) {
+        if !buffer.hasStorage { putBlock(into: &buffer) }
+    }
+
+    @usableFromInline func putBlock(into buffer: inout ByteBuffer) {
+        unsafe buffer.putStorage(takeBlock(), capacity: Self.blockBytes)
     }
 
     /// An empty buffer with one block of room.
     package func acquire() -> ByteBuffer {
+        var buffer = ByteBuffer()
+        provide(&buffer)
+        return buffer
+    }
+
+    private func takeBlock() -> UnsafeMutablePointer<UInt8> {
         blocksOutCount.store(
             blocksOutCount.load(ordering: .relaxed) &+ 1, ordering: .relaxed)
-        if let block = unsafe free {
-            // Safety: a kept block's first word was written by `release` and nothing else since.
-            unsafe free = unsafe block.load(as: UnsafeMutableRawPointer?.self)
-            blocksKeptCount.store(
-                blocksKeptCount.load(ordering: .relaxed) &- 1, ordering: .relaxed)
-            return unsafe ByteBuffer(
-                block: block.assumingMemoryBound(to: UInt8.self), capacity: Self.blockBytes)
+        guard let block = unsafe free else { return unsafe Self.makeBlock() }
+        // Safety: a kept block's first word was written by `release` and nothing else since.
+        unsafe free = unsafe block.load(as: UnsafeMutableRawPointer?.self)
+        blocksKeptCount.store(
+            blocksKeptCount.load(ordering: .relaxed) &- 1, ordering: .relaxed)
+        return unsafe block.assumingMemoryBound(to: UInt8.self)
+    }
+
+    @inline(never)
+    private static func makeBlock() -> UnsafeMutablePointer<UInt8> {
+        guard let block = unsafe malloc(blockBytes) else {
+            fatalError("out of memory: a buffer of \(blockBytes) bytes")
         }
-        guard let block = unsafe malloc(Self.blockBytes) else {
-            fatalError("out of memory: a buffer of \(Self.blockBytes) bytes")
-        }
-        return unsafe ByteBuffer(
-            block: block.assumingMemoryBound(to: UInt8.self), capacity: Self.blockBytes)
+        return unsafe block.assumingMemoryBound(to: UInt8.self)
     }
 
     /// Takes the buffer's storage back and leaves it empty, whatever it still held.
     ///
     /// Storage that has grown past a block goes back to the system.
-    package func release(_ buffer: inout ByteBuffer) {
+    @inlinable @inline(__always) package func release(_ buffer: inout ByteBuffer) {
+        if buffer.hasStorage { takeStorage(of: &buffer) }
+    }
+
+    @usableFromInline func takeStorage(of buffer: inout ByteBuffer) {
         let (base, capacity) = unsafe buffer.takeStorage()
         guard let base = unsafe base else { return }
         blocksOutCount.store(

@@ -33,24 +33,18 @@
         reserve(minimumCapacity)
     }
 
-    /// A buffer that owns a block of a pool.
-    init(block: UnsafeMutablePointer<UInt8>, capacity: Int) {
-        unsafe base = unsafe block
-        self.capacity = capacity
-        lower = 0
-        upper = 0
-    }
-
     deinit { unsafe free(base) }
 
+    // Offsets are added and subtracted unchecked: 0 <= lower <= upper <= capacity always holds.
+
     /// Unread bytes.
-    @inlinable package var count: Int { upper - lower }
+    @inlinable package var count: Int { upper &- lower }
     /// Whether nothing is left to read.
     @inlinable package var isEmpty: Bool { lower == upper }
     /// Whether memory is held.
     @inlinable package var hasStorage: Bool { unsafe base != nil }
     /// Bytes that can be appended without growing.
-    @inlinable package var room: Int { capacity - upper }
+    @inlinable package var room: Int { capacity &- upper }
 
     /// The unread bytes.
     @inlinable package var bytes: Span<UInt8> {
@@ -59,7 +53,7 @@
             // the span's lifetime is tied to this borrow of the buffer.
             let span = unsafe Span(
                 _unsafeElements: UnsafeBufferPointer(
-                    start: base.map { unsafe UnsafePointer($0 + lower) }, count: upper - lower))
+                    start: base.map { unsafe UnsafePointer($0 + lower) }, count: upper &- lower))
             return unsafe _overrideLifetime(span, borrowing: self)
         }
     }
@@ -71,8 +65,8 @@
 
     /// Drops `n` bytes at the front; `0 <= n <= count`.
     @inlinable package mutating func consume(_ n: Int) {
-        precondition(n >= 0 && n <= upper - lower)
-        lower += n
+        precondition(n >= 0 && n <= upper &- lower)
+        lower &+= n
         if lower == upper {
             lower = 0
             upper = 0
@@ -81,8 +75,8 @@
 
     /// Keeps the first `n` unread bytes and drops the rest; `0 <= n <= count`.
     @inlinable package mutating func truncate(to n: Int) {
-        precondition(n >= 0 && n <= upper - lower)
-        upper = lower + n
+        precondition(n >= 0 && n <= upper &- lower)
+        upper = lower &+ n
     }
 
     /// Drops all bytes and keeps the memory.
@@ -95,7 +89,7 @@
     ///
     /// Grows outside the pool; a caller with a bound checks it first.
     @inlinable package mutating func reserve(_ n: Int) {
-        if capacity - upper < n { makeRoom(n) }
+        if capacity &- upper < n { makeRoom(n) }
     }
 
     @inline(never) @usableFromInline mutating func makeRoom(_ n: Int) {
@@ -129,45 +123,67 @@
         reserve(1)
         // Safety: `reserve` left at least one byte of room at `upper`.
         unsafe base.unsafelyUnwrapped[upper] = byte
-        upper += 1
+        upper &+= 1
     }
 
     /// Appends the lowest `count` bytes of a word, the lowest first; `0 <= count <= 8`.
     @inlinable @inline(__always) package mutating func append(packed word: UInt64, count: Int) {
-        precondition(count >= 0 && count <= 8)
         reserve(8)
-        // Safety: `reserve` left eight bytes of room; those past `count` stay unwritten room.
+        store(packed: word, count: count)
+    }
+
+    /// Does what ``append(packed:count:)`` does where there is room for eight bytes.
+    @inlinable @inline(__always) mutating func store(packed word: UInt64, count: Int) {
+        precondition(count >= 0 && count <= 8)
+        assert(room >= 8)
+        // Safety: the caller has reserved eight bytes; those past `count` stay unwritten room.
         unsafe UnsafeMutableRawPointer(base.unsafelyUnwrapped + upper)
             .storeBytes(of: word.littleEndian, as: UInt64.self)
-        upper += count
+        upper &+= count
     }
 
     /// Appends a copy of `bytes`.
     @inlinable package mutating func append(_ bytes: Span<UInt8>) {
         let n = bytes.count
+        guard UInt(bitPattern: n &- 1) < UInt(Self.shortMax), n <= room else {
+            return appendLong(bytes)
+        }
+        let end = unsafe base.unsafelyUnwrapped + upper
+        // Safety: there are n bytes of room at `end`; a span never aliases memory we may write.
+        unsafe bytes.withUnsafeBufferPointer { source in
+            unsafe Self.copyShort(n, from: source.baseAddress.unsafelyUnwrapped, to: end)
+        }
+        upper &+= n
+    }
+
+    /// What is longer, or needs more memory, or is nothing at all; by itself, so that a short text
+    /// takes no call.
+    @inline(never) @usableFromInline mutating func appendLong(_ bytes: Span<UInt8>) {
+        let n = bytes.count
         if n == 0 { return }
         reserve(n)
         let end = unsafe base.unsafelyUnwrapped + upper
-        // Safety: `reserve` left n bytes at `end`; a span never aliases memory we may write.
+        // Safety: as in `append`.
         unsafe bytes.withUnsafeBufferPointer { source in
-            unsafe Self.copy(n, from: source.baseAddress.unsafelyUnwrapped, to: end)
+            _ = unsafe memcpy(end, source.baseAddress.unsafelyUnwrapped, n)
         }
-        upper += n
+        upper &+= n
     }
 
-    /// Copies `n` bytes, at least one, between pieces of memory that do not overlap.
+    /// Bytes that are moved as words and not by memcpy(3), at most.
+    @inlinable static var shortMax: Int { 64 }
+
+    /// Copies `n` bytes, 1 … ``shortMax``, between pieces of memory that do not overlap.
     ///
     /// Most texts here are a few words long; they are moved as words that may overlap, at a third of
     /// the instructions of a call of memcpy(3) (measured).
-    @inlinable static func copy(
+    @inlinable @inline(__always) static func copyShort(
         _ n: Int, from source: UnsafePointer<UInt8>, to target: UnsafeMutablePointer<UInt8>
     ) {
         // Safety: in every branch both words lie within the `n` bytes of their piece.
         let from = unsafe UnsafeRawPointer(source)
         let to = UnsafeMutableRawPointer(target)
-        if n > 64 {
-            _ = unsafe memcpy(to, from, n)
-        } else if n > 32 {
+        if n > 32 {
             // Both ends; the middle may be copied twice.
             unsafe move(SIMD4<UInt64>.self, from, to, 0, n &- 32)
         } else if n >= 16 {
@@ -205,7 +221,7 @@
         reserve(n)
         // Safety: `reserve` left n bytes; a StaticString's code units are immortal.
         unsafe memcpy(base.unsafelyUnwrapped + upper, literal.utf8Start, n)
-        upper += n
+        upper &+= n
     }
 
     /// Appends a string's UTF-8; for cold paths.
@@ -273,6 +289,14 @@
         precondition(written >= 0 && written <= capacity - upper)
         upper += written
         return written
+    }
+
+    /// Takes over a block of a pool; the buffer has no storage so far.
+    @inline(__always)
+    mutating func putStorage(_ block: UnsafeMutablePointer<UInt8>, capacity: Int) {
+        assert(!hasStorage)
+        unsafe base = unsafe block
+        self.capacity = capacity
     }
 
     /// Gives the storage to the caller, leaving the buffer empty.

@@ -24,6 +24,11 @@
         return (tens | (pairs &- tens &* 10) << 8) | 0x3030_3030
     }
 
+    /// Zeros that the digits of ``fourDigits(_:)`` begin with, 3 at most.
+    @inlinable package static func leadingZeros(ofFour digits: UInt64) -> Int {
+        ((digits ^ 0x3030_3030) | 1 << 27).trailingZeroBitCount >> 3
+    }
+
     /// Zeros that the digits of ``eightDigits(_:)`` begin with, 7 at most: a zero has one digit.
     @inlinable package static func leadingZeros(_ digits: UInt64) -> Int {
         // Bit 59 stands for the last digit, which is never left out.
@@ -32,23 +37,35 @@
 }
 
 extension ByteBuffer {
-    /// Appends a number in decimal digits.
-    @inlinable package mutating func appendDecimal(_ number: Int) {
-        let magnitude = UInt64(number.magnitude)
-        if number < 0 { append(0x2D) }
-        appendDecimal(magnitude)
+    /// Appends a literal and a number in decimal digits, as one piece.
+    @inlinable @inline(__always) package mutating func append(
+        _ literal: StaticString, decimal number: Int
+    ) {
+        append(literal)
+        appendDecimal(number)
     }
 
-    @inlinable mutating func appendDecimal(_ number: UInt64) {
-        if number < 10_000 {
-            let digits = DecimalText.fourDigits(number)
-            let zeros = ((digits ^ 0x3030_3030) | 1 << 27).trailingZeroBitCount >> 3
-            return append(packed: digits &>> UInt64(8 &* zeros), count: 4 &- zeros)
-        }
+    /// Appends a number in decimal digits.
+    @inlinable package mutating func appendDecimal(_ number: Int) {
+        guard UInt(bitPattern: number) < 10_000 else { return appendLongDecimal(number) }
+        // First of all, so that nothing has to outlive the call that it seldom is.
+        reserve(8)
+        let digits = DecimalText.fourDigits(UInt64(truncatingIfNeeded: number))
+        let zeros = DecimalText.leadingZeros(ofFour: digits)
+        store(packed: digits &>> UInt64(8 &* zeros), count: 4 &- zeros)
+    }
+
+    @inline(never) @usableFromInline mutating func appendLongDecimal(_ number: Int) {
+        if number < 0 { append(0x2D) }
+        appendMagnitude(UInt64(number.magnitude))
+    }
+
+    /// Also of numbers below 10,000: what is left of a longer one.
+    private mutating func appendMagnitude(_ number: UInt64) {
         guard number < DecimalText.wordBound else {
             // What is left first, which has none of the last eight digits.
             let rest = number / DecimalText.wordBound
-            appendDecimal(rest)
+            appendMagnitude(rest)
             let digits = DecimalText.eightDigits(number &- rest &* DecimalText.wordBound)
             return append(packed: digits, count: 8)
         }
@@ -59,13 +76,16 @@ extension ByteBuffer {
 
     /// Appends so many thousandths as a number with three digits after the point.
     @inlinable package mutating func appendThousandths(_ number: UInt64) {
-        if number < 10_000 {
-            let digits = DecimalText.fourDigits(number)
-            return append(packed: digits & 0xFF | 0x2E00 | (digits & ~0xFF) << 8, count: 5)
-        }
+        guard number < 10_000 else { return appendLongThousandths(number) }
+        reserve(8)
+        let digits = DecimalText.fourDigits(number)
+        store(packed: digits & 0xFF | 0x2E00 | (digits & ~0xFF) << 8, count: 5)
+    }
+
+    @inline(never) @usableFromInline mutating func appendLongThousandths(_ number: UInt64) {
         guard number < DecimalText.wordBound else {
             let whole = number / 1_000
-            appendDecimal(whole)
+            appendMagnitude(whole)
             let part = DecimalText.eightDigits(number &- whole &* 1_000)
             return append(packed: part >> 32 & ~0xFF | 0x2E, count: 4)
         }

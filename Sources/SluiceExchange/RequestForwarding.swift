@@ -160,15 +160,10 @@ package enum ResponseForwarding {
         .contentLength, .xRequestID, .via, .sluice, .xSluiceClass, .xSluiceExplain,
         .endpointLoadMetrics)
 
-    /// Writes the client's head of a replica's answer.
-    ///
-    /// - Parameter explanation: for a client that asked for one.
-    /// - Returns: how the body that follows is framed.
-    package static func appendHead(
-        of head: inout ResponseHead, _ bytes: Span<UInt8>, requestID: Span<UInt8>,
-        isHead: Bool, isHTTP11: Bool, explanation: Explanation?, closes: inout Bool,
-        into output: inout ByteBuffer
-    ) -> AnswerFraming {
+    /// Writes the client's head of a replica's answer as far as the request's id.
+    static func appendUpToID(
+        of head: inout ResponseHead, _ bytes: Span<UInt8>, into output: inout ByteBuffer
+    ) {
         output.append("HTTP/1.1 ")
         output.appendDecimal(head.status)
         output.append(" ")
@@ -183,7 +178,16 @@ package enum ResponseForwarding {
             output.append("cache-control: no-cache\r\nx-accel-buffering: no\r\n")
         }
         output.append("x-request-id: ")
-        output.append(requestID)
+    }
+
+    /// Writes what follows the request's id.
+    ///
+    /// - Parameter explanation: for a client that asked for one.
+    /// - Returns: how the body that follows is framed.
+    static func appendAfterID(
+        of head: inout ResponseHead, _ bytes: Span<UInt8>, isHead: Bool, isHTTP11: Bool,
+        explanation: Explanation?, closes: inout Bool, into output: inout ByteBuffer
+    ) -> AnswerFraming {
         output.append("\r\nvia: 1.1 sluice\r\n")
         explanation?.append(to: &output)
         let framing = frame(&head, bytes, isHead: isHead, isHTTP11: isHTTP11, into: &output)

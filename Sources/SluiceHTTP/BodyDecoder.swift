@@ -23,7 +23,7 @@ package enum BodyStep: Equatable, Sendable {
     package static let extensionBytesFree = 256
 
     /// What the next byte belongs to.
-    private enum Phase: UInt8 {
+    @usableFromInline enum Phase: UInt8, Sendable {
         case length, untilClose, ended, failed
         // Chunked.
         case size, sizeLineFeed, data, dataReturn, dataLineFeed
@@ -32,19 +32,25 @@ package enum BodyStep: Equatable, Sendable {
         case trailerStart, trailerName, trailerValue, trailerLineFeed, lastLineFeed
     }
 
-    private var phase: Phase
-    private var failure = BodyError.badChunkSize
+    @usableFromInline var phase: Phase
+    @usableFromInline var failure: BodyError
     /// Hexadecimal digits of the chunk size seen so far.
-    private var sizeDigits: UInt8 = 0
+    @usableFromInline var sizeDigits: UInt8
     /// `length`, `data`: bytes still to come. `size` and its line: the size so far.
-    private var remaining = 0
+    @usableFromInline var remaining: Int
     /// Bytes of chunk data so far: what extensions are measured against.
-    private var dataBytes = 0
-    private var extensionBytes = 0
-    private var trailerBytes = 0
+    @usableFromInline var dataBytes: Int
+    @usableFromInline var extensionBytes: Int
+    @usableFromInline var trailerBytes: Int
 
     /// A decoder at the first byte after the head.
-    package init(framing: BodyFraming) {
+    @inlinable package init(framing: BodyFraming) {
+        failure = .badChunkSize
+        sizeDigits = 0
+        remaining = 0
+        dataBytes = 0
+        extensionBytes = 0
+        trailerBytes = 0
         switch framing {
         case .none: phase = .ended
         case .length(let count):
@@ -56,12 +62,12 @@ package enum BodyStep: Equatable, Sendable {
     }
 
     /// Whether the body has come to its end.
-    package var isComplete: Bool { phase == .ended }
+    @inlinable package var isComplete: Bool { phase == .ended }
     /// Whether the end of the connection is this body's proper end.
     package var endsWithConnection: Bool { phase == .untilClose || phase == .ended }
 
     /// Whether a chunk begins with the next byte.
-    package var isBetweenChunks: Bool { phase == .size && sizeDigits == 0 }
+    @inlinable package var isBetweenChunks: Bool { phase == .size && sizeDigits == 0 }
 
     /// The data of a chunk that is there as a whole at `offset`, where one begins: a size line without
     /// extensions, the data, CR LF. Nil for any other; the decoder stays where it is.

@@ -1,5 +1,5 @@
 /// Why a body cannot be read.
-package enum BodyError: UInt8, Error, CaseIterable, Sendable {
+@usableFromInline package enum BodyError: UInt8, Error, CaseIterable, Sendable {
     case badChunkSize, chunkSizeTooLarge, badChunkExtension, extensionsTooLarge
     case badChunkEnd, bareLineFeed, badTrailer, trailerTooLarge
 

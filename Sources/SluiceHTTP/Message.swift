@@ -1,10 +1,10 @@
 /// The versions spoken here.
-package enum HTTPVersion: UInt8, Sendable {
+@usableFromInline package enum HTTPVersion: UInt8, Sendable {
     case http10, http11
 }
 
 /// Request methods. A token that is none of the known ones is `other`.
-package enum Method: UInt8, CaseIterable, Sendable {
+@usableFromInline package enum Method: UInt8, CaseIterable, Sendable {
     case get, head, post, put, delete, patch, options, connect, trace, other
 
     /// The method as it is sent; empty for `other`.
@@ -25,7 +25,7 @@ package enum Method: UInt8, CaseIterable, Sendable {
 }
 
 /// How the end of a body is known. Source: RFC 9112 §6.
-package enum BodyFraming: Equatable, Sendable {
+@usableFromInline package enum BodyFraming: Equatable, Sendable {
     case none
     /// So many bytes.
     case length(Int)

@@ -18,6 +18,8 @@ package struct ResponseHead: ~Copyable {
     package internal(set) var fields = FieldTable()
     /// Bytes of the head with its empty line.
     package internal(set) var byteCount = 0
+    /// Another number for each head that was read; the same for one that was the same again.
+    package internal(set) var edition = 0
     /// The bytes all of this was read from.
     var memory = HeadMemory()
 

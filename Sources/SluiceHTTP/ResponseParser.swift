@@ -52,6 +52,7 @@ package struct ResponseParser: Sendable {
             try checkStart(bytes, limit)
         }
         head.memory.forget()
+        head.edition &+= 1
         var offset = progress.lineStart
         if offset == 0 {
             switch StartLine.find(

@@ -12,7 +12,9 @@ enum RouteVerdict {
     case forward
     /// Answered by the gateway.
     case answer
-    case refuse(Refusal)
+    /// Rare, and larger than all else here together: kept elsewhere, so that no verdict is copied at
+    /// the size of one.
+    indirect case refuse(Refusal)
 }
 
 extension RouteMatch {
@@ -42,7 +44,7 @@ extension RouteMatch {
 enum BodyVerdict {
     /// Where several pools have the model `split` says so, and the pool is the first of them.
     case pool(Int, model: UInt16, adapter: UInt16 = 0, split: UInt16 = 0)
-    case refuse(Refusal)
+    indirect case refuse(Refusal)
 }
 
 extension Exchange {
@@ -76,8 +78,7 @@ extension Exchange {
         if let upload = multipart?.value.model {
             return Self.findPool(model: upload.bytes, isCut: false, directory, pools)
         }
-        let model = peek.model
-        return Self.findPool(model: model.bytes, isCut: peek.facts.isModelCut, directory, pools)
+        return Self.findPool(model: peek.modelName, isCut: peek.facts.isModelCut, directory, pools)
     }
 
     private static func findPool(

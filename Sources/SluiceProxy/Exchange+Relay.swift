@@ -25,14 +25,14 @@ extension UpstreamConnection {
 
     /// Puts the client's head into its buffer and readies the exchange for the body.
     mutating func beginAnswer(
-        of exchange: inout Exchange, _ head: inout ResponseHead, isHTTP11: Bool,
+        of exchange: inout Exchange, _ head: inout ResponseHead, _ kept: inout KeptAnswerHead,
         explanation: Explanation?, closes: inout Bool, into output: inout ByteBuffer,
         _ pool: BufferPool
     ) {
-        exchange.answerFraming = ResponseForwarding.appendHead(
+        exchange.answerFraming = kept.append(
             of: &head, input.bytes, requestID: exchange.record.requestID.bytes,
-            isHead: exchange.method == .head, isHTTP11: isHTTP11, explanation: explanation,
-            closes: &closes, into: &output)
+            isHead: exchange.method == .head, isHTTP11: exchange.clientIsHTTP11,
+            explanation: explanation, closes: &closes, into: &output)
         exchange.record.status = UInt16(head.status)
         exchange.answerBody = BodyDecoder(framing: head.framing)
         exchange.upstreamKeepsAlive = head.keepAlive

@@ -221,14 +221,27 @@ struct Exchange: ~Copyable {
 
     // MARK: The answer
 
+    /// Whether the body's bytes go to the client without being looked at as events, or framed anew.
+    var passesBodyAsItIs: Bool {
+        mutating get {
+            guard !isEventStream, idPeek == nil else { return false }
+            switch answerFraming {
+            case .length, .untilClose: return true
+            case .none, .chunked: return false
+            }
+        }
+    }
+
     /// What the exchange has come to when the last byte has gone out.
     var finalOutcome: Outcome {
-        if let ownOutcome { return ownOutcome }
-        if sawErrorEvent { return .streamError }
-        switch record.upstreamStatus {
-        case 500...599: return .upstreamFailed
-        case 400...499: return .upstreamClientError
-        default: return .ok
+        mutating get {
+            if let ownOutcome { return ownOutcome }
+            if sawErrorEvent { return .streamError }
+            switch record.upstreamStatus {
+            case 500...599: return .upstreamFailed
+            case 400...499: return .upstreamClientError
+            default: return .ok
+            }
         }
     }
 

@@ -57,6 +57,9 @@ struct ModelEntry: Sendable, Equatable {
 }
 
 /// Replicas, models and names at one moment: a value that workers copy, so that no lookup locks.
+///
+/// What is looked up for every request is `mutating`, changing nothing: a borrow would be passed as a
+/// copy of all of it.
 struct ReplicaDirectory: Sendable {
     /// By pool, then by replica slot.
     private(set) var endpoints: [[ReplicaEndpoint?]]
@@ -106,7 +109,7 @@ struct ReplicaDirectory: Sendable {
         return sessionHeaders[pool]
     }
 
-    func endpoint(_ key: ReplicaKey) -> ReplicaEndpoint? {
+    mutating func endpoint(_ key: ReplicaKey) -> ReplicaEndpoint? {
         guard key.slot < endpoints[key.pool].count, let found = endpoints[key.pool][key.slot],
             found.generation == key.generation
         else { return nil }
@@ -119,7 +122,7 @@ struct ReplicaDirectory: Sendable {
     }
 
     /// The replica's name for people.
-    func name(_ key: ReplicaKey) -> String {
+    mutating func name(_ key: ReplicaKey) -> String {
         guard let index = endpoint(key)?.recordIndex, index >= 0, index < names.replicas.count
         else { return "unknown" }
         return names.replicas[Int(index)]?.name ?? "unknown"
@@ -141,7 +144,7 @@ struct ReplicaDirectory: Sendable {
     }
 
     /// The entry of a model.
-    func model(
+    mutating func model(
         _ name: Span<UInt8>
     ) -> (pool: Int, label: UInt16, adapter: UInt16, split: UInt16)? {
         let index = place(of: Self.hash(name))

@@ -14,14 +14,19 @@ extension Worker {
     }
 
     /// Makes sure that the timer fires at or before `deadline`.
+    @inline(__always)
     func arm(_ d: UInt32, at deadline: Instant) {
-        guard downstreams[d].stage != .closed, deadline < .never else { return }
+        // Never, where there is no timer: then any deadline is earlier.
+        if deadline < downstreams[d].timerAt { setTimer(d, at: deadline) }
+    }
+
+    private func setTimer(_ d: UInt32, at deadline: Instant) {
+        guard downstreams[d].stage != .closed else { return }
+        downstreams[d].timerAt = deadline
         if downstreams[d].timer == TimerWheel.none {
-            downstreams[d].timerAt = deadline
             downstreams[d].timer = timers.value.schedule(
                 downstreams.token(.downstream, d), at: deadline)
-        } else if deadline < downstreams[d].timerAt {
-            downstreams[d].timerAt = deadline
+        } else {
             timers.value.reschedule(downstreams[d].timer, at: deadline)
         }
     }

@@ -83,18 +83,10 @@ extension Worker {
         let replica = permit.replica
         let pool = exchanges[e].traffic
         let reason = permit.reason
-        exchanges[e].permit = consume permit
-        exchanges[e].lastReplica = replica
-        exchanges[e].excluded.insert(replica)
-        exchanges[e].attempts += 1
-        if !exchanges[e].record.admitted.isSet {
-            exchanges[e].record.admitted = now
+        if exchanges[e].bind(permit, now: now) {
             shard.waited(&exchanges[e].record, .dispatched, now: now)
         }
-        exchanges[e].record.phase = .connecting
         shard.moved(&exchanges[e].record)
-        exchanges[e].isRequestSent = false
-        exchanges[e].bodySent = 0
         let key = ReplicaKey(
             pool: pool, slot: Int(replica.slot), generation: replica.generation)
         var endpoint = directory.value.endpoint(key)
@@ -141,12 +133,9 @@ extension Worker {
             exchanges[e].upstreamDeadline = now + settings.timeouts.writeStall
             return
         }
-        exchanges[e].isRequestSent = true
-        exchanges[e].record.sent = now
-        exchanges[e].record.phase = .relaying
+        exchanges[e].sent(at: now, until: now + settings.timeouts.firstContent)
         shard.moved(&exchanges[e].record)
         beginProgress(e)
-        exchanges[e].upstreamDeadline = now + settings.timeouts.firstContent
         if settings.timeouts.firstContent < settings.timeouts.connect { armExchange(e) }
     }
 

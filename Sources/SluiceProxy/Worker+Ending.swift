@@ -122,19 +122,8 @@ extension Worker {
     /// The one end of every exchange: the record is complete, everything is given back.
     func end(_ e: UInt32, _ outcome: Outcome, _ reason: Reason) {
         let d = exchanges[e].downstream
-        abandonUpstream(e, .ignored, waited: .refused)
-        if !exchanges[e].record.received.isSet { exchanges[e].record.received = now }
-        exchanges[e].record.ended = now
-        exchanges[e].record.outcome = outcome
-        exchanges[e].record.reason = reason
-        switch outcome {
-        case .clientGone: exchanges[e].record.status = 499
-        case .ok, .clientError, .shed, .upstreamClientError, .upstreamFailed, .streamError,
-            .truncated, .streamTimeout, .clientStalled, .drained, .gatewayError:
-            if exchanges[e].record.status == 0 {
-                exchanges[e].record.status = exchanges[e].record.upstreamStatus
-            }
-        }
+        if !exchanges[e].isUpstreamDone { abandonUpstream(e, .ignored, waited: .refused) }
+        exchanges[e].end(outcome, reason, at: now)
         exchanges[e].takeUsage(&readers[e])
         if exchanges[e].quotaTokens >= 0 { settleQuota(e) }
         // One system call for each stream that has had content; other requests do without.

@@ -11,26 +11,21 @@ extension Worker {
     /// Reads and relays until the socket is empty, the client's buffer is full, or a budget is spent.
     func pump(_ u: UInt32) {
         for _ in 0..<Self.readsPerTurn {
-            guard upstreams[u].stage == .active, upstreams[u].isReadable else { return }
-            let e = upstreams[u].exchange
-            if exchanges[e].isPaused { return }
+            guard let e = upstreams[u].readableExchange, !exchanges[e].isPaused else { return }
             switch upstreams[u].receive(pool) {
-            case .bytes(_, let isDrained):
-                if isDrained && !upstreams[u].isPeerClosed { upstreams[u].isReadable = false }
+            case .bytes:
                 if !exchanges[e].hasContent || !passOn(u, e) { relay(u, e) }
             case .wouldBlock:
-                upstreams[u].isReadable = false
+                return
             case .end:
-                upstreams[u].isReadable = false
                 upstreamEnded(u, e, .closedEarly)
                 return
             case .failed:
-                upstreams[u].isReadable = false
                 upstreamEnded(u, e, .reset)
                 return
             }
         }
-        if upstreams[u].stage == .active && upstreams[u].isReadable {
+        if upstreams[u].readableExchange != nil {
             ready.append(upstreams.token(.upstream, u))
         }
     }
@@ -71,8 +66,7 @@ extension Worker {
             }
         }
         let d = exchanges[e].downstream
-        let progress = upstreams[u].decode(
-            into: &exchanges[e], &readers[e], payload: &payload.value, pool)
+        let progress = decode(u, e, d)
         if exchanges[e].isEventStream { observeEvents(e) }
         if exchanges[e].idPeek != nil { learnOwner(e) }
         switch progress {
@@ -98,14 +92,24 @@ extension Worker {
         }
     }
 
+    /// Takes the framing off what has come. A body that the client gets as it is goes straight into its
+    /// buffer, anything else into the payload.
+    private func decode(_ u: UInt32, _ e: UInt32, _ d: UInt32) -> RelayProgress {
+        guard exchanges[e].passesBodyAsItIs else {
+            return upstreams[u].decode(
+                into: &exchanges[e], &readers[e], payload: &payload.value, pool)
+        }
+        pool.provide(&downstreams[d].output)
+        return upstreams[u].decode(
+            into: &exchanges[e], &readers[e], payload: &downstreams[d].output, pool)
+    }
+
     /// The final head is here: refuse, or put the client's head into its buffer.
     ///
     /// - Returns: false when the attempt has ended with it.
     private func headArrived(_ u: UInt32, _ e: UInt32) -> Bool {
         let status = responseHead.value.status
-        exchanges[e].record.answered = now
-        exchanges[e].record.upstreamStatus = UInt16(status)
-        exchanges[e].isHeadParsed = true
+        exchanges[e].answered(status: status, at: now)
         shard.upstreamAnswered(
             replica: exchanges[e].record.replicaIndex, status: UInt16(status),
             after: now - exchanges[e].record.sent)
@@ -123,7 +127,7 @@ extension Worker {
         pool.provide(&downstreams[d].output)
         if isDraining { downstreams[d].closesAfterAnswer = true }
         upstreams[u].beginAnswer(
-            of: &exchanges[e], &responseHead.value, isHTTP11: exchanges[e].clientIsHTTP11,
+            of: &exchanges[e], &responseHead.value, &keptAnswerHead.value,
             explanation: exchanges[e].isExplained ? explanation(e) : nil,
             closes: &downstreams[d].closesAfterAnswer, into: &downstreams[d].output, pool)
         if exchanges[e].record.route == .responses { beginOwnership(e, status: status) }
@@ -243,31 +247,20 @@ extension Worker {
     /// The replica's part is over: its connection and its slot go back, the client gets the rest.
     private func answerComplete(_ u: UInt32, _ e: UInt32, reusable: Bool) {
         let d = exchanges[e].downstream
-        exchanges[e].upstreamDeadline = .never
-        exchanges[e].holdDeadline = .never
-        exchanges[e].finishPayload(&payload.value, &readers[e])
-        let lostItsEnd = exchanges[e].lacksTerminalEvent
+        let lostItsEnd = exchanges[e].answerEnded(&payload.value, &readers[e])
         if lostItsEnd && !exchanges[e].isAnswerBegun && !exchanges[e].sawEvent {
             // Not one event: the client has seen nothing, and need not see a cut.
             payload.value.removeAll()
             upstreamBroken(u, .closedEarly)
             return
         }
-        // Where the end is lost the exchange must not end well with its last byte.
-        exchanges[e].isUpstreamDone = !lostItsEnd
-        exchanges[e].upstream = noSlot
-        if reusable && exchanges[e].upstreamKeepsAlive && exchanges[e].isRequestSent
-            && upstreams[u].input.isEmpty && !upstreams[u].isPeerClosed
-            // A read that filled its block proves nothing: what is left is nobody's answer.
-            && (!upstreams[u].isReadable || upstreams[u].transport.isQuiet())
-        {
+        if reusable && exchanges[e].allowsReuse && upstreams[u].isClean {
             putIdle(u)
         } else {
             upstreams[u].transport.closeNotify()
             close(upstream: u)
         }
-        exchanges[e].takeUsage(&readers[e])
-        releasePermit(e, lostItsEnd ? .failed : exchanges[e].answerVerdict)
+        releasePermit(e, exchanges[e].leaveUpstream(&readers[e], lostItsEnd: lostItsEnd))
         if lostItsEnd {
             sendPayload(e, d)
             if exchanges.isInUse(e), downstreams[d].exchange == e {

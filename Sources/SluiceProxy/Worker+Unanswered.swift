@@ -10,7 +10,8 @@ struct UnansweredList {
 extension Worker {
     /// The request is whole and has its pool (`t1`).
     func beginsToWait(_ e: UInt32) {
-        let pool = exchanges[e].traffic
+        let pool = UInt32(exchanges[e].traffic)
+        unanswered.reach(pool)
         let last = unanswered[pool].last
         exchanges[e].isUnanswered = true
         exchanges[e].unansweredPrevious = last
@@ -28,7 +29,7 @@ extension Worker {
     func endsToWait(_ e: UInt32) {
         guard exchanges[e].isUnanswered else { return }
         exchanges[e].isUnanswered = false
-        let pool = exchanges[e].traffic
+        let pool = UInt32(exchanges[e].traffic)
         let (next, previous) = (exchanges[e].unansweredNext, exchanges[e].unansweredPrevious)
         if next != noSlot {
             exchanges[next].unansweredPrevious = previous
@@ -43,7 +44,7 @@ extension Worker {
         setOldestUnanswered(pool, next == noSlot ? .unset : exchanges[next].record.received)
     }
 
-    private func setOldestUnanswered(_ pool: Int, _ time: Instant) {
-        progress.with(pool) { $0.oldestUnanswered = time }
+    private func setOldestUnanswered(_ pool: UInt32, _ time: Instant) {
+        progress.with(Int(pool)) { $0.oldestUnanswered = time }
     }
 }

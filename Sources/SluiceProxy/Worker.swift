@@ -50,8 +50,12 @@ final class Worker {
     let timers: Pinned<TimerWheel>
     let requestHead: Pinned<RequestHead>
     let responseHead: Pinned<ResponseHead>
+    /// What the last request's head was judged to be.
+    let acceptedHead = Pinned(AcceptedHead())
     /// What of the last request's head is sent on.
     let keptHead: Pinned<KeptHead>
+    /// What was last written for a replica's head.
+    let keptAnswerHead: Pinned<KeptAnswerHead>
     /// What the last body read in full looked like around its text.
     let requestTemplate: Pinned<RequestTemplate>
     /// Decoded bytes of the read that is being relayed, before they are framed.
@@ -71,9 +75,9 @@ final class Worker {
     /// This worker's copy; read in place, for a copy of it retains a dozen things.
     let directory: Pinned<ReplicaDirectory>
     /// Idle connections per replica.
-    var idle: UpstreamPools
+    let idle: UpstreamPools
     /// By pool.
-    var unanswered: [UnansweredList]
+    let unanswered: SlotScratch<UnansweredList>
     var now: Instant
     var graveyard: [Token] = []
     /// Connections to go on with in this turn without a new edge.
@@ -114,6 +118,7 @@ final class Worker {
         requestHead = Pinned(RequestHead())
         responseHead = Pinned(ResponseHead())
         keptHead = Pinned(KeptHead())
+        keptAnswerHead = Pinned(KeptAnswerHead())
         requestTemplate = Pinned(RequestTemplate())
         payload = Pinned(ByteBuffer(minimumCapacity: 2 * BufferPool.blockBytes))
         random = Pinned(Xoshiro(seed: UInt64.random(in: .min ... .max)))
@@ -129,7 +134,7 @@ final class Worker {
         headLimits = limits
         directory = Pinned(shared.currentDirectory())
         idle = UpstreamPools(pools: settings.pools.count)
-        unanswered = Array(repeating: UnansweredList(), count: settings.pools.count)
+        unanswered = SlotScratch(capacity: max(1, settings.pools.count)) { UnansweredList() }
         log = AccessLogWriter(
             shared.outboxes.isEmpty ? nil : shared.outboxes[index],
             names: directory.value.names)
@@ -259,7 +264,7 @@ final class Worker {
 
     /// Replaces the directory and closes idle connections to replicas that are gone.
     func adoptDirectory() {
-        let old = directory.value
+        var old = directory.value
         directory.value = shared.currentDirectory()
         log.adopt(directory.value.names)
         trace.adopt(directory.value.names)

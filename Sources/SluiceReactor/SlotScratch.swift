@@ -24,6 +24,9 @@
         unsafe made.deallocate()
     }
 
+    /// Slots that have been reached.
+    package var count: Int { unsafe made.pointee }
+
     /// Sees to it that the slot has its value; a table hands slots out one after the other.
     @inlinable package func reach(_ slot: UInt32) {
         if unsafe Int(slot) >= made.pointee { extend(to: Int(slot)) }

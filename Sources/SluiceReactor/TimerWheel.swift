@@ -6,11 +6,11 @@ import SluiceTime
 /// Timers with O(1) scheduling and cancelling: a hashed wheel (Varghese and Lauck, scheme 6).
 ///
 /// A timer fires within ``tick`` after its deadline, never before.
-package struct TimerWheel: ~Copyable {
+@usableFromInline package struct TimerWheel: ~Copyable {
     /// Names a scheduled timer; given back by firing or cancelling.
-    package typealias TimerID = Int32
+    @usableFromInline package typealias TimerID = Int32
     /// "No timer" in a connection's slot.
-    package static let none: TimerID = -1
+    @inlinable package static var none: TimerID { -1 }
 
     /// The wheel's resolution.
     package static let tick = Nanoseconds.milliseconds(4)

@@ -38,7 +38,7 @@ package struct AccessLogFormatter: Sendable {
         out.reserve(1_536)
         out.append("{\"v\":1,\"time\":\"")
         appendTime(record.startedUnixNanoseconds, into: &out)
-        let isPlainID = Self.isPlain(record.requestID.bytes)
+        let isPlainID = record.requestID.isPlain
         Self.append(record.requestID.bytes, isPlain: isPlainID, into: &out)
         out.append(0x22)
         if record.attempts > 0 {
@@ -50,7 +50,7 @@ package struct AccessLogFormatter: Sendable {
             out.append(0x22)
         }
         out.append(",\"client\":\"")
-        Self.appendEscaped(record.client.bytes, into: &out)
+        Self.append(record.client.bytes, isPlain: record.client.isPlain, into: &out)
         if !lastLabels.append(&record, into: &out) {
             let start = out.count
             appendLabels(&record, into: &out)
@@ -77,7 +77,7 @@ package struct AccessLogFormatter: Sendable {
     }
 
     /// From the method to the phase: what many requests have in common.
-    private func appendLabels(_ record: inout ExchangeRecord, into out: inout ByteBuffer) {
+    private mutating func appendLabels(_ record: inout ExchangeRecord, into out: inout ByteBuffer) {
         out.append("\",\"method\":\"")
         out.append(record.method.label)
         out.append("\",\"path\":\"")
@@ -104,7 +104,9 @@ package struct AccessLogFormatter: Sendable {
         out.append(0x22)
     }
 
-    private func appendReplicas(_ record: inout ExchangeRecord, into out: inout ByteBuffer) {
+    private mutating func appendReplicas(
+        _ record: inout ExchangeRecord, into out: inout ByteBuffer
+    ) {
         out.append(",\"replica\":\"")
         replicas.append(Int(record.replicaIndex), into: &out)
         out.append(0x22)

@@ -33,6 +33,13 @@ import SluiceBytes
         @_lifetime(borrow self) get { storage.span.extracting(0..<Int(length)) }
     }
 
+    /// Whether all of it may stand in a JSON string as it is: printable ASCII but `"` and `\`.
+    ///
+    /// Looks at whole vectors of the storage, whatever lies behind the text.
+    @inlinable package var isPlain: Bool {
+        storage.span.firstOtherThanPlainText(from: 0, to: count) == count
+    }
+
     /// The bytes as text, invalid UTF-8 repaired; for cold paths and tests.
     package var text: String { bytes.text() }
 

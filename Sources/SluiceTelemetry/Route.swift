@@ -2,7 +2,7 @@
 ///
 /// Which path is which route is decided in SluiceVLLM; a path never becomes a label itself, or a
 /// peer could create series.
-package enum Route: UInt8, CaseIterable, Sendable {
+@usableFromInline package enum Route: UInt8, CaseIterable, Sendable {
     case chatCompletions, completions, responses, responsesByID, embeddings, messages, rerank
     case score, audioTranscriptions, audioTranslations, tokenize, detokenize, pooling, classify
     /// Answered by the gateway itself.

@@ -30,4 +30,4 @@
 }
 
 /// The instant by which something that waits gives up; ``Instant/never`` where nothing bounds it.
-package typealias Deadline = Instant
+@usableFromInline package typealias Deadline = Instant

@@ -9,8 +9,7 @@ extension PoolState {
         if let slot = slot(flight.replica) {
             switch end {
             case .success:
-                entries[slot].succeeded &+= 1
-                entries[slot].serverErrors.record(isError: false, now: now)
+                entries[slot].succeeded(now: now)
                 observe(slot, .requestSucceeded, now: now)
                 learn(flight, service, slot, now: now)
             case .serverError:

@@ -40,6 +40,12 @@ struct PoolState: Sendable {
         /// Tokens per second: smoothed over a few seconds, and the most of the last hours.
         var tokenRate = 0.0
         var tokenRateMax = 0.0
+
+        /// A request has ended well.
+        mutating func succeeded(now: Instant) {
+            succeeded &+= 1
+            serverErrors.record(isError: false, now: now)
+        }
     }
 
     /// Transitions kept for the control thread; beyond, further ones are dropped and counted.

@@ -9,7 +9,11 @@ package struct RequestPeek: ~Copyable, Sendable {
     /// Bytes of messages that are worth recognising: some 256 tokens.
     package static let openingMin = 1_024
 
-    package private(set) var model = InlineText<256>()
+    private var model = InlineText<256>()
+    /// The model asked for; empty where none is named. Lent: a copy is a quarter of a kilobyte.
+    package var modelName: Span<UInt8> {
+        @_lifetime(borrow self) get { model.bytes }
+    }
     /// What has been read beside it.
     package private(set) var facts = RequestFacts()
     /// The bound on the answer that the replica reads; nil: none.

@@ -158,6 +158,31 @@ extension GatewayTests {
             }
         }
 
+        @Test func `a head that comes again is judged as the first time, whatever came between`()
+            throws
+        {
+            try run { gateway, _ in
+                let client = try gateway.connect()
+                let heads: [(fields: String, found: [String?])] = [
+                    ("", ["standard", "anonymous"]),
+                    ("x-sluice-class: critical\r\n", ["critical", "anonymous"]),
+                    ("authorization: Bearer search-key\r\n", ["critical", "search"]),
+                ]
+                for (first, second) in [(0, 1), (1, 2), (2, 0)] {
+                    for index in [first, first, second, first] {
+                        let found = try explained(gateway, heads[index].fields, on: client)
+                        #expect(found == heads[index].found)
+                    }
+                    // One that is let in by all but its body's coding is let in by no memory of it.
+                    for _ in 0..<2 {
+                        let other = try gateway.connect()
+                        other.send(chat(fields: "content-encoding: gzip\r\n"))
+                        #expect(other.readAnswer()?.status == 415)
+                    }
+                }
+            }
+        }
+
         @Test func `an unknown class is refused by name, before the body, and counted`() throws {
             try run { gateway, upstream in
                 let client = try gateway.connect()

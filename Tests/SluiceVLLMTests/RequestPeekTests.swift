@@ -47,7 +47,7 @@ private func seen(_ peek: inout RequestPeek, _ body: [UInt8]) -> Seen {
     var seen = Seen()
     seen.error = peek.error
     guard peek.error == nil else { return seen }
-    seen.model = peek.model.text
+    seen.model = peek.modelName.text()
     seen.isStream = peek.facts.isStream
     seen.tokensMax = peek.outputTokensMax()
     seen.promptBytes = peek.facts.promptBytes

@@ -93,7 +93,7 @@ extension AdminPages {
     private func route(
         _ request: ServerRequest, _ control: ControlLoop
     ) throws(BadQuestion) -> String {
-        let directory = control.shared.currentDirectory()
+        var directory = control.shared.currentDirectory()
         var arrival = Arrival()
         var place: (pool: Int, label: UInt16, adapter: UInt16, split: UInt16)?
         if let name = request.parameter("model").map({ Self.decoded($0[...]) }) {

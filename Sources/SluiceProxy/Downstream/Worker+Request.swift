@@ -12,28 +12,18 @@ extension Worker {
     /// Opens the exchange of the head in `requestHead`, which lies at the front of the input.
     func beginExchange(_ d: UInt32) {
         let framing = requestHead.value.framing
-        let match = downstreams[d].matchRoute(&requestHead.value)
-        let e = openExchange(d, match.route, framing)
-        downstreams[d].describe(&requestHead.value, in: &exchanges[e].record)
-        let trusts = shared.trusts(downstreams[d].peer)
-        downstreams[d].closesAfterAnswer = !requestHead.value.keepAlive || isDraining
-
-        let method = requestHead.value.method
-        exchanges[e].method = method
-        exchanges[e].clientIsHTTP11 = requestHead.value.version == .http11
         let headCount = requestHead.value.byteCount
-        let verdict = match.verdict(
-            for: method, allowsAdmin: settings.allowsAdminRoutes, &exchanges[e].record)
-        switch verdict {
-        case .refuse(let refusal): return refuse(e, refusal, head: headCount)
-        case .answer: break
-        case .forward:
-            if let refusal = identify(e, d, trusts: trusts) {
-                return refuse(e, refusal, head: headCount)
-            }
-        }
-        if let coding = downstreams[d].bodyCoding(&requestHead.value) {
-            return refuse(e, .compressedBody(coding), head: headCount)
+        let trusts = shared.trusts(downstreams[d].peer)
+        let known = acceptedHead.value.match(
+            &requestHead.value, trusts: trusts, directory.value.callers)
+        let match = known ?? downstreams[d].matchRoute(&requestHead.value)
+        let e = openExchange(d, match.route, framing)
+        downstreams[d].describe(&requestHead.value, in: &exchanges[e])
+        if isDraining { downstreams[d].closesAfterAnswer = true }
+        if known != nil {
+            exchanges[e].take(acceptedHead.value.facts)
+        } else if let refusal = judgeHead(e, d, match, trusts: trusts) {
+            return refuse(e, refusal, head: headCount)
         }
         switch framing {
         case .none: break
@@ -81,24 +71,47 @@ extension Worker {
         refuse(e, refusal)
     }
 
+    /// Judges the head and takes what it says of its request; the refusal where it is not let in.
+    private func judgeHead(
+        _ e: UInt32, _ d: UInt32, _ match: RouteMatch, trusts: Bool
+    ) -> Refusal? {
+        let verdict = match.verdict(
+            for: requestHead.value.method, allowsAdmin: settings.allowsAdminRoutes,
+            &exchanges[e].record)
+        switch verdict {
+        case .refuse(let refusal): return refusal
+        case .answer: break
+        case .forward:
+            var facts = HeadFacts()
+            if let refusal = identify(e, d, &facts, trusts: trusts) { return refusal }
+            exchanges[e].take(facts)
+            acceptedHead.value.keep(
+                match, facts, of: &requestHead.value, trusts: trusts, directory.value.callers)
+        }
+        guard let coding = downstreams[d].bodyCoding(&requestHead.value) else { return nil }
+        acceptedHead.value.forget()
+        return .compressedBody(coding)
+    }
+
     /// Finds out whose request it is and how urgent; the refusal where it names no known class, or a
     /// time of its own that is none.
-    private func identify(_ e: UInt32, _ d: UInt32, trusts: Bool) -> Refusal? {
+    private func identify(
+        _ e: UInt32, _ d: UInt32, _ facts: inout HeadFacts, trusts: Bool
+    ) -> Refusal? {
         let callers = directory.value.callers
-        exchanges[e].isExplained = downstreams[d].asksForExplanation(&requestHead.value)
+        facts.isExplained = downstreams[d].asksForExplanation(&requestHead.value)
+        // A refusal is explained, too.
+        exchanges[e].isExplained = facts.isExplained
         guard let limit = downstreams[d].callerLimit(&requestHead.value, trusts: trusts) else {
             return .badCallerLimit(downstreams[d].statedLimit(&requestHead.value))
         }
-        exchanges[e].callerLimit = limit
+        facts.callerLimit = limit
         switch downstreams[d].caller(&requestHead.value, callers, trusts: trusts) {
         case .known(let priorityClass, let tenant):
-            exchanges[e].arrival.classIndex = Int(priorityClass)
-            exchanges[e].arrival.tenantIndex = Int(tenant)
-            exchanges[e].record.classIndex = priorityClass
-            exchanges[e].isMetered = callers.quotas != nil
-            if callers.tellsTenants {
-                exchanges[e].record.tenantIndex = Int16(truncatingIfNeeded: tenant)
-            }
+            facts.priorityClass = priorityClass
+            facts.tenant = tenant
+            facts.isMetered = callers.quotas != nil
+            if callers.tellsTenants { facts.tenantLabel = Int16(truncatingIfNeeded: tenant) }
             return nil
         case .unknownClass(let name):
             return .unknownClass(name, known: callers.classNames)
@@ -111,15 +124,9 @@ extension Worker {
         readers.reach(e)
         readers[e].begin(route)
         downstreams[d].exchange = e
-        exchanges[e].record.classIndex = directory.value.callers.defaultClass
-        exchanges[e].record.started =
-            downstreams[d].headStarted.isSet ? downstreams[d].headStarted : now
-        exchanges[e].record.startedUnixNanoseconds = MonotonicClock.realtimeNanoseconds()
-        exchanges[e].record.client = downstreams[d].client
-        let milliseconds = exchanges[e].record.startedUnixNanoseconds / 1_000_000
-        RequestIdentity.make(
-            unixMilliseconds: UInt64(clamping: milliseconds),
-            random: random.value.next(), random.value.next(), into: &exchanges[e].record.requestID)
+        exchanges[e].begin(
+            from: &downstreams[d], classIndex: directory.value.callers.defaultClass, now: now,
+            random: &random.value)
         return e
     }
 
@@ -162,9 +169,7 @@ extension Worker {
         let d = exchanges[e].downstream
         downstreams[d].stage = .responding
         now = MonotonicClock.now()
-        exchanges[e].record.received = now
-        exchanges[e].record.bytesIn = UInt64(max(0, exchanges[e].bodyCount))
-        let route = exchanges[e].record.route
+        let route = exchanges[e].received(at: now)
         if let answer = ownAnswer(route) {
             answerOurselves(e, answer)
             return
@@ -180,7 +185,7 @@ extension Worker {
             return
         case .pool(let first, let model, let adapter, let split):
             let index = split == 0 ? first : choosePool(e, split)
-            exchanges[e].traffic = index
+            exchanges[e].enter(pool: index, model: model, adapter: adapter)
             if route != .responsesByID {
                 // Before the body is edited: what it begins with is found by its place.
                 if let header = directory.value.sessionHeader(pool: index) {
@@ -191,13 +196,8 @@ extension Worker {
                 }
                 exchanges[e].askForUsage(&readers[e].peek, settings.pools[index].usage)
             }
-            exchanges[e].record.poolIndex = Int16(index)
-            exchanges[e].record.modelIndex = model
-            exchanges[e].arrival.modelIndex = Int(model)
-            exchanges[e].arrival.adapter = adapter
             if route == .responses { exchanges[e].owner = previousOwner(e, pool: index) }
         }
-        exchanges[e].record.phase = .queued
         shard.received(&exchanges[e].record)
         beginsToWait(e)
         if downstreams[d].isPeerClosed {
@@ -217,9 +217,7 @@ extension Worker {
             refuse(e, .poison)
             return
         }
-        exchanges[e].arrival.received = exchanges[e].record.received
-        exchanges[e].arrival.tag = exchanges[e].record.requestID.tail()
-        exchanges[e].arrival.isRepeated = exchanges[e].record.clientRetryCount > 0
+        exchanges[e].completeArrival()
         askToEnter(e, retrying: nil)
     }
 }
@@ -238,8 +236,15 @@ extension DownstreamConnection {
         RouteTable.match(input.bytes, head.path)
     }
 
-    /// Copies what the log and the metrics want of the head.
-    mutating func describe(_ head: inout RequestHead, in record: inout ExchangeRecord) {
+    /// Copies what the answer depends on, and what the log and the metrics want of the head.
+    mutating func describe(_ head: inout RequestHead, in exchange: inout Exchange) {
+        closesAfterAnswer = !head.keepAlive
+        exchange.method = head.method
+        exchange.clientIsHTTP11 = head.version == .http11
+        describe(&head, in: &exchange.record)
+    }
+
+    private mutating func describe(_ head: inout RequestHead, in record: inout ExchangeRecord) {
         let bytes = input.bytes
         record.method = RequestMethod(rawValue: head.method.rawValue) ?? .other
         record.path.append(bytes, head.path)

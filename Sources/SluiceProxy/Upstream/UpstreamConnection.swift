@@ -56,11 +56,61 @@ struct UpstreamConnection: ~Copyable {
         parser = ResponseParser(limits: limits)
     }
 
+    /// Notes what an edge says; answers what the connection is about.
+    mutating func take(_ event: PollEvent) -> Stage {
+        if event.isReadable || event.isWritable && transport.readWaitsForWrite { isReadable = true }
+        if event.isClosing {
+            isPeerClosed = true
+            isReadable = true
+        }
+        return stage
+    }
+
+    /// The exchange whose answer may be read; nil where there is none, or nothing to read.
+    var readableExchange: UInt32? {
+        mutating get { stage == .active && isReadable ? exchange : nil }
+    }
+
+    /// Reads once into `input`; whether there may be more shows in ``isReadable``.
     mutating func receive(_ pool: BufferPool) -> ReadResult {
         pool.provide(&input)
         let result = transport.read(into: &input)
         if input.isEmpty { pool.release(&input) }
+        switch result {
+        case .bytes(_, let isDrained): if isDrained && !isPeerClosed { isReadable = false }
+        case .wouldBlock, .end, .failed: isReadable = false
+        }
         return result
+    }
+
+    /// Has nothing to do since `now`; `next` is its neighbour in the pool's list.
+    mutating func rest(before next: UInt32, since now: Instant) {
+        stage = .idle
+        exchange = noSlot
+        idleSince = now
+        idlePrevious = noSlot
+        idleNext = next
+    }
+
+    /// Readies an idle connection for another request; false where it had better not carry one.
+    mutating func use(again now: Instant, idleMax: Nanoseconds) -> Bool {
+        let idleTime = now - idleSince
+        // A FIN shows as an edge before this turn ends; a look at the socket is worth its system call
+        // only where there was time for one to arrive unseen.
+        let isQuiet = idleTime < .milliseconds(50) || transport.isQuiet()
+        guard idleTime < idleMax, isQuiet, !isPeerClosed else { return false }
+        isReused = true
+        bytesBefore = transport.wireBytesWritten ?? bytesWritten
+        parser.reset()
+        return true
+    }
+
+    /// Whether nothing of an answer is left on it.
+    var isClean: Bool {
+        mutating get {
+            // A read that filled its block proves nothing: what is left is nobody's answer.
+            input.isEmpty && !isPeerClosed && (!isReadable || transport.isQuiet())
+        }
     }
 
     mutating func consumeInput(_ count: Int, _ pool: BufferPool) {

@@ -1,5 +1,6 @@
 import SluiceReactor
 import SluiceTime
+import SluiceTraffic
 
 /// The idle connections of one worker to one replica: a list through their slots, newest first.
 ///
@@ -36,30 +37,36 @@ struct UpstreamPool {
 
 /// The lists of all replicas, by pool and replica slot: no hashing on a request's way.
 struct UpstreamPools {
-    private var lists: [[UpstreamPool]]
+    /// At the place of pool and slot; in place, for a list changes twice with every request.
+    private let lists: SlotScratch<UpstreamPool>
 
-    init(pools: Int) { lists = Array(repeating: [], count: pools) }
+    init(pools: Int) {
+        lists = SlotScratch(capacity: max(1, pools) * ReplicaPool.replicasMax) { UpstreamPool() }
+    }
+
+    @inline(__always)
+    private func place(_ key: ReplicaKey) -> UInt32 {
+        precondition(key.slot < ReplicaPool.replicasMax)
+        let place = UInt32(truncatingIfNeeded: key.pool &* ReplicaPool.replicasMax &+ key.slot)
+        lists.reach(place)
+        return place
+    }
 
     /// The list in a replica's slot, whosever it is; empty where there is none yet.
+    @inline(__always)
     subscript(key: ReplicaKey) -> UpstreamPool {
-        get {
-            key.slot < lists[key.pool].count ? lists[key.pool][key.slot] : UpstreamPool()
-        }
-        _modify {
-            // Bounded: a pool has at most 1,024 slots.
-            while lists[key.pool].count <= key.slot { lists[key.pool].append(UpstreamPool()) }
-            yield &lists[key.pool][key.slot]
-        }
+        _read { yield lists[place(key)] }
+        nonmutating _modify { yield &lists[place(key)] }
     }
 
     /// The replicas that have a list.
     var keys: [ReplicaKey] {
-        lists.indices.flatMap { pool in
-            lists[pool].indices.compactMap { slot in
-                let generation = lists[pool][slot].generation
-                return generation == .max
-                    ? nil : ReplicaKey(pool: pool, slot: slot, generation: generation)
-            }
+        (0..<UInt32(lists.count)).compactMap { place in
+            let generation = lists[place].generation
+            let (pool, slot) = Int(place).quotientAndRemainder(
+                dividingBy: ReplicaPool.replicasMax)
+            return generation == .max
+                ? nil : ReplicaKey(pool: pool, slot: slot, generation: generation)
         }
     }
 }
@@ -67,12 +74,11 @@ struct UpstreamPools {
 extension Worker {
     /// Makes the list of a slot that of this replica; false where the replica is gone.
     private func openList(_ key: ReplicaKey) -> Bool {
-        let list = idle[key]
-        if list.generation == key.generation { return true }
+        let generation = idle[key].generation
+        if generation == key.generation { return true }
         guard directory.value.endpoint(key) != nil else { return false }
-        if list.generation != .max {
-            dropIdle(
-                of: ReplicaKey(pool: key.pool, slot: key.slot, generation: list.generation))
+        if generation != .max {
+            dropIdle(of: ReplicaKey(pool: key.pool, slot: key.slot, generation: generation))
         }
         var opened = UpstreamPool()
         opened.generation = key.generation
@@ -84,21 +90,10 @@ extension Worker {
     func takeIdle(_ key: ReplicaKey) -> UInt32? {
         guard openList(key) else { return nil }
         while true {
-            let list = idle[key]
-            let u = list.newest
+            let u = idle[key].newest
             if u == noSlot { return nil }
             unlinkIdle(u)
-            let idleTime = now - upstreams[u].idleSince
-            // A FIN shows as an edge before this turn ends; a look at the socket is worth its system
-            // call only where there was time for one to arrive unseen.
-            let isQuiet = idleTime < .milliseconds(50) || upstreams[u].transport.isQuiet()
-            if idleTime < list.idleMax && isQuiet && !upstreams[u].isPeerClosed {
-                upstreams[u].isReused = true
-                upstreams[u].bytesBefore =
-                    upstreams[u].transport.wireBytesWritten ?? upstreams[u].bytesWritten
-                upstreams[u].parser.reset()
-                return u
-            }
+            if upstreams[u].use(again: now, idleMax: idle[key].idleMax) { return u }
             close(upstream: u)
         }
     }
@@ -112,11 +107,7 @@ extension Worker {
             return
         }
         let next = idle[key].added(u)
-        upstreams[u].stage = .idle
-        upstreams[u].exchange = noSlot
-        upstreams[u].idleSince = now
-        upstreams[u].idlePrevious = noSlot
-        upstreams[u].idleNext = next
+        upstreams[u].rest(before: next, since: now)
         if next != noSlot { upstreams[next].idlePrevious = u }
         progress.with(key.pool) { $0.connectionsChanged(slot: key.slot, idle: 1) }
         if sweepTimer == TimerWheel.none {

@@ -29,21 +29,14 @@ extension Worker {
 
     /// An edge on a replica's connection.
     func upstreamEvent(_ u: UInt32, _ event: PollEvent) {
-        if event.isReadable || event.isWritable && upstreams[u].transport.readWaitsForWrite {
-            upstreams[u].isReadable = true
-        }
-        if event.isClosing {
-            upstreams[u].isPeerClosed = true
-            upstreams[u].isReadable = true
-        }
-        switch upstreams[u].stage {
+        switch upstreams[u].take(event) {
         case .connecting:
             // A handshake waits for the replica's bytes, too.
             guard event.isWritable || event.isClosing || upstreams[u].isHandshaking else { return }
             connected(u)
         case .active:
             if event.isWritable && upstreams[u].isBlocked { sendRequest(u) }
-            if upstreams[u].stage == .active && upstreams[u].isReadable { pump(u) }
+            pump(u)
         case .idle:
             guard event.isReadable || event.isClosing else { return }
             if !event.isClosing, upstreams[u].transport.isTLS, upstreams[u].transport.isQuiet() {

@@ -42,7 +42,7 @@ package struct AdmissionPolicy: Sendable, Equatable {
     package init() {}
 
     /// Whether requests wait in the gateway for a slot, and may be refused for the wait.
-    package var isActive: Bool {
+    @inline(__always) package var isActive: Bool {
         mode == .enforce && classes.contains { $0.timeToFirstToken != nil }
     }
 

@@ -51,7 +51,9 @@ package struct ReplicaHealth: Sendable {
     }
 
     /// What the router goes by.
-    package var state: ReplicaState {
+    ///
+    /// Inlined: a call would be passed a copy of all of this.
+    @inline(__always) package var state: ReplicaState {
         switch duty {
         case .draining: return .draining
         case .cordoned: return .cordoned

@@ -1,17 +1,22 @@
 /// Replicas a request has been tried on; at most ``countMax``, held inline.
-package struct ReplicaIDs: Sendable {
+@usableFromInline package struct ReplicaIDs: Sendable {
     /// Replicas at most: a request is never tried more often (``RetryRule/attemptsMax``).
     package static let countMax = 4
 
-    private var ids = InlineArray<4, ReplicaID>(
-        repeating: ReplicaID(slot: .max, generation: .max))
+    @usableFromInline var ids: InlineArray<4, ReplicaID>
     /// Replicas in the set.
-    package private(set) var count = 0
+    @usableFromInline package private(set) var count: Int
 
-    package init() {}
+    @inlinable package init() {
+        ids = InlineArray(repeating: ReplicaID(slot: .max, generation: .max))
+        count = 0
+    }
 
     /// A set of one.
-    package init(_ id: ReplicaID) { insert(id) }
+    package init(_ id: ReplicaID) {
+        self.init()
+        insert(id)
+    }
 
     /// Whether nothing is excluded.
     package var isEmpty: Bool { count == 0 }

@@ -1,0 +1,117 @@
+import SluiceBytes
+import SluiceExchange
+import SluiceReactor
+import SluiceTelemetry
+import SluiceTime
+import SluiceTraffic
+
+/// The steps of a request's way, each as far as it concerns the exchange alone.
+///
+/// A step is one call with the exchange looked up once: every look into the worker's table checks
+/// that the slot is in use.
+extension Exchange {
+    /// Fills in what every record has.
+    mutating func begin(
+        from connection: inout DownstreamConnection, classIndex: UInt8, now: Instant,
+        random: inout Xoshiro
+    ) {
+        record.classIndex = classIndex
+        record.started = connection.headStarted.isSet ? connection.headStarted : now
+        record.startedUnixNanoseconds = MonotonicClock.realtimeNanoseconds()
+        record.client = connection.client
+        RequestIdentity.make(
+            unixMilliseconds: UInt64(clamping: record.startedUnixNanoseconds / 1_000_000),
+            random: random.next(), random.next(), into: &record.requestID)
+    }
+
+    /// The last byte of the request has come (`t1`); answers where it goes.
+    mutating func received(at now: Instant) -> Route {
+        record.received = now
+        record.bytesIn = UInt64(max(0, bodyCount))
+        return record.route
+    }
+
+    /// The request has been judged and has its pool, where it waits from now on.
+    mutating func enter(pool: Int, model: UInt16, adapter: UInt16) {
+        traffic = pool
+        record.poolIndex = Int16(pool)
+        record.modelIndex = model
+        record.phase = .queued
+        arrival.modelIndex = Int(model)
+        arrival.adapter = adapter
+    }
+
+    /// Fills in what the gate wants to know besides the body and the caller's deadline.
+    mutating func completeArrival() {
+        arrival.received = record.received
+        arrival.tag = record.requestID.tail()
+        arrival.isRepeated = record.clientRetryCount > 0
+    }
+
+    /// An attempt begins (`t2`, if it is the first); answers whether it is.
+    mutating func bind(_ permit: consuming Permit, now: Instant) -> Bool {
+        lastReplica = permit.replica
+        excluded.insert(permit.replica)
+        self.permit = consume permit
+        attempts += 1
+        isRequestSent = false
+        bodySent = 0
+        record.phase = .connecting
+        guard !record.admitted.isSet else { return false }
+        record.admitted = now
+        return true
+    }
+
+    /// The last byte of the request has gone to the replica (`t3`), which has until `deadline`.
+    mutating func sent(at now: Instant, until deadline: Instant) {
+        isRequestSent = true
+        record.sent = now
+        record.phase = .relaying
+        upstreamDeadline = deadline
+    }
+
+    /// The final head of the answer has come (`t4`).
+    mutating func answered(status: Int, at now: Instant) {
+        record.answered = now
+        record.upstreamStatus = UInt16(status)
+        isHeadParsed = true
+    }
+
+    /// Nothing more of the answer will come; answers whether its proper end is missing.
+    mutating func answerEnded(
+        _ payload: inout ByteBuffer, _ readers: inout ExchangeReaders
+    ) -> Bool {
+        upstreamDeadline = .never
+        holdDeadline = .never
+        finishPayload(&payload, &readers)
+        return lacksTerminalEvent
+    }
+
+    /// Whether the connection may carry another exchange, as far as this one says.
+    var allowsReuse: Bool { mutating get { upstreamKeepsAlive && isRequestSent } }
+
+    /// The replica's part is over; answers what it says of the replica.
+    mutating func leaveUpstream(
+        _ readers: inout ExchangeReaders, lostItsEnd: Bool
+    ) -> PermitEnd {
+        // Where the end is lost the exchange must not end well with its last byte.
+        isUpstreamDone = !lostItsEnd
+        upstream = noSlot
+        takeUsage(&readers)
+        return lostItsEnd ? .failed : answerVerdict
+    }
+
+    /// The exchange is over (`t9`).
+    mutating func end(_ outcome: Outcome, _ reason: Reason, at now: Instant) {
+        if !record.received.isSet { record.received = now }
+        record.ended = now
+        record.outcome = outcome
+        record.reason = reason
+        switch outcome {
+        case .clientGone: record.status = 499
+        case .ok, .clientError, .shed, .upstreamClientError, .upstreamFailed, .streamError,
+            .truncated, .streamTimeout, .clientStalled, .drained, .gatewayError:
+            if record.status == 0 { record.status = record.upstreamStatus }
+        }
+    }
+}
