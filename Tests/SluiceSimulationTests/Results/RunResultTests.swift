@@ -76,7 +76,7 @@ import Testing
         #expect(result.goodShareBySecond(least: 0).map(\.share) == [1, 1, 0.5, 1])
     }
 
-    @Test func `a second with too few requests is joined with the next, the last with the one before`() {
+    @Test func `a second of few requests is joined with the next, the last with the one before`() {
         let result = Self.result(
             [(100, 10), (1_100, 10), (1_200, 5_000), (1_300, 10), (3_100, 5_000)].map {
                 Self.record(at: $0, firstToken: $1)
