@@ -170,7 +170,7 @@ extension PoolState {
             let fit = fits.isEmpty ? AdapterFit.running : fits[slot]
             var candidate = candidate(slot, lane, request, held, rule, fit, now: now)
             if slot == takenSlot { candidate.obstacle = nil }
-            result.append(candidate)
+            result.append(consume candidate)
         }
         return result
     }

@@ -103,6 +103,7 @@ extension PoolState {
         let estimates = entries[slot].estimates
         lanes[slot].promptTime = estimates.promptTime
         lanes[slot].stepTime = estimates.stepTime
+        lanes[slot].isTimed = estimates.steps > 0
         lanes[slot].slots = believedSlots(slot)
     }
 

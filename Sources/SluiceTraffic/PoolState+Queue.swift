@@ -256,21 +256,24 @@ extension PoolState {
 
     /// Slots that come free in a second while all are taken, by what is believed of the replicas;
     /// never zero.
-    func slotRate() -> Double {
+    mutating func slotRate() -> Double {
+        let isTimed = estimates.streamShare >= 0.05
+        let (tokens, untimed) = (estimates.meanOutputTokens, max(estimates.residence, 1e-3))
+        let lanes = lanes.span
         var rate = 0.0
         for slot in lanes.indices where lanes[slot].limit > 0 {
             let lane = lanes[slot]
-            rate += min(lane.slots, Double(max(lane.inflight, 1))) / residence(slot)
+            let time = isTimed && lane.isTimed ? max(tokens * lane.stepTime, 1e-3) : untimed
+            rate += min(lane.slots, Double(max(lane.inflight, 1))) / time
         }
         return max(rate, 0.01)
     }
 
     /// Time that a request is expected to be at a replica, seconds; never zero.
     func residence(_ slot: Int) -> Double {
-        let isTimed = entries[slot].estimates.steps > 0 && estimates.streamShare >= 0.05
+        let isTimed = lanes[slot].isTimed && estimates.streamShare >= 0.05
         let time =
-            isTimed
-            ? estimates.meanOutputTokens * entries[slot].estimates.stepTime : estimates.residence
+            isTimed ? estimates.meanOutputTokens * lanes[slot].stepTime : estimates.residence
         return max(time, 1e-3)
     }
 

@@ -10,6 +10,8 @@ struct RouteLane: Sendable {
     var generation: UInt32 = 0
     /// Of our requests there, those without a first output.
     var pending: Int32 = 0
+    /// Whether steps of its engine have been seen.
+    var isTimed = false
     /// Prompt tokens of those that have to be computed.
     var pendingTokens = 0.0
     /// Tokens of KV cache set aside for all of ours.
