@@ -4,10 +4,10 @@ import SluiceTime
 ///
 /// One replica at a time, for whoever is sent too many to it waits in its engine: what it shows the
 /// others are taken to run too, since the replicas of a pool are mostly alike. They take turns, ever
-/// later after failures. Steps are as great as a new connection's (RFC 9438 section 4.10 has the
-/// idea) until a first replica was found full, and one slot after that. With every replica trying for
-/// itself, a gateway that was told nothing had 75 % of its first 20 s within the objective at 3x the
-/// capacity, 41 % without metrics; so 96 and 96 % (T1d).
+/// later after failures. Steps grow as a new connection's window does (slow start, RFC 5681 section
+/// 3.1) until a first replica was found full, and are one slot after that. With every replica trying
+/// for itself, of what a gateway that was told nothing served in its first 20 s at 3x the capacity
+/// 75 % was within the objective, 41 % without metrics; so 96 and 96 %, before recalls (T1d).
 struct SlotSearch: Sendable {
     /// Replicas are taken to run so many before anything is known.
     static let frontierMin = 2.0
