@@ -64,7 +64,8 @@ extension Worker {
             else { continue }
             closeUnstarted(e)
             releasePermit(e, .ignored)
-            again(e, .recalled, excluding: exchanges[e].excluded)
+            // Its replica is full, not ill: with the next free slot it may go there again.
+            again(e, .recalled, excluding: ReplicaIDs())
         }
     }
 
