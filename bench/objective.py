@@ -36,7 +36,7 @@ GRACE_SECONDS = 60
 WARM_UP = 0.7
 # Between two looks at the gateway's and the replica's pages.
 LOOK_SECONDS = 1.0
-# Of what was asked for: METRICS and the targets of docs/admission.md.
+# The targets of docs/admission.md.
 GOODPUT_MIN, IN_OBJECTIVE_MIN, TTFT_PART_MAX = 0.95, 0.99, 0.75
 
 
@@ -130,7 +130,7 @@ def judge(multiple, result, watch, beside, tokens_per_step, options):
     good = requests["good"] / requests["succeeded"] if requests["succeeded"] else 0.0
     served = requests["succeeded"]
     ttft, refusal = result["ttft_seconds"]["p99"], result["refusal_seconds"]
-    goodput = good * result["output_tokens_per_second"]
+    goodput = result["goodput_tokens_per_second"]
     figures = {
         "multiple": multiple, "offered_per_second": offered,
         "goodput_per_second": goodput, "goodput": goodput / per_second,

@@ -44,6 +44,10 @@ extension LoadReport {
                 "goodput_requests_per_second",
                 plan.objective.isSet ? JSON.number(rate(good)) : "null"
             ),
+            (
+                "goodput_tokens_per_second",
+                plan.objective.isSet ? JSON.number(rate(goodOutputTokens)) : "null"
+            ),
         ]) + "\n"
     }
 

@@ -16,6 +16,8 @@ package struct LoadReport: Sendable {
     package private(set) var firstMessage: String?
     /// Answers within the objective.
     package internal(set) var good = 0
+    /// Output tokens of these.
+    package internal(set) var goodOutputTokens = 0
     package internal(set) var promptTokens = 0
     package internal(set) var outputTokens = 0
     /// Time since the first request, until the last answer.
@@ -52,7 +54,10 @@ package struct LoadReport: Sendable {
             failures[known ? label : "other", default: 0] += 1
             if firstMessage == nil { firstMessage = request.message }
         }
-        if objective.holds(request) { good += 1 }
+        if objective.holds(request) {
+            good += 1
+            goodOutputTokens += request.outputTokens
+        }
         promptTokens += request.promptTokens
         outputTokens += request.outputTokens
         if let first = request.timeToFirstToken { timeToFirstToken.add(first) }

@@ -14,6 +14,8 @@ final class Callers: Sendable {
         var defaultClass: UInt8
         /// The most urgent class allowed; 0 is any.
         var ceiling: UInt8
+        /// It has a quota.
+        var isMetered = false
     }
 
     private let classes: [[UInt8]]
@@ -51,7 +53,7 @@ final class Callers: Sendable {
             let number = table.index(of: tenant.name)
             tenants[number] = Tenant(
                 defaultClass: index(tenant.defaultClass) ?? defaultClass,
-                ceiling: index(tenant.classMax) ?? 0)
+                ceiling: index(tenant.classMax) ?? 0, isMetered: tenant.quota.isBounded)
             names[Array(tenant.name.utf8)] = UInt16(truncatingIfNeeded: number)
             for key in tenant.keyHashes.compactMap(SHA256Digest.init(hexadecimal:)) {
                 keys[key] = UInt16(truncatingIfNeeded: number)
@@ -82,6 +84,9 @@ final class Callers: Sendable {
     func tenant(key: Span<UInt8>) -> UInt16 {
         SHA256Digest(of: key).flatMap { keys[$0] } ?? 0
     }
+
+    /// Whether a tenant has a quota.
+    func isMetered(_ tenant: UInt16) -> Bool { tenants[Int(tenant)].isMetered }
 
     /// The tenant of this name, as a trusted peer writes it.
     func tenant(named name: Span<UInt8>) -> UInt16? {

@@ -18,8 +18,9 @@ struct ModelSplit: Sendable, Equatable {
     /// Adds a pool, unless it is there.
     mutating func add(pool: Int, weight: Double) {
         guard !pools.contains(pool) else { return }
-        pools.append(pool)
-        weights.append(weight)
+        let place = pools.firstIndex { $0 > pool } ?? pools.count
+        pools.insert(pool, at: place)
+        weights.insert(weight, at: place)
     }
 
     /// The pool of requests with this key: each has the part of all keys that its weight says.

@@ -65,7 +65,8 @@ extension Worker {
             closeUnstarted(e)
             releasePermit(e, .ignored)
             // Its replica is full, not ill: with the next free slot it may go there again.
-            again(e, .recalled, excluding: ReplicaIDs())
+            exchanges[e].excluded.remove(exchanges[e].lastReplica)
+            again(e, .recalled, excluding: exchanges[e].excluded)
         }
     }
 

@@ -68,7 +68,9 @@ extension PoolState {
     /// Puts a policy into force, but for the mode where an operator has ordered one.
     mutating func adopt(_ new: AdmissionPolicy) {
         let ordered = configuredMode == nil ? nil : policy.mode
+        let isToldOtherwise = policy.slotsMax != new.slotsMax
         policy = new
+        if isToldOtherwise { forgetSlots() }
         guard let ordered, ordered != new.mode else {
             configuredMode = nil
             return

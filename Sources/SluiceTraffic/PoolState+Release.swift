@@ -108,7 +108,7 @@ extension PoolState {
             // Who came after it may have shared its steps.
             crowd: flight.crowd == .nobody && lanes[slot].inflight > 1 ? .room : flight.crowd)
         refreshTimes(slot)
-        noteBegun(slot, now: now)
+        noteBegun(slot, dispatched: flight.dispatched, now: now)
         // The backlog of prompts has become shorter: one that did not fit may fit now.
         return policy.isActive && !queue.isEmpty ? pump(now: now) : PumpResult()
     }
@@ -117,12 +117,7 @@ extension PoolState {
     mutating func endOverduePending(now: Instant) {
         var ended: [Flight] = []
         flights.overdue(now: now) { ended.append($0) }
-        for flight in ended {
-            endPending(flight)
-            if let slot = slot(flight.replica) {
-                noteBegun(slot, now: now)
-            }
-        }
+        for flight in ended { endPending(flight) }
     }
 
     private mutating func endPending(_ flight: Flight) {

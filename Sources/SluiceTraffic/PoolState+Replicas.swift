@@ -113,7 +113,7 @@ extension PoolState {
             entries[slot].estimates.slots.observe(
                 scrape, inflight: Int(inflight), decodes: estimates.streamShare >= 0.05, now: now)
             refreshForeign(slot, now: now)
-            noteScrapedSlots(slot, before: slotsBefore, now: now)
+            noteScrapedSlots(slot, running: scrape.running, before: slotsBefore, now: now)
             refreshTimes(slot)
             refreshLimit(slot, now: now)
         } else {
@@ -153,7 +153,7 @@ extension PoolState {
     /// stand still.
     ///
     /// Such a scrape is not taken, so that the last good one grows old and fades like a missing one
-    /// (SECURITY section 3, row 12). Pages without a heartbeat cannot be judged.
+    /// Pages without a heartbeat cannot be judged.
     private mutating func isFrozen(_ scrape: LoadScrape, _ slot: Int, now: Instant) -> Bool {
         guard let heartbeat = scrape.heartbeat else { return false }
         let isMoving = entries[slot].heartbeat != heartbeat

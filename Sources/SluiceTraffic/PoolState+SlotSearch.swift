@@ -5,6 +5,18 @@ import SluiceTime
 extension PoolState {
     var searchesSlots: Bool { policy.isActive && policy.slotsMax == nil }
 
+    /// Begins anew: another number was told, or none any more.
+    mutating func forgetSlots() {
+        search = SlotSearch()
+        for slot in entries.indices where entries[slot].isUsed {
+            entries[slot].estimates.slots = EngineSlots(told: policy.slotsMax)
+            // What runs now was seen, whatever is told.
+            entries[slot].estimates.slots.observe(running: entries[slot].load.running)
+            _ = search.show(slot, running: entries[slot].load.running, now: .unset)
+            refreshTimes(slot)
+        }
+    }
+
     /// What a replica is taken to run at once when requests are sent there.
     func slotsInUse(_ slot: Int) -> Double {
         let known = knownSlots(slot)
@@ -45,33 +57,38 @@ extension PoolState {
         return lanes[chosen].inflight < lanes[chosen].limit
     }
 
-    /// A request has begun to be answered, or is taken to have.
-    mutating func noteBegun(_ slot: Int, now: Instant) {
+    /// A stream has begun to be answered, and with it all that was sent before it.
+    ///
+    /// Answers that are no streams say nothing until they end: those that were sent after it may wait.
+    mutating func noteBegun(_ slot: Int, dispatched: Instant, now: Instant) {
         guard searchesSlots else { return }
-        entries[slot].estimates.slots.observe(
-            running: Double(lanes[slot].inflight - lanes[slot].pending))
-        noteShown(slot, now: now)
+        var running = Double(lanes[slot].inflight - lanes[slot].pending)
+        let known = entries[slot].estimates.slots.shown
+        guard running > (search.replica == slot ? min(known, search.level) : known) else { return }
+        running -= Double(flights.silent(at: id(slot), after: dispatched))
+        entries[slot].estimates.slots.observe(running: running)
+        noteRunning(slot, running, now: now)
     }
 
     /// A page has been read.
     ///
     /// - Parameter before: what the replica was taken to run at once without it.
-    mutating func noteScrapedSlots(_ slot: Int, before: Double, now: Instant) {
+    mutating func noteScrapedSlots(
+        _ slot: Int, running: Double, before: Double, now: Instant
+    ) {
         guard searchesSlots else { return }
-        noteShown(slot, now: now)
         let full = entries[slot].estimates.slots.full
-        guard full > 0 else { return }
+        guard full > 0, running <= full else { return noteRunning(slot, running, now: now) }
         let isNews = search.replica == slot || full < before
         search.showFull(slot, at: full, now: now)
         if isNews { recallExcess(slot) }
     }
 
-    private mutating func noteShown(_ slot: Int, now: Instant) {
-        let shown = entries[slot].estimates.slots.shown
-        if search.replica == slot, shown > search.level {
+    private mutating func noteRunning(_ slot: Int, _ running: Double, now: Instant) {
+        if search.replica == slot, running > search.level {
             entries[slot].estimates.slots.foundMore()
         }
-        guard search.show(slot, running: shown, now: now) else { return }
+        guard search.show(slot, running: running, now: now) else { return }
         for other in lanes.indices { refreshLimit(other, now: now) }
     }
 

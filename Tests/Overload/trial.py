@@ -104,9 +104,9 @@ class Seen:
         begin, end = traffic.began + begin, traffic.began + end
         came = [call for call in traffic.calls if begin <= call.began < end]
         self.served = [call for call in came if call.is_served]
-        self.refused = [call for call in came if call.status in (429, 503)]
-        self.broken = [call for call in came if not call.is_served
-                       and call.status not in (429, 503)]
+        self.refused = [call for call in came if self._is_refusal(call)]
+        self.broken = [call for call in came
+                       if not call.is_served and not self._is_refusal(call)]
         self.cut = [call for call in self.served if not call.whole]
         good = [call for call in traffic.calls if call.is_served and call.wait <= objective]
         tokens = sum(begin <= at < end for call in good for at in call.tokens)
@@ -116,6 +116,13 @@ class Seen:
         # Some waited and were refused only when their time was over: that is no refusal's cost.
         self.refusals = [call.ended - call.began for call in self.refused
                          if call.headers.get("x-sluice-reason") != "expired"]
+
+    @staticmethod
+    def _is_refusal(call):
+        """A 503 of ours says that nobody serves, which is no answer to more load; a 503 is how
+        others refuse."""
+        return call.status == 429 or (
+            call.status == 503 and "x-sluice-reason" not in call.headers)
 
     def late(self, share):
         return quantile([call.wait for call in self.served], share)

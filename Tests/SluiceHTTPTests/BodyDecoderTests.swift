@@ -3,7 +3,7 @@ import Testing
 
 @testable import SluiceHTTP
 
-/// One malformed chunked body of SECURITY section 2.
+/// One malformed chunked body.
 struct BodyCase: Sendable, CustomTestStringConvertible {
     var row: Int
     var what: String

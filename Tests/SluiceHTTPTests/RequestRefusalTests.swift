@@ -2,7 +2,7 @@ import Testing
 
 @testable import SluiceHTTP
 
-/// One row of SECURITY section 2 in one spelling.
+/// One kind of malformed request in one spelling.
 struct RequestCase: Sendable, CustomTestStringConvertible {
     var row: Int
     var what: String

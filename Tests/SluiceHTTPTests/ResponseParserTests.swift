@@ -3,7 +3,7 @@ import Testing
 
 @testable import SluiceHTTP
 
-/// One malformed answer of SECURITY section 2.
+/// One malformed answer.
 struct ResponseCase: Sendable, CustomTestStringConvertible {
     var row: Int
     var what: String

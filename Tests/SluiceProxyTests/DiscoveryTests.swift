@@ -7,7 +7,7 @@ import Synchronization
 import Testing
 
 extension GatewayTests {
-    /// SECURITY section 3, row 14: what becomes of traffic when a name's addresses change.
+    /// What becomes of traffic when a name's addresses change.
     @Suite(.serialized) struct DiscoveryTests {
         @Test func `an address that comes is used, one that goes drains, and nothing is lost`()
             throws

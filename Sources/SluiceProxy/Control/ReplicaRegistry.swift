@@ -61,7 +61,7 @@ final class ReplicaRegistry {
         credentials = try Self.read(pools, &contexts)
         tenants = TenantTable(shared.settings.tenants)
         quotas.adopt(tenants.quotas(shared.settings.tenants))
-        callers = Callers(shared.settings, tenants, quotas: quotas, generation: 1)
+        callers = Callers(shared.settings, tenants, quotas: quotas, generation: 2)
         names.pools = pools.map(\.name)
         names.classes = shared.settings.classes.map(\.name)
         nameTenants(shared.settings)
@@ -302,7 +302,8 @@ final class ReplicaRegistry {
         }
         shared.wake(wakes, except: nil)
         for agent in agents where !kept.contains(where: { $0 === agent }) { agent.end() }
-        agents = kept + begun
+        // A model's owner and its pools' order are those of the configuration.
+        agents = (kept + begun).sorted { $0.pool < $1.pool }
         publish(shared.currentDirectory())
         for agent in begun { agent.begin() }
     }

@@ -110,7 +110,7 @@ extension Worker {
         case .known(let priorityClass, let tenant):
             facts.priorityClass = priorityClass
             facts.tenant = tenant
-            facts.isMetered = callers.quotas != nil
+            facts.isMetered = callers.isMetered(tenant)
             if callers.tellsTenants { facts.tenantLabel = Int16(truncatingIfNeeded: tenant) }
             return nil
         case .unknownClass(let name):

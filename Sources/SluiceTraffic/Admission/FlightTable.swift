@@ -87,6 +87,15 @@ struct FlightTable: Sendable {
         flights[Int(index)].stepsBefore = steps
     }
 
+    /// Requests at a replica whose answers are no streams, taken to have begun, and sent there after
+    /// `dispatched`.
+    func silent(at replica: ReplicaID, after dispatched: Instant) -> Int {
+        flights.count { flight in
+            flight.replica == replica && !flight.isStream && !flight.isPending
+                && flight.dispatched > dispatched
+        }
+    }
+
     /// Pending requests without events whose time is up.
     mutating func overdue(now: Instant, _ body: (Flight) -> Void) {
         for index in flights.indices

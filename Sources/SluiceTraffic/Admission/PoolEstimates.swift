@@ -77,7 +77,7 @@ struct PoolEstimates: Sendable {
         completions &+= 1
         ends.record(0, now: now)
         residence += (completions == 1 ? 1 : 0.02) * (max(seconds, 1e-4) - residence)
-        streamShare += 0.02 * ((isStream ? 1 : 0) - streamShare)
+        streamShare += max(0.02, 1 / Double(completions)) * ((isStream ? 1 : 0) - streamShare)
         let place = Self.place(model)
         if service.outputTokens > 0 {
             // The mean of the first hundred, then one that forgets: a guess must not stay.

@@ -28,6 +28,13 @@
         count += 1
     }
 
+    /// Takes a replica out again; the others keep their order.
+    package mutating func remove(_ id: ReplicaID) {
+        var rest = ReplicaIDs()
+        for index in 0..<count where ids[index] != id { rest.insert(ids[index]) }
+        self = rest
+    }
+
     /// Whether the replica is in the set.
     package func contains(_ id: ReplicaID) -> Bool {
         for index in 0..<count where ids[index] == id { return true }

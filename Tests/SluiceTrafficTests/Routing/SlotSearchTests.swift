@@ -43,6 +43,52 @@ struct SlotSearchTests {
         #expect(search.more > 1)
     }
 
+    @Test("a number that is told while the pool runs holds at once, and so does that none is told")
+    func told() {
+        var policy = AdmissionPolicy()
+        policy.classes = [ClassPolicy(name: "standard", timeToFirstToken: .milliseconds(500))]
+        let harness = PoolHarness(replicas: 2, policy: policy)
+        func tell(_ slots: Int?) {
+            policy.slotsMax = slots
+            _ = harness.pool.reconfigure(
+                limits: AdmissionLimits(), policy: policy, health: HealthSettings(),
+                now: harness.now)
+        }
+        let most = { harness.snapshot.replicas.map(\.limit).max() ?? 0 }
+        #expect(most() <= 4, "as many as are safe to begin with")
+        tell(24)
+        #expect(harness.snapshot.replicas.allSatisfy { $0.slots == 24 })
+        #expect(most() >= 24)
+        tell(nil)
+        #expect(harness.snapshot.replicas.allSatisfy { $0.slots == 256 })
+        #expect(most() <= 4)
+    }
+
+    @Test("answers that are no streams and were sent later do not show that more run")
+    func silent() {
+        var policy = AdmissionPolicy()
+        policy.classes = [ClassPolicy(name: "standard", timeToFirstToken: .milliseconds(500))]
+        let harness = PoolHarness(replicas: 1, policy: policy)
+        var held: [Held] = []
+        for isStream in [true, false, false] {
+            guard case .held(let one) = harness.arrive(Arrival(isStream: isStream)) else {
+                continue
+            }
+            held.append(one)
+            harness.advance(.milliseconds(1))
+        }
+        #expect(held.count == 3, "two are safe, and a try has begun")
+        // Their time is up, for all that they may wait in the engine.
+        harness.advance(.seconds(30))
+        harness.tick()
+        #expect(harness.snapshot.replicas[0].pending == 1)
+        held[0].began(now: harness.now)
+        harness.tick()
+        // Three at the replica, of which one is known to run: no more than before may be sent there.
+        #expect(harness.snapshot.replicas[0].limit <= 4)
+        for one in held { one.release(.ignored, now: harness.now) }
+    }
+
     @Test("engines of four slots are found with seven requests too many, not a window each")
     func pool() {
         var policy = AdmissionPolicy()
