@@ -3,7 +3,8 @@ import SluiceTime
 // A value: everything here is reached through ReplicaPool's lock, or by one test. `now` and dice
 // come in, verdicts go out. What is called for every request is `mutating` even where it changes
 // nothing: a borrow of a type this large is passed as a copy of it, a hundred instructions a call.
-// The parts are in PoolState+Arrival.swift, +Queue, +Release, +Replicas and +Estimates.
+// The parts are in PoolState+Arrival.swift, +Reservation, +Queue, +Release, +Replicas, +Estimates and
+// +SlotSearch.
 
 /// The truth of one pool: replicas, ledger, queue and what was decided so far.
 ///

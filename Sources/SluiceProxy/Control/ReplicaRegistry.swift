@@ -17,22 +17,22 @@ final class ReplicaRegistry {
     let client: HTTPClient
     let shard: MetricShard
     private(set) var agents: [ReplicaAgent] = []
-    private var names = NameTables()
-    private var replicaNames = ReplicaNames()
+    var names = NameTables()
+    var replicaNames = ReplicaNames()
     /// The pools' settings in force; their number and names never change.
     private(set) var pools: [PoolSettings]
-    private var classes: [ClassPolicy]
+    var classes: [ClassPolicy]
     private var resolver: Resolver?
     private var resolverWatch: EndpointLoop.Watch?
     private var addresses = KnownAddresses()
     private var troubles = LookupTroubles()
     /// Replicas that are not wanted any more and finish what they have.
     private var leaving: [(pool: Int, id: ReplicaID)] = []
-    private var seenModels = SeenModels()
-    private var adapters = AdapterNumbers()
+    var seenModels = SeenModels()
+    var adapters = AdapterNumbers()
     /// Numbers of the tenants; they stay from one configuration to the next.
     private(set) var tenants: TenantTable
-    private var callers: Callers
+    var callers: Callers
     private let quotas = TenantQuotas()
     /// Names whose first look-up has not come to an end.
     private var unanswered = Set<String>()
@@ -377,79 +377,4 @@ final class ReplicaRegistry {
             transitions = transitions.filter { !$0.key.hasPrefix("\(pool)|\(name.name)|") }
         }
     }
-
-    // MARK: Models
-
-    /// A replica has told what it serves.
-    func modelsChanged() { publish(shared.currentDirectory()) }
-
-    private func publish(_ old: ReplicaDirectory) {
-        var directory = old
-        directory.removeModels()
-        directory.adopt(pools, classes)
-        tellAdapters()
-        var lists: [[Model]] = []
-        for (index, pool) in pools.enumerated() {
-            for model in pool.models + pool.aliases {
-                directory.add(
-                    model: model, pool: index, label: names.models.intern(model),
-                    adapter: adapters.number(of: model))
-            }
-        }
-        for agent in agents {
-            let models = agent.models ?? []
-            lists.append(models)
-            for model in models {
-                let label = names.models.intern(model.parent ?? model.id)
-                directory.add(
-                    model: model.id, pool: agent.pool, label: label,
-                    adapter: adapters.number(of: model.id))
-                seenModels.tell(model.id, pool: agent.pool, label: label, now: loop.now)
-            }
-        }
-        seenModels.expire(now: loop.now)
-        for (model, place) in seenModels.places {
-            directory.add(
-                model: model, pool: place.pool, label: place.label,
-                adapter: adapters.number(of: model))
-        }
-        directory.isComplete =
-            !agents.isEmpty && agents.allSatisfy(\.hasToldModels)
-            && agents.contains { $0.models != nil }
-        directory.modelsPage = modelsPage(lists)
-        directory.callers = callers
-        let inUse = directory.endpoints.joined().compactMap { $0?.recordIndex }
-        replicaNames.note(inUse: Set(inUse), now: loop.now)
-        names.replicas = replicaNames.names
-        directory.names = names
-        shared.publish(directory)
-    }
-
-    /// Numbers the adapters of all replicas, and tells the pools who lists which.
-    private func tellAdapters() {
-        for agent in agents {
-            guard let models = agent.models else { continue }
-            agent.list(adapters: numbers(ofAdapters: models.filter { $0.parent != nil }.map(\.id)))
-        }
-    }
-
-    /// The numbers of adapters, whether a replica has listed them yet or not; those beyond the bound
-    /// are left out.
-    func numbers(ofAdapters names: [String]) -> [UInt16] {
-        names.map { adapters.intern($0) }.filter { $0 != 0 }
-    }
-
-    /// The union of all pools' models, and configured names that no replica has told.
-    private func modelsPage(_ lists: [[Model]]) -> [UInt8] {
-        let told = Set(lists.joined().map(\.id))
-        let configured = pools.flatMap { $0.models + $0.aliases }
-            .filter { !told.contains($0) }
-            .map { Model(id: $0) }
-        var page = ByteBuffer()
-        ModelList.write(ModelList.union(lists + [configured]), into: &page)
-        return page.array()
-    }
-
-    /// The tables for records and pages.
-    var nameTables: NameTables { names }
 }
