@@ -56,7 +56,8 @@ extension Exchange {
         attempts += 1
         isRequestSent = false
         bodySent = 0
-        record.phase = .connecting
+        // A request that is sent a second time has been further.
+        record.phase = max(record.phase, .connecting)
         guard !record.admitted.isSet else { return false }
         record.admitted = now
         return true

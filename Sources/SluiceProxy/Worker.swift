@@ -98,6 +98,11 @@ final class Worker {
     static let readsPerTurn = 16
     static let sweepInterval = Nanoseconds.milliseconds(500)
     static let acceptPause = Nanoseconds.milliseconds(100)
+    /// Shorter where there are descriptors, but not for clients: some come free all the time.
+    static let ceilingPause = Nanoseconds.milliseconds(10)
+    /// New clients take no descriptor from here on. Asked for when the first one comes: by then the
+    /// limit has been raised.
+    private lazy var acceptCeiling = DescriptorTable.acceptCeiling
 
     /// - Throws: ``SystemError`` when descriptors run out.
     init(index: Int, shared: GatewayShared, listener: consuming ListenerSocket) throws(SystemError)
@@ -287,7 +292,13 @@ final class Worker {
                 return
             }
             switch consume accepted {
-            case .connection(let transport, let peer): adopt(transport, peer)
+            case .connection(let transport, let peer):
+                let isLast = transport.descriptor >= acceptCeiling
+                adopt(transport, peer)
+                guard isLast else { continue }
+                shared.note("accepting paused: what descriptors are left are for replicas")
+                pauseAccepting(for: Self.ceilingPause)
+                return
             case .wouldBlock:
                 shared.connectionClosed()
                 return
@@ -323,17 +334,21 @@ final class Worker {
     }
 
     /// Out of connections or descriptors: no more interest, a timer to look again.
-    private func pauseAccepting() {
+    private func pauseAccepting(for span: Nanoseconds = acceptPause) {
         guard let descriptor = listener?.descriptor, acceptTimer == TimerWheel.none else { return }
         poller.modify(descriptor, [], Self.listenerToken)
         acceptPausedSince = now
-        acceptTimer = timers.value.schedule(Self.acceptToken, at: now + Self.acceptPause)
+        acceptTimer = timers.value.schedule(Self.acceptToken, at: now + span)
     }
 
     func resumeAccepting() {
         acceptTimer = TimerWheel.none
         shard.acceptPaused(now - acceptPausedSince)
         guard let descriptor = listener?.descriptor else { return }
+        guard DescriptorTable.hasRoom(below: acceptCeiling, with: descriptor) else {
+            pauseAccepting(for: Self.ceilingPause)
+            return
+        }
         poller.modify(descriptor, .read, Self.listenerToken)
     }
 

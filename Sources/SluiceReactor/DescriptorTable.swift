@@ -25,6 +25,24 @@ package enum DescriptorTable {
     /// The limit in force: getrlimit(2), RLIMIT_NOFILE.
     package static var limit: Int { Int(sluice_raise_descriptor_limit(0)) }
 
+    /// The first descriptor that new clients are not to take: an eighth of the limit, 16 to 1,024, stays
+    /// for connections to replicas, probes and scrapes. Without it whoever opens connections and says
+    /// nothing makes healthy replicas look dead.
+    package static var acceptCeiling: Int32 {
+        let limit = limit
+        return Int32(clamping: limit - min(max(16, limit / 8), 1_024))
+    }
+
+    /// Whether the next descriptor lies below `ceiling`: it is always the lowest that is free.
+    ///
+    /// - Parameter descriptor: any open one. Source: dup(2).
+    package static func hasRoom(below ceiling: Int32, with descriptor: Int32) -> Bool {
+        let next = dup(descriptor)
+        guard next >= 0 else { return false }
+        close(next)
+        return next < ceiling
+    }
+
     /// How many are open now; 0 where proc(5) is not there.
     package static func countOpen() -> Int {
         guard let directory = unsafe opendir("/proc/self/fd") else { return 0 }

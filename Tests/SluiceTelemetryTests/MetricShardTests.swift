@@ -86,6 +86,21 @@ import Testing
         #expect(snapshot.total(.requestsInFlight) == 0)
     }
 
+    @Test func `a second attempt that is never sent leaves nothing in flight`() {
+        let shard = MetricShard()
+        var record = Self.stream()
+        record.phase = .relaying
+        shard.moved(&record)
+        record.phase = .connecting
+        shard.moved(&record)
+        record.outcome = .shed
+        record.status = 503
+        shard.finished(&record)
+        let snapshot = Self.snapshot(shard)
+        #expect(snapshot.total(.requestsReceived) == 1)
+        #expect(snapshot.total(.requestsInFlight) == 0)
+    }
+
     @Test(arguments: Outcome.allCases)
     func `every outcome is counted exactly once, with one result`(outcome: Outcome) {
         let shard = MetricShard()

@@ -158,7 +158,9 @@ extension MetricShard {
 
 extension ExchangeRecord {
     /// The phase in which the exchange ended.
-    package var endPhase: Phase { phase == .finished ? countedPhase : phase }
+    package var endPhase: Phase {
+        phase == .finished ? countedPhase : max(phase, countedPhase)
+    }
 
     /// How the wait of a stream without content ended; nil where nobody waited.
     package var unmetWait: WaitResult? {
