@@ -46,6 +46,16 @@ final class ScriptedUpstream: Sendable {
         func join() { thread.take()?.join() }
     }
 
+    /// Holds every request until the gate opens, then answers `{}`.
+    static func holding(_ gate: GatewayTests.ReloadTests.Gate) throws -> ScriptedUpstream {
+        try ScriptedUpstream { peer in
+            while peer.nextRequest() != nil {
+                while gate.isClosed, !peer.isStopping { pause(.milliseconds(2)) }
+                peer.answer("{}")
+            }
+        }
+    }
+
     init(backlog: Int32 = 64, tls: TLSServerContext? = nil, _ script: @escaping Script) throws {
         self.tls = tls
         let any = try #require(SocketAddress(host: "127.0.0.1", port: 0))

@@ -72,6 +72,16 @@ final class PoolHarness {
         return (granted, expired)
     }
 
+    /// Serves who is granted a slot, one after the other: the tokens, in that order.
+    func serveInTurn() -> [UInt64] {
+        var order: [UInt64] = []
+        while let (token, held) = grants().granted.first {
+            order.append(token)
+            held.release(now: now)
+        }
+        return order
+    }
+
     private var kept: [Held] = []
 
     /// Keeps a permit until ``settle()``.

@@ -84,11 +84,11 @@ enum AdmissionKeys {
             optionalName(
                 "class_max", \.classMax,
                 "The most urgent class its requests may have; without it any."),
-            .optionalInteger(
-                "requests_per_minute", \.quota.requestsPerMinute, 1...1_000_000_000,
+            .integer(
+                "requests_per_minute", \.quota.requestsPerMinute, 1...1_000_000_000, orNil: "none",
                 "Requests let in per minute, as many at once; beyond: 429 quota."),
-            .optionalInteger(
-                "tokens_per_minute", \.quota.tokensPerMinute, 1...1_000_000_000_000,
+            .integer(
+                "tokens_per_minute", \.quota.tokensPerMinute, 1...1_000_000_000_000, orNil: "none",
                 "Tokens of prompts and answers per minute, as many at once; beyond: 429 quota."),
         ]
     }
@@ -100,11 +100,11 @@ enum AdmissionKeys {
                 "mode", \.mode,
                 "enforce refuses, shadow counts what it would have refused and refuses nothing, off does neither."
             ),
-            .automaticInteger(
-                "slots_max", \.slotsMax, 1...65_536,
+            .integer(
+                "slots_max", \.slotsMax, 1...65_536, orNil: "auto",
                 "vLLM's --max-num-seqs; auto learns it."),
-            .automaticInteger(
-                "gateways", \.gateways, 1...1_000,
+            .integer(
+                "gateways", \.gateways, 1...1_000, orNil: "auto",
                 "Gateways in front of the same replicas, this one included; auto takes their load from the replicas' metrics."
             ),
             .boolean(

@@ -85,29 +85,16 @@ extension Key {
         }
     }
 
-    /// An integer that may be left to the gateway: `auto` is nil.
-    static func automaticInteger(
+    /// An integer that may be missing: nil is written as `word`.
+    static func integer(
         _ name: String, _ target: WritableKeyPath<Root, Int?>, _ range: ClosedRange<Int>,
-        _ summary: String
+        orNil word: String, _ summary: String
     ) -> Key {
-        scalar(name, target, .integer(range, word: "auto"), summary) {
+        scalar(name, target, .integer(range, word: word), summary) {
             text, _ throws(ValueProblem) in
-            text == "auto" ? nil : try readInteger(text, range)
+            text == word ? nil : try readInteger(text, range)
         } show: {
-            $0.map { .integer($0) } ?? .text("auto")
-        }
-    }
-
-    /// An integer that may be missing: `none` is nil.
-    static func optionalInteger(
-        _ name: String, _ target: WritableKeyPath<Root, Int?>, _ range: ClosedRange<Int>,
-        _ summary: String
-    ) -> Key {
-        scalar(name, target, .integer(range, word: "none"), summary) {
-            text, _ throws(ValueProblem) in
-            text == "none" ? nil : try readInteger(text, range)
-        } show: {
-            $0.map { .integer($0) } ?? .text("none")
+            $0.map { .integer($0) } ?? .text(word)
         }
     }
 

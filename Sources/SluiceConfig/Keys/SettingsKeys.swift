@@ -37,8 +37,8 @@ enum SettingsKeys {
                 "tls", \.tls, tls, fresh: TLSDraft(),
                 "TLS of the data listener; without it clients speak plain HTTP. Both files are needed."
             ).hidingWhen { $0.tls.isEmpty },
-            .automaticInteger(
-                "workers", \.settings.workers, 1...64,
+            .integer(
+                "workers", \.settings.workers, 1...64, orNil: "auto",
                 "Worker threads; auto is the number of CPUs allowed by affinity and cgroup quota."),
             .scalar(
                 "access_log", \.settings.accessLog,

@@ -31,12 +31,7 @@ extension GatewayTests {
             _ body: (GatewayUnderTest, ReloadTests.Gate) throws -> Void
         ) throws {
             let gate = ReloadTests.Gate()
-            let upstream = try ScriptedUpstream { peer in
-                while peer.nextRequest() != nil {
-                    while gate.isClosed, !peer.isStopping { pause(.milliseconds(2)) }
-                    peer.answer("{}")
-                }
-            }
+            let upstream = try ScriptedUpstream.holding(gate)
             try GatewayUnderTest.run(
                 [upstream],
                 change: {

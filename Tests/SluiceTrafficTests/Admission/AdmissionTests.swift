@@ -135,11 +135,7 @@ import Testing
             return
         }
         held?.release(now: harness.now)
-        var order: [UInt64] = []
-        while let (token, held) = harness.grants().granted.first {
-            order.append(token)
-            held.release(now: harness.now)
-        }
+        let order = harness.serveInTurn()
         #expect(order.count == 2)
         #expect(order.last == older)
     }
