@@ -132,6 +132,7 @@ extension Worker {
             exchanges[e].record.networkShare = info.roundTrip / 2
         }
         shard.finished(&exchanges[e].record)
+        objectives.record(&exchanges[e].record)
         log.write(&exchanges[e].record, now: now)
         trace.write(&exchanges[e].record, now: now)
         endsToWait(e)
