@@ -76,7 +76,8 @@ let package = Package(
             [
                 "SluiceBytes", "SluiceEndpoint", "SluiceExchange", "SluiceHTTP", "SluiceReactor",
                 "SluiceTelemetry", "SluiceTime", "SluiceTraffic", "SluiceVLLM", logging,
-            ]),
+            ],
+            resources: [.embedInCode("Control/Dashboard/Assets")]),
         module(
             "SluiceSimulation", ["SluiceBytes", "SluiceTelemetry", "SluiceTime", "SluiceTraffic"]),
         module(

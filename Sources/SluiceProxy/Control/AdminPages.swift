@@ -46,6 +46,9 @@ final class AdminPages {
                 responder.respond(200, text: configuration, contentType: "application/json")
             case "/queue", "/decisions", "/route", "/admission":
                 answerAdmission(request, responder, control)
+            case "/dashboard", "/dashboard/events", "/dashboard/dashboard.css",
+                "/dashboard/dashboard.js":
+                control.dashboard.answer(request, responder)
             default:
                 if Action(request.path) != nil { return refuse(responder, allow: "POST") }
                 responder.respond(

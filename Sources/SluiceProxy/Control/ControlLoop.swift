@@ -16,6 +16,7 @@ final class ControlLoop {
     let loop: EndpointLoop
     let registry: ReplicaRegistry
     let pages: AdminPages
+    private(set) lazy var dashboard = DashboardFeed(self)
     /// Counts what the control thread itself does: scrapes, name look-ups.
     let shard: MetricShard
     private let signals: SignalSource?
@@ -105,6 +106,7 @@ final class ControlLoop {
         readyBy = loop.now + Self.firstProbesMax
         registry.begin()
         tick()
+        renewDashboard()
         while stopped.count < shared.mailboxes.count, loop.now < stopBy {
             loop.turn(maxWait: Self.tickInterval)
         }
@@ -132,6 +134,11 @@ final class ControlLoop {
             }
         }
         loop.after(Self.tickInterval) { [unowned self] in tick() }
+    }
+
+    private func renewDashboard() {
+        dashboard.tick()
+        loop.after(DashboardFeed.interval) { [unowned self] in renewDashboard() }
     }
 
     private func takeMail() {

@@ -16,6 +16,7 @@ enum OverviewPage {
     ]
     static let adminLinks =
         statusLinks + [
+            ("/dashboard", "what users see, live: first tokens, queue, replicas, refusals"),
             ("/replicas", "every pool and replica: state, why, load, as JSON"),
             ("/queue", "who waits, for how long yet, and what that is predicted from"),
             ("/decisions", "the latest decisions of a pool: ?pool= &n= &request="),
