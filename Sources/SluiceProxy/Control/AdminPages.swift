@@ -50,6 +50,12 @@ final class AdminPages {
                 "/dashboard/dashboard.js":
                 control.dashboard.answer(request, responder)
             default:
+                if let name = ReplicaMetricsPage.name(in: request.path) {
+                    return ReplicaMetricsPage.answer(
+                        Self.decoded(name),
+                        prefix: request.parameter("prefix").map { Self.decoded($0[...]) },
+                        responder, control)
+                }
                 if Action(request.path) != nil { return refuse(responder, allow: "POST") }
                 responder.respond(
                     404, text: "no such page; there are:\n" + OverviewPage.text(isAdmin: true))

@@ -192,8 +192,8 @@ final class ReplicaAgent {
         let reader = MetricsReader()
         traffic.scrapeSent(id)
         get(
-            endpoint.metricsURL.target == "/" ? "/metrics" : endpoint.metricsURL.target,
-            url: endpoint.metricsURL, at: metricsAddress, within: settings.scrapeTimeout,
+            metricsPath, url: endpoint.metricsURL, at: metricsAddress,
+            within: settings.scrapeTimeout,
             bytesMax: Self.scrapeBytesMax,
             onBody: { buffer, range in reader.feed(buffer, range) }
         ) { [weak self] result in
@@ -207,6 +207,34 @@ final class ReplicaAgent {
                 self?.scrape()
             }
         }
+    }
+
+    /// Fetches the page of metrics for somebody who wants all of it.
+    ///
+    /// - Parameter done: called with the page or why there is none; never, when the agent ends first.
+    func fetchMetrics(_ done: @escaping (Result<[UInt8], PageFailure>) -> Void) {
+        let page = BodyCollector()
+        get(
+            metricsPath, url: endpoint.metricsURL, at: metricsAddress,
+            within: settings.scrapeTimeout, bytesMax: Self.scrapeBytesMax,
+            onBody: { buffer, range in page.feed(buffer, range) }
+        ) { result in
+            switch result {
+            case .success(200): done(.success(page.bytes))
+            case .success(let status): done(.failure(.status(status)))
+            case .failure(let failure): done(.failure(.client(failure)))
+            }
+        }
+    }
+
+    /// Why there is no page.
+    enum PageFailure: Error {
+        case status(Int)
+        case client(ClientFailure)
+    }
+
+    private var metricsPath: String {
+        endpoint.metricsURL.target == "/" ? "/metrics" : endpoint.metricsURL.target
     }
 
     private func takeScrape(
