@@ -109,7 +109,7 @@ extension Worker {
         let next = idle[key].added(u)
         upstreams[u].rest(before: next, since: now)
         if next != noSlot { upstreams[next].idlePrevious = u }
-        progress.with(key.pool) { $0.connectionsChanged(slot: key.slot, idle: 1) }
+        progress.with(key.pool) { $0.connectionsChanged(slot: key.slot, open: 0, idle: 1) }
         if sweepTimer == TimerWheel.none {
             sweepTimer = timers.value.schedule(Self.sweepToken, at: now + Self.sweepInterval)
         }
@@ -124,12 +124,12 @@ extension Worker {
         upstreams[u].idleNext = noSlot
         upstreams[u].idlePrevious = noSlot
         idle[key].removed(next: next, previous: previous)
-        progress.with(key.pool) { $0.connectionsChanged(slot: key.slot, idle: -1) }
+        progress.with(key.pool) { $0.connectionsChanged(slot: key.slot, open: 0, idle: -1) }
     }
 
     /// The peer's own keep-alive limit, where it says one, less a second.
-    func learnKeepAlive(_ key: ReplicaKey, seconds: Int?) {
-        guard let seconds, openList(key) else { return }
+    func learnKeepAlive(_ key: ReplicaKey, seconds: Int) {
+        guard openList(key) else { return }
         let limit = Nanoseconds.seconds(Int64(max(1, min(seconds, 3_600)))) - .seconds(1)
         idle[key].idleMax = max(.milliseconds(500), limit)
     }
