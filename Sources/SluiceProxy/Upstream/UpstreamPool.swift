@@ -73,9 +73,12 @@ struct UpstreamPools {
 
 extension Worker {
     /// Makes the list of a slot that of this replica; false where the replica is gone.
-    private func openList(_ key: ReplicaKey) -> Bool {
+    @inline(__always) private func openList(_ key: ReplicaKey) -> Bool {
+        idle[key].generation == key.generation || openNewList(key)
+    }
+
+    @inline(never) private func openNewList(_ key: ReplicaKey) -> Bool {
         let generation = idle[key].generation
-        if generation == key.generation { return true }
         guard directory.value.endpoint(key) != nil else { return false }
         if generation != .max {
             dropIdle(of: ReplicaKey(pool: key.pool, slot: key.slot, generation: generation))
@@ -117,12 +120,9 @@ extension Worker {
 
     /// Takes an idle connection out of its list.
     func unlinkIdle(_ u: UInt32) {
-        let key = upstreams[u].replica
-        let (next, previous) = (upstreams[u].idleNext, upstreams[u].idlePrevious)
+        let (key, next, previous) = upstreams[u].unlink()
         if next != noSlot { upstreams[next].idlePrevious = previous }
         if previous != noSlot { upstreams[previous].idleNext = next }
-        upstreams[u].idleNext = noSlot
-        upstreams[u].idlePrevious = noSlot
         idle[key].removed(next: next, previous: previous)
         progress.with(key.pool) { $0.connectionsChanged(slot: key.slot, open: 0, idle: -1) }
     }
