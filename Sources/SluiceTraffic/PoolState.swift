@@ -42,10 +42,12 @@ struct PoolState: Sendable {
         var tokenRate = 0.0
         var tokenRateMax = 0.0
 
-        /// A request has ended well.
-        mutating func succeeded(now: Instant) {
+        /// A request has ended well; false where the replica's health has not taken that in, since
+        /// it may change by it.
+        mutating func succeeded(now: Instant) -> Bool {
             succeeded &+= 1
             serverErrors.record(isError: false, now: now)
+            return health.succeedUnchanged()
         }
     }
 

@@ -92,8 +92,8 @@ final class AdminPages {
             }
         case "/livez":
             let stuck = control.shared.mailboxes.indices.filter {
-                control.loop.now - control.shared.heartbeats.lastTurn(of: $0) > Self.turnAgeMax
-                    && control.shared.heartbeats.isWorking($0)
+                control.loop.now - control.shared.heartbeats[$0].lastTurn > Self.turnAgeMax
+                    && control.shared.heartbeats[$0].isWorking
             }
             responder.respond(
                 stuck.isEmpty ? 200 : 500, text: stuck.isEmpty ? "ok\n" : "stuck: \(stuck)\n")

@@ -107,8 +107,9 @@ final class ReplicaAgent {
         request.bodyBytesMax = bytesMax
         request.fields = [("user-agent", "sluice")]
         if url.isTLS, let context = tls { request.tls = (context, url.host) }
-        if let key = endpoint.authorization {
-            request.fields.append(("authorization", String(decoding: key, as: UTF8.self)))
+        if holdsKey {
+            let key = String(decoding: endpoint.authorization, as: UTF8.self)
+            request.fields.append(("authorization", key))
         }
         var status = 0
         var handlers = ClientHandlers()
@@ -130,7 +131,7 @@ final class ReplicaAgent {
     }
 
     /// Whether the replica is sent a key of ours in place of the clients'.
-    private var holdsKey: Bool { endpoint.authorization != nil }
+    private var holdsKey: Bool { !endpoint.authorization.isEmpty }
 
     // MARK: Health
 
