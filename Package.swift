@@ -84,7 +84,8 @@ let package = Package(
                 "SluiceBytes", "SluiceEndpoint", "SluiceExchange", "SluiceHTTP", "SluiceInsight",
                 "SluiceReactor", "SluiceTelemetry", "SluiceTime", "SluiceTraffic", "SluiceVLLM",
                 logging,
-            ]),
+            ],
+            resources: [.embedInCode("Control/Dashboard/Assets")]),
         module(
             "SluiceSimulation", ["SluiceBytes", "SluiceTelemetry", "SluiceTime", "SluiceTraffic"]),
         module(

@@ -85,6 +85,11 @@ check_test() {
   command -v python3 >/dev/null || need python3 "runs the official OpenAI client against the gateway"
   python3 -c 'import ensurepip, venv' 2>/dev/null ||
     need python3-venv "keeps the Python packages of the tests in .venv"
+  # Ubuntu has it as a snap only: its tests are skipped there.
+  if grep -q '^ID=debian' /etc/os-release 2>/dev/null; then
+    command -v chromium >/dev/null || need chromium "looks at the live page as a browser does"
+    command -v chromedriver >/dev/null || need chromium-driver "drives that browser"
+  fi
   command -v shellcheck >/dev/null || need shellcheck "checks the scripts"
 }
 

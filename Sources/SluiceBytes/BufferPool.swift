@@ -9,11 +9,12 @@ import Synchronization
 /// Recycles fixed blocks of memory for the buffers of one worker.
 @usableFromInline @safe package final class BufferPool: Sendable {
     /// Bytes of one block: one read, one small request with its body, one response head.
-    package static let blockBytes = 16_384
+    @inlinable package static var blockBytes: Int { 16_384 }
 
     /// Blocks kept for reuse at most; more are returned to the system.
     package let blocksKeptMax: Int
-    private let blocksOutCount = Atomic<Int>(0)
+    /// Blocks that there are; changes with the system's memory alone.
+    private let blocksMadeCount = Atomic<Int>(0)
     private let blocksKeptCount = Atomic<Int>(0)
     /// Free blocks; each one's first word points to the next.
     private nonisolated(unsafe) var free: UnsafeMutableRawPointer?
@@ -32,12 +33,12 @@ import Synchronization
     }
 
     /// Blocks in use now; must be zero when nothing is open.
-    package var blocksOut: Int { blocksOutCount.load(ordering: .relaxed) }
-    /// Bytes of blocks in use and kept.
-    package var bytesHeld: Int {
-        (blocksOutCount.load(ordering: .relaxed) + blocksKeptCount.load(ordering: .relaxed))
-            * Self.blockBytes
+    package var blocksOut: Int {
+        let kept = blocksKeptCount.load(ordering: .relaxed)
+        return max(0, blocksMadeCount.load(ordering: .relaxed) - kept)
     }
+    /// Bytes of blocks in use and kept.
+    package var bytesHeld: Int { blocksMadeCount.load(ordering: .relaxed) * Self.blockBytes }
 
     /// Gives `buffer` a block if it has no storage.
     @inlinable @inline(__always) package func provide(_ buffer: inout ByteBuffer) {
@@ -56,9 +57,7 @@ import Synchronization
     }
 
     private func takeBlock() -> UnsafeMutablePointer<UInt8> {
-        blocksOutCount.store(
-            blocksOutCount.load(ordering: .relaxed) &+ 1, ordering: .relaxed)
-        guard let block = unsafe free else { return unsafe Self.makeBlock() }
+        guard let block = unsafe free else { return unsafe makeBlock() }
         // Safety: a kept block's first word was written by `release` and nothing else since.
         unsafe free = unsafe block.load(as: UnsafeMutableRawPointer?.self)
         blocksKeptCount.store(
@@ -67,10 +66,12 @@ import Synchronization
     }
 
     @inline(never)
-    private static func makeBlock() -> UnsafeMutablePointer<UInt8> {
-        guard let block = unsafe malloc(blockBytes) else {
-            fatalError("out of memory: a buffer of \(blockBytes) bytes")
+    private func makeBlock() -> UnsafeMutablePointer<UInt8> {
+        guard let block = unsafe malloc(Self.blockBytes) else {
+            fatalError("out of memory: a buffer of \(Self.blockBytes) bytes")
         }
+        blocksMadeCount.store(
+            blocksMadeCount.load(ordering: .relaxed) &+ 1, ordering: .relaxed)
         return unsafe block.assumingMemoryBound(to: UInt8.self)
     }
 
@@ -84,10 +85,10 @@ import Synchronization
     @usableFromInline func takeStorage(of buffer: inout ByteBuffer) {
         let (base, capacity) = unsafe buffer.takeStorage()
         guard let base = unsafe base else { return }
-        blocksOutCount.store(
-            blocksOutCount.load(ordering: .relaxed) &- 1, ordering: .relaxed)
         let kept = blocksKeptCount.load(ordering: .relaxed)
         guard capacity == Self.blockBytes, kept < blocksKeptMax else {
+            blocksMadeCount.store(
+                blocksMadeCount.load(ordering: .relaxed) &- 1, ordering: .relaxed)
             unsafe Glibc.free(base)
             return
         }

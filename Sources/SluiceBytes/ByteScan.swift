@@ -155,13 +155,13 @@ extension Span<UInt8> {
     @inlinable @inline(__always) package func firstStringStop(from start: Int, to end: Int) -> Int {
         // Names and short values end here; texts go on 64 bytes a turn.
         var index = start
-        for _ in 0..<2 {
+        for _ in 0..<2 where index <= count &- 16 {
             let near = unsafe scanOnce(from: index, to: end) { unsafe sluice_scan_string_stops($0) }
             if let near { return near }
             index &+= 16
-            if index >= end { break }
+            if index >= end { return end }
         }
-        return restOfString(from: start, to: end)
+        return restOfString(from: index, to: end)
     }
 
     @inlinable @inline(never) func restOfString(from start: Int, to end: Int) -> Int {

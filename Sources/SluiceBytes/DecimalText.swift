@@ -34,6 +34,62 @@
         // Bit 59 stands for the last digit, which is never left out.
         ((digits ^ 0x3030_3030_3030_3030) | 1 << 59).trailingZeroBitCount >> 3
     }
+
+    // MARK: Long numbers
+
+    /// What writing a number takes at most: a sign, twenty digits, a point with three, and the rest of
+    /// a word.
+    @inlinable static var bytesMax: Int { 32 }
+
+    /// Writes eight bytes, the lowest first.
+    @inlinable @inline(__always)
+    static func store(_ word: UInt64, at target: UnsafeMutablePointer<UInt8>) {
+        // Safety: the caller's: eight bytes at `target` are its own.
+        unsafe UnsafeMutableRawPointer(target).storeBytes(of: word.littleEndian, as: UInt64.self)
+    }
+
+    /// Writes a number of any size, within ``bytesMax``, and answers how many bytes it is.
+    @inline(never) @usableFromInline
+    static func write(_ number: Int, to target: UnsafeMutablePointer<UInt8>) -> Int {
+        guard number < 0 else { return unsafe write(magnitude: UInt64(number), to: target) }
+        // Safety: the caller's: ``bytesMax`` bytes at `target` are its own; so below.
+        unsafe target.pointee = 0x2D
+        return unsafe 1 + write(magnitude: UInt64(number.magnitude), to: target + 1)
+    }
+
+    /// Writes so many thousandths with three digits after the point, as ``write(_:to:)``.
+    @inline(never) @usableFromInline
+    static func write(thousandths number: UInt64, to target: UnsafeMutablePointer<UInt8>) -> Int {
+        guard number < wordBound else {
+            let whole = number / 1_000
+            let count = unsafe write(magnitude: whole, to: target)
+            let part = eightDigits(number &- whole &* 1_000)
+            unsafe store(part >> 32 & ~0xFF | 0x2E, at: target + count)
+            return count &+ 4
+        }
+        let digits = eightDigits(number)
+        // Five digits before the point, the last of which stays; what follows them is written over.
+        let zeros = min(leadingZeros(digits), 4)
+        unsafe store(digits &>> UInt64(8 &* zeros), at: target)
+        unsafe store(digits >> 32 & ~0xFF | 0x2E, at: target + (5 &- zeros))
+        return 9 &- zeros
+    }
+
+    private static func write(
+        magnitude number: UInt64, to target: UnsafeMutablePointer<UInt8>
+    ) -> Int {
+        guard number < wordBound else {
+            // What is left first, which has none of the last eight digits.
+            let rest = number / wordBound
+            let count = unsafe write(magnitude: rest, to: target)
+            unsafe store(eightDigits(number &- rest &* wordBound), at: target + count)
+            return count &+ 8
+        }
+        let digits = eightDigits(number)
+        let zeros = leadingZeros(digits)
+        unsafe store(digits &>> UInt64(8 &* zeros), at: target)
+        return 8 &- zeros
+    }
 }
 
 extension ByteBuffer {
@@ -47,59 +103,15 @@ extension ByteBuffer {
 
     /// Appends a number in decimal digits.
     @inlinable package mutating func appendDecimal(_ number: Int) {
-        guard UInt(bitPattern: number) < 10_000 else { return appendLongDecimal(number) }
-        // First of all, so that nothing has to outlive the call that it seldom is.
-        reserve(8)
-        let digits = DecimalText.fourDigits(UInt64(truncatingIfNeeded: number))
-        let zeros = DecimalText.leadingZeros(ofFour: digits)
-        store(packed: digits &>> UInt64(8 &* zeros), count: 4 &- zeros)
-    }
-
-    @inline(never) @usableFromInline mutating func appendLongDecimal(_ number: Int) {
-        if number < 0 { append(0x2D) }
-        appendMagnitude(UInt64(number.magnitude))
-    }
-
-    /// Also of numbers below 10,000: what is left of a longer one.
-    private mutating func appendMagnitude(_ number: UInt64) {
-        guard number < DecimalText.wordBound else {
-            // What is left first, which has none of the last eight digits.
-            let rest = number / DecimalText.wordBound
-            appendMagnitude(rest)
-            let digits = DecimalText.eightDigits(number &- rest &* DecimalText.wordBound)
-            return append(packed: digits, count: 8)
-        }
-        let digits = DecimalText.eightDigits(number)
-        let zeros = DecimalText.leadingZeros(digits)
-        append(packed: digits &>> UInt64(8 &* zeros), count: 8 &- zeros)
+        var room = RoomWriter(to: &self, atMost: DecimalText.bytesMax)
+        room.appendDecimal(number)
+        room.giveBack(to: &self)
     }
 
     /// Appends so many thousandths as a number with three digits after the point.
     @inlinable package mutating func appendThousandths(_ number: UInt64) {
-        guard number < 10_000 else { return appendLongThousandths(number) }
-        reserve(8)
-        let digits = DecimalText.fourDigits(number)
-        store(packed: digits & 0xFF | 0x2E00 | (digits & ~0xFF) << 8, count: 5)
-    }
-
-    @inline(never) @usableFromInline mutating func appendLongThousandths(_ number: UInt64) {
-        guard number < DecimalText.wordBound else {
-            let whole = number / 1_000
-            appendMagnitude(whole)
-            let part = DecimalText.eightDigits(number &- whole &* 1_000)
-            return append(packed: part >> 32 & ~0xFF | 0x2E, count: 4)
-        }
-        let digits = DecimalText.eightDigits(number)
-        // Five digits before the point, the last of which stays.
-        let zeros = DecimalText.leadingZeros(digits)
-        let whole = 5 &- zeros
-        let part = digits >> 32 & ~0xFF | 0x2E
-        if whole == 5 {
-            append(packed: digits, count: 5)
-            return append(packed: part, count: 4)
-        }
-        let shift = UInt64(8 &* whole)
-        let text = (digits &>> UInt64(8 &* zeros)) & ((1 &<< shift) &- 1)
-        append(packed: text | part &<< shift, count: whole &+ 4)
+        var room = RoomWriter(to: &self, atMost: DecimalText.bytesMax)
+        room.appendThousandths(number)
+        room.giveBack(to: &self)
     }
 }

@@ -40,9 +40,11 @@ package struct KeptAnswerHead: ~Copyable {
         let present = Circumstances(
             edition: head.edition, isHead: isHead, isHTTP11: isHTTP11, closes: closes)
         if present == circumstances, case .none = explanation {
-            output.append(text.bytes, 0..<idOffset)
-            output.append(requestID)
-            output.append(text.bytes, idOffset..<text.count)
+            var room = RoomWriter(to: &output, atMost: text.count + requestID.count + 1)
+            room.append(text.bytes.extracting(0..<idOffset))
+            room.append(requestID)
+            room.append(text.bytes.extracting(idOffset..<text.count))
+            room.giveBack(to: &output)
             closes = self.closes
             return framing
         }

@@ -52,6 +52,10 @@ package enum RequestForwarding {
         fieldsCount = request.count - start
     }
 
+    /// Bytes of a head that are written around what is given, at most: the method, names and ends of
+    /// fields, a number, an attempt's suffix.
+    private static let writtenBytesMax = 256
+
     /// Writes the head of one attempt.
     ///
     /// - Parameters:
@@ -66,29 +70,33 @@ package enum RequestForwarding {
         requestID: Span<UInt8>, suffix: UInt64, bodyCount: Int?, asksForLoad: Bool = false,
         into output: inout ByteBuffer
     ) {
-        output.append(method.name)
-        output.append(" ")
-        output.append(kept, 0..<targetCount)
-        output.append(" HTTP/1.1\r\nhost: ")
-        output.append(authority)
-        output.append("\r\nx-request-id: ")
-        RequestIdentity.append(requestID, suffix: suffix, to: &output)
+        let start = targetCount + authorizationCount
+        // Not as much as is kept, which has the body in it.
+        let given = start + fieldsCount + authority.count + authorization.count + requestID.count
+        var room = RoomWriter(to: &output, atMost: given + writtenBytesMax)
+        room.append(method.name)
+        room.append(" ")
+        room.append(kept.extracting(0..<targetCount))
+        room.append(" HTTP/1.1\r\nhost: ")
+        room.append(authority)
+        room.append("\r\nx-request-id: ")
+        RequestIdentity.append(requestID, suffix: suffix, to: &room)
         if !authorization.isEmpty {
-            output.append("\r\nauthorization: ")
-            output.append(authorization)
+            room.append("\r\nauthorization: ")
+            room.append(authorization)
         } else if authorizationCount > 0 {
-            output.append("\r\nauthorization: ")
-            output.append(kept, targetCount..<targetCount + authorizationCount)
+            room.append("\r\nauthorization: ")
+            room.append(kept.extracting(targetCount..<start))
         }
         if let bodyCount {
-            output.append("\r\ncontent-length: ")
-            output.appendDecimal(bodyCount)
+            room.append("\r\ncontent-length: ")
+            room.appendDecimal(bodyCount)
         }
-        output.append("\r\n")
-        let start = targetCount + authorizationCount
-        output.append(kept, start..<start + fieldsCount)
-        if asksForLoad { output.append("endpoint-load-metrics-format: TEXT\r\n") }
-        output.append("\r\n")
+        room.append("\r\n")
+        room.append(kept.extracting(start..<start + fieldsCount))
+        if asksForLoad { room.append("endpoint-load-metrics-format: TEXT\r\n") }
+        room.append("\r\n")
+        room.giveBack(to: &output)
     }
 }
 

@@ -71,10 +71,11 @@ package enum RequestIdentity {
         return digits &+ 0x3030_3030_3030 &+ reached(10) &* 0x27 &+ skipped
     }
 
-    /// Appends `<id>-<suffix>`: what vLLM takes as the engine's id (`chatcmpl-<id>`).
-    package static func append(_ id: Span<UInt8>, suffix: UInt64, to buffer: inout ByteBuffer) {
-        buffer.append(id)
-        buffer.append(0x2D as UInt8)
-        buffer.append(packed: suffix, count: 6)
+    /// Appends `<id>-<suffix>`: what vLLM takes as the engine's id (`chatcmpl-<id>`); takes room for a
+    /// byte more.
+    @inline(__always)
+    static func append(_ id: Span<UInt8>, suffix: UInt64, to room: inout RoomWriter) {
+        room.append(id)
+        room.append(packed: suffix << 8 | 0x2D, count: 7)
     }
 }

@@ -1,7 +1,7 @@
 import ArgumentParser
 import SluiceProxy
 
-/// The program: `sluice serve|check|rules|doctor|demo|bench|simulate|admission|cordon|uncordon`.
+/// The program: `sluice serve|check|rules|doctor|demo|bench|simulate|top|admission|cordon|uncordon`.
 @main struct Sluice: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "sluice",
@@ -22,6 +22,8 @@ import SluiceProxy
                 sluice bench http://127.0.0.1:8080
               Simulate a fleet under overload:
                 sluice simulate --scenario T3
+              Watch a running gateway:
+                sluice top
               Refuse nothing from now on, and count what would have been refused:
                 sluice admission --mode shadow
 
@@ -35,7 +37,8 @@ import SluiceProxy
         version: BuildInfo.version,
         subcommands: [
             ServeCommand.self, CheckCommand.self, RulesCommand.self, DoctorCommand.self,
-            DemoCommand.self, BenchCommand.self, SimulateCommand.self, AdmissionCommand.self,
+            DemoCommand.self, BenchCommand.self, SimulateCommand.self, TopCommand.self,
+            AdmissionCommand.self,
             CordonCommand.self, UncordonCommand.self,
         ])
 }

@@ -77,7 +77,8 @@ final class LogBatch {
     private let outbox: LogOutbox?
     private(set) var lines = Pinned(ByteBuffer())
     private var lineCount = 0
-    private var flushAt = Instant.unset
+    /// When what waits must be handed over; never while nothing does.
+    private(set) var due = Instant.never
 
     /// - Parameter outbox: nil where there is no log.
     init(_ outbox: LogOutbox?) { self.outbox = outbox }
@@ -88,29 +89,26 @@ final class LogBatch {
         return !outbox.isClosed
     }
 
-    /// When what waits must be handed over; never while nothing does.
-    var due: Instant { flushAt.isSet ? flushAt : .never }
-
     /// One line more is in ``lines``.
     func added(now: Instant) {
         lineCount += 1
         if lines.value.count >= Self.batchBytes {
             flush()
-        } else if !flushAt.isSet {
-            flushAt = now + Self.flushInterval
+        } else if due == .never {
+            due = now + Self.flushInterval
         }
     }
 
     /// Hands over what has waited long enough.
     @inline(__always) func flushIfDue(now: Instant) {
-        if flushAt.isSet, now >= flushAt { flush() }
+        if now >= due { flush() }
     }
 
     func flush() {
         guard let outbox, lineCount > 0 else { return }
         outbox.put(&lines, count: lineCount)
         lineCount = 0
-        flushAt = .unset
+        due = .never
     }
 }
 

@@ -19,7 +19,7 @@ struct Exchange: ~Copyable {
     /// Bytes of one event held until it is whole; a longer one passes in parts.
     static let eventBytesMax = 65_536
 
-    var record = ExchangeRecord()
+    var record: ExchangeRecord
     let downstream: UInt32
     var upstream = noSlot
     var permit: Permit?
@@ -118,8 +118,12 @@ struct Exchange: ~Copyable {
     var upstreamDeadline = Deadline.never
     var holdDeadline = Deadline.never
 
+    /// - Parameter blank: a record of an exchange that has not begun.
     @inline(__always)
-    init(downstream: UInt32, route: Route, framing: BodyFraming) {
+    init(
+        _ blank: borrowing ExchangeRecord, downstream: UInt32, route: Route, framing: BodyFraming
+    ) {
+        record = copy blank
         self.downstream = downstream
         bodyDecoder = BodyDecoder(framing: framing)
         hasBody = framing != .none
@@ -150,9 +154,8 @@ struct Exchange: ~Copyable {
     private mutating func appendHead(
         for endpoint: ReplicaEndpoint, suffix: UInt64, into output: inout ByteBuffer
     ) {
-        let authority = endpoint.authority
-        let key = endpoint.authorization ?? []
-        isSentWithOurKey = endpoint.authorization != nil
+        let (authority, key) = (endpoint.authority, endpoint.authorization)
+        isSentWithOurKey = !key.isEmpty
         RequestForwarding.appendHead(
             method: method, kept: request.bytes, targetCount: targetCount,
             authorizationCount: authorizationCount, fieldsCount: fieldsCount,

@@ -29,7 +29,8 @@ final class GatewayShared: Sendable {
     let traceOutboxes: [LogOutbox]
     /// What the offsets of the arrival trace are counted from.
     let start = MonotonicClock.now()
-    let heartbeats: Heartbeats
+    /// One per worker.
+    let heartbeats: [Heartbeat]
     /// The bounds of all histograms, the configured objectives among them.
     let scales: BucketScales
     /// One per worker, which alone takes and gives blocks; read by the control thread.
@@ -85,7 +86,8 @@ final class GatewayShared: Sendable {
         self.mailboxes = mailboxes
         self.shards = shards
         control = try Mailbox()
-        heartbeats = Heartbeats(workers: workers, now: MonotonicClock.now())
+        let now = MonotonicClock.now()
+        heartbeats = (0..<workers).map { _ in Heartbeat(now: now) }
         bodies = MemoryBudget(bytesMax: settings.limits.bodiesBytesMax ?? MemoryBudget.defaultMax())
         trusted = settings.trustedProxies.compactMap(AddressBlock.init)
     }
@@ -173,30 +175,23 @@ enum ControlMessage: Sendable {
     case signal(Int32)
 }
 
-/// When each worker last turned its loop; written by the workers, read by `/livez`.
-final class Heartbeats: Sendable {
-    private let turns: [Turn]
+/// When a worker last turned its loop; written by that worker, read by `/livez`.
+final class Heartbeat: Sendable {
+    private let at: Atomic<Int64>
+    private let isAwake = Atomic<Bool>(false)
 
-    private final class Turn: Sendable {
-        let at: Atomic<Int64>
-        let isAwake = Atomic<Bool>(false)
-        init(_ now: Instant) { at = Atomic(now.nanoseconds) }
-    }
-
-    init(workers: Int, now: Instant) { turns = (0..<workers).map { _ in Turn(now) } }
+    init(now: Instant) { at = Atomic(now.nanoseconds) }
 
     /// Whether the worker is between waking and sleeping: only then can it be stuck.
-    func isWorking(_ worker: Int) -> Bool { turns[worker].isAwake.load(ordering: .relaxed) }
-    func sleeps(worker: Int) { turns[worker].isAwake.store(false, ordering: .relaxed) }
+    var isWorking: Bool { isAwake.load(ordering: .relaxed) }
+    func sleeps() { isAwake.store(false, ordering: .relaxed) }
 
-    func turned(worker: Int, at now: Instant) {
-        turns[worker].isAwake.store(true, ordering: .relaxed)
-        turns[worker].at.store(now.nanoseconds, ordering: .relaxed)
+    func turned(at now: Instant) {
+        isAwake.store(true, ordering: .relaxed)
+        at.store(now.nanoseconds, ordering: .relaxed)
     }
 
-    func lastTurn(of worker: Int) -> Instant {
-        Instant(nanoseconds: turns[worker].at.load(ordering: .relaxed))
-    }
+    var lastTurn: Instant { Instant(nanoseconds: at.load(ordering: .relaxed)) }
 }
 
 /// Bytes of request bodies that all workers together may hold.

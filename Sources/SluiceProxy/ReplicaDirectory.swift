@@ -11,8 +11,8 @@ final class ReplicaEndpoint: Sendable {
     /// The name its certificate is checked against, and the `Host` it is sent.
     let host: String
     let authority: [UInt8]
-    /// `Bearer …` of the replica's API key; nil lets the client's own through.
-    let authorization: [UInt8]?
+    /// `Bearer …` of the replica's API key; empty lets the client's own through.
+    let authorization: [UInt8]
     let generation: UInt32
     /// Index into the name tables.
     let recordIndex: Int32
@@ -30,7 +30,7 @@ final class ReplicaEndpoint: Sendable {
         self.metricsURL = metricsURL
         host = url.host
         authority = Array(url.authority.utf8)
-        self.authorization = authorization
+        self.authorization = authorization ?? []
         self.generation = generation
         self.recordIndex = recordIndex
         self.tls = tls
@@ -66,6 +66,10 @@ struct ReplicaDirectory: Sendable {
     /// By the hash of the name, ascending; ``hashes`` holds the hashes.
     private(set) var models: [ModelEntry] = []
     private var hashes: [UInt64] = []
+    /// The model that was asked for last, and where it is: most requests are for the same one. Empty
+    /// where that has changed.
+    private var lastName = InlineText<96>()
+    private var lastModel = 0
     private var splits: [ModelSplit] = []
     var names = NameTables()
     /// By pool: the status of refusals where capacity is contended.
@@ -147,12 +151,25 @@ struct ReplicaDirectory: Sendable {
     mutating func model(
         _ name: Span<UInt8>
     ) -> (pool: Int, label: UInt16, adapter: UInt16, split: UInt16)? {
-        let index = place(of: Self.hash(name))
-        guard index < models.count, models[index].name.count == name.count else { return nil }
-        for i in 0..<name.count where models[index].name[i] != name[i] { return nil }
+        let isLast =
+            lastName.count == name.count
+            && name.hasBytes(lastName.bytes, from: 0, count: name.count, at: 0)
+        guard let index = isLast && !name.isEmpty ? lastModel : find(name) else { return nil }
         return (
             models[index].pool, models[index].label, models[index].adapter, models[index].split
         )
+    }
+
+    /// Where a model is; remembered, unless its name is too long for that.
+    private mutating func find(_ name: Span<UInt8>) -> Int? {
+        let index = place(of: Self.hash(name))
+        guard index < models.count, models[index].name.count == name.count else { return nil }
+        for i in 0..<name.count where models[index].name[i] != name[i] { return nil }
+        lastName.removeAll()
+        lastName.append(name)
+        if lastName.count < name.count { lastName.removeAll() }
+        lastModel = index
+        return index
     }
 
     /// The label of requests that name no model, where there is one pool.
@@ -167,6 +184,7 @@ struct ReplicaDirectory: Sendable {
         models = []
         hashes = []
         splits = []
+        lastName.removeAll()
     }
 
     /// Adds a model; the first pool that names it keeps it, or shares it where both have a weight.
@@ -179,6 +197,7 @@ struct ReplicaDirectory: Sendable {
             return
         }
         hashes.insert(hash, at: index)
+        lastName.removeAll()
         let entry = ModelEntry(name: bytes, pool: pool, label: label, adapter: adapter)
         models.insert(entry, at: index)
     }

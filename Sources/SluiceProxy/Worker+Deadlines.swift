@@ -8,9 +8,8 @@ import SluiceTime
 
 extension Worker {
     /// Sets the deadline of the stages in which no exchange waits for a replica.
-    func setDeadline(_ d: UInt32, _ deadline: Instant) {
-        downstreams[d].deadline = deadline
-        arm(d, at: deadline)
+    @inline(__always) func setDeadline(_ d: UInt32, _ deadline: Instant) {
+        if downstreams[d].isEarly(deadline) { setTimer(d, at: deadline) }
     }
 
     /// Makes sure that the timer fires at or before `deadline`.

@@ -86,15 +86,9 @@ extension Worker {
         if exchanges[e].bind(permit, now: now) {
             shard.waited(&exchanges[e].record, .dispatched, now: now)
         }
-        shard.moved(&exchanges[e].record)
         let key = ReplicaKey(
             pool: pool, slot: Int(replica.slot), generation: replica.generation)
-        var endpoint = directory.value.endpoint(key)
-        if endpoint == nil {
-            adoptDirectory()
-            endpoint = directory.value.endpoint(key)
-        }
-        guard let endpoint else {
+        guard let endpoint = directory.value.endpoint(key) ?? newEndpoint(key) else {
             attemptFailed(e, .connectFailed)
             return
         }
@@ -105,14 +99,11 @@ extension Worker {
             attemptFailed(e, .connectFailed)
             return
         }
-        exchanges[e].upstream = u
-        upstreams[u].exchange = e
-        self.pool.provide(&upstreams[u].output)
         exchanges[e].asksForLoad =
             asksForReports && settings.pools[pool].orca && asksForLoad(e, replica)
-        exchanges[e].composeRequest(
-            for: endpoint, suffix: suffix, into: &upstreams[u].output)
+        compose(&exchanges[e], e, on: &upstreams[u], u, endpoint, suffix: suffix)
         if upstreams[u].stage == .connecting {
+            shard.moved(&exchanges[e].record)
             exchanges[e].upstreamDeadline = now + settings.timeouts.connect
         } else {
             sendRequest(u)
@@ -121,26 +112,54 @@ extension Worker {
         armExchange(e)
     }
 
+    /// Binds the exchange to a connection and puts the request into its buffer.
+    @inline(__always) private func compose(
+        _ exchange: inout Exchange, _ e: UInt32, on upstream: inout UpstreamConnection, _ u: UInt32,
+        _ endpoint: ReplicaEndpoint, suffix: UInt64
+    ) {
+        exchange.upstream = u
+        upstream.exchange = e
+        pool.provide(&upstream.output)
+        exchange.composeRequest(for: endpoint, suffix: suffix, into: &upstream.output)
+    }
+
+    /// A replica that the worker's own directory does not have yet.
+    @inline(never)
+    private func newEndpoint(_ key: ReplicaKey) -> ReplicaEndpoint? {
+        adoptDirectory()
+        return directory.value.endpoint(key)
+    }
+
     /// Writes what is left of the request; `t3` when the last byte is out.
     func sendRequest(_ u: UInt32) {
         let e = upstreams[u].exchange
-        upstreams[u].stage = .active
-        guard exchanges[e].send(on: &upstreams[u], pool) else {
+        let asksForStream = readers[e].peek.facts.isStream
+        guard send(&exchanges[e], on: &upstreams[u], asksForStream: asksForStream) else {
             upstreamBroken(u, .reset)
             return
         }
-        guard !upstreams[u].isBlocked, !exchanges[e].isRequestSent else {
-            exchanges[e].upstreamDeadline = now + settings.timeouts.writeStall
-            return
-        }
-        exchanges[e].sent(at: now, until: now + settings.timeouts.firstContent)
-        shard.moved(&exchanges[e].record)
-        beginProgress(e)
         if settings.timeouts.firstContent < settings.timeouts.connect { armExchange(e) }
+    }
+
+    /// False when the connection is broken.
+    @inline(__always) private func send(
+        _ exchange: inout Exchange, on upstream: inout UpstreamConnection, asksForStream: Bool
+    ) -> Bool {
+        upstream.stage = .active
+        guard exchange.send(on: &upstream, pool) else { return false }
+        if upstream.isBlocked || exchange.isRequestSent {
+            exchange.upstreamDeadline = now + settings.timeouts.writeStall
+        } else {
+            exchange.sent(at: now, until: now + settings.timeouts.firstContent)
+            beginProgress(&exchange, asksForStream: asksForStream)
+        }
+        shard.moved(&exchange.record)
+        return true
     }
 
     /// An attempt has failed and its connection is gone: again, or an answer, or a cut.
     func attemptFailed(_ e: UInt32, _ failure: UpstreamFailure, bytesAcknowledged: Int? = nil) {
+        shard.moved(&exchanges[e].record)
         // What a failed connect says of the replica was told when it was seen.
         let end: PermitEnd =
             failure == .engineRefused ? .refused : failure.isBeforeRequest ? .ignored : .failed
@@ -229,16 +248,24 @@ extension Worker {
     }
 
     /// Whether the request is one that two replicas have died on.
-    func isPoison(_ e: UInt32) -> Bool {
-        guard shared.hasPoison.load(ordering: .relaxed) else { return false }
+    @inline(__always) func isPoison(_ e: UInt32) -> Bool {
+        shared.hasPoison.load(ordering: .relaxed) && isRemembered(e)
+    }
+
+    private func isRemembered(_ e: UInt32) -> Bool {
         let traffic = shared.pools[exchanges[e].traffic]
         return traffic.isPoison(exchanges[e].bodyHash, now: now)
     }
 
     /// Gives the replica's slot back, exactly once per dispatch.
     func releasePermit(_ e: UInt32, _ end: PermitEnd) {
-        endProgress(e)
-        guard let permit = exchanges[e].permit.take() else { return }
-        turnWakes.formUnion(permit.release(end, exchanges[e].service, now: now))
+        if let permit = takePermit(&exchanges[e]) {
+            turnWakes.formUnion(permit.release(end, exchanges[e].service, now: now))
+        }
+    }
+
+    @inline(__always) private func takePermit(_ exchange: inout Exchange) -> Permit? {
+        endProgress(&exchange)
+        return exchange.permit.take()
     }
 }

@@ -123,31 +123,38 @@ extension Worker {
     func end(_ e: UInt32, _ outcome: Outcome, _ reason: Reason) {
         let d = exchanges[e].downstream
         if !exchanges[e].isUpstreamDone { abandonUpstream(e, .ignored, waited: .refused) }
-        exchanges[e].end(outcome, reason, at: now)
-        exchanges[e].takeUsage(&readers[e])
+        if exchanges[e].isUnanswered { endsToWait(e) }
+        finish(&exchanges[e], &readers[e], of: d, outcome, reason)
         if exchanges[e].quotaTokens >= 0 { settleQuota(e) }
-        // One system call for each stream that has had content; other requests do without.
-        if exchanges[e].record.firstContentWritten.isSet, let info = downstreams[d].transport.info()
-        {
-            exchanges[e].record.networkShare = info.roundTrip / 2
-        }
-        shard.finished(&exchanges[e].record)
-        objectives.record(&exchanges[e].record)
-        log.write(&exchanges[e].record, now: now)
-        trace.write(&exchanges[e].record, now: now)
-        endsToWait(e)
-        releaseRequest(e)
-        pool.release(&exchanges[e].partialEvent)
         exchanges.discard(e)
         nextRequest(d)
     }
 
+    /// Completes the record, tells everybody who keeps it, and gives the buffers back.
+    @inline(__always) private func finish(
+        _ exchange: inout Exchange, _ readers: inout ExchangeReaders, of d: UInt32,
+        _ outcome: Outcome, _ reason: Reason
+    ) {
+        exchange.end(outcome, reason, at: now)
+        exchange.takeUsage(&readers)
+        // One system call for each stream that has had content; other requests do without.
+        if exchange.record.firstContentWritten.isSet, let info = downstreams[d].transport.info() {
+            exchange.record.networkShare = info.roundTrip / 2
+        }
+        shard.finished(&exchange.record)
+        objectives.record(&exchange.record)
+        log.write(&exchange.record, now: now)
+        trace.write(&exchange.record, now: now)
+        releaseRequest(of: &exchange)
+        pool.release(&exchange.partialEvent)
+    }
+
     /// Gives the kept request back; nothing is retried any more.
-    func releaseRequest(_ e: UInt32) {
-        pool.release(&exchanges[e].request)
-        if exchanges[e].reservedBytes > 0 {
-            shared.bodies.release(exchanges[e].reservedBytes)
-            exchanges[e].reservedBytes = 0
+    @inline(__always) func releaseRequest(of exchange: inout Exchange) {
+        pool.release(&exchange.request)
+        if exchange.reservedBytes > 0 {
+            shared.bodies.release(exchange.reservedBytes)
+            exchange.reservedBytes = 0
         }
     }
 }

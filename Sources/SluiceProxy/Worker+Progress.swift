@@ -14,30 +14,30 @@ enum CountedProgress: UInt8 {
 extension Worker {
     /// The request is out as a whole. One that asks for a stream is owed a head at once and events
     /// after it: it counts as a stream from now on.
-    func beginProgress(_ e: UInt32) {
-        guard exchanges[e].progress == .none, !exchanges[e].isHeadParsed else { return }
-        count(e, as: readers[e].peek.facts.isStream ? .stream : .wait)
+    @inline(__always) func beginProgress(_ exchange: inout Exchange, asksForStream: Bool) {
+        guard exchange.progress == .none, !exchange.isHeadParsed else { return }
+        count(&exchange, as: asksForStream ? .stream : .wait)
     }
 
     /// The final head has come; what the answer is decides, not what was asked for.
-    func headProgressed(_ e: UInt32, status: Int) {
-        if exchanges[e].isEventStream {
-            guard exchanges[e].progress != .stream else { return }
-            endProgress(e)
-            count(e, as: .stream)
+    @inline(__always) func headProgressed(_ exchange: inout Exchange, status: Int) {
+        if exchange.isEventStream {
+            guard exchange.progress != .stream else { return }
+            endProgress(&exchange)
+            count(&exchange, as: .stream)
         } else {
-            endProgress(e)
+            endProgress(&exchange)
             // A refusal is made by the API server alone and says nothing about the engine.
             guard status < 300 else { return }
-            let replica = exchanges[e].lastReplica
-            progress.with(exchanges[e].traffic) { $0.answerArrived(from: replica, now: now) }
+            let replica = exchange.lastReplica
+            progress.with(exchange.traffic) { $0.answerArrived(from: replica, now: now) }
         }
     }
 
-    private func count(_ e: UInt32, as kind: CountedProgress) {
-        let replica = exchanges[e].lastReplica
-        exchanges[e].progress = kind
-        progress.with(exchanges[e].traffic) { progress in
+    private func count(_ exchange: inout Exchange, as kind: CountedProgress) {
+        let replica = exchange.lastReplica
+        exchange.progress = kind
+        progress.with(exchange.traffic) { progress in
             switch kind {
             case .none: break
             case .wait: progress.waitBegan(at: replica, now: now)
@@ -47,12 +47,15 @@ extension Worker {
     }
 
     /// Nothing more is owed; harmless when it is said again.
-    func endProgress(_ e: UInt32) {
-        let kind = exchanges[e].progress
-        guard kind != .none else { return }
-        exchanges[e].progress = .none
-        let (replica, stream) = (exchanges[e].lastReplica, exchanges[e].downstream)
-        progress.with(exchanges[e].traffic) { progress in
+    @inline(__always) func endProgress(_ exchange: inout Exchange) {
+        if exchange.progress != .none { stopCounting(&exchange) }
+    }
+
+    private func stopCounting(_ exchange: inout Exchange) {
+        let kind = exchange.progress
+        exchange.progress = .none
+        let (replica, stream) = (exchange.lastReplica, exchange.downstream)
+        progress.with(exchange.traffic) { progress in
             switch kind {
             case .none: break
             case .wait: progress.waitEnded(at: replica)

@@ -109,11 +109,10 @@ extension Worker {
     /// - Returns: false when the attempt has ended with it.
     private func headArrived(_ u: UInt32, _ e: UInt32) -> Bool {
         let status = responseHead.value.status
-        exchanges[e].answered(status: status, at: now)
-        shard.upstreamAnswered(
-            replica: exchanges[e].record.replicaIndex, status: UInt16(status),
-            after: now - exchanges[e].record.sent)
-        learnKeepAlive(upstreams[u].replica, seconds: responseHead.value.keepAliveTimeoutSeconds)
+        let d = noteAnswer(&exchanges[e], status: status)
+        if let seconds = responseHead.value.keepAliveTimeoutSeconds {
+            learnKeepAlive(upstreams[u].replica, seconds: seconds)
+        }
         if status == 503 && exchanges[e].mayRetryRefusal {
             upstreamBroken(u, .engineRefused)
             return false
@@ -123,21 +122,48 @@ extension Worker {
             shared.observeUnauthorized(exchanges[e].traffic, exchanges[e].lastReplica)
         }
         if exchanges[e].asksForLoad { takeLoad(u, e) }
-        let d = exchanges[e].downstream
-        pool.provide(&downstreams[d].output)
-        if isDraining { downstreams[d].closesAfterAnswer = true }
-        upstreams[u].beginAnswer(
-            of: &exchanges[e], &responseHead.value, &keptAnswerHead.value,
-            explanation: exchanges[e].isExplained ? explanation(e) : nil,
-            closes: &downstreams[d].closesAfterAnswer, into: &downstreams[d].output, pool)
-        if exchanges[e].record.route == .responses { beginOwnership(e, status: status) }
-        headProgressed(e, status: status)
-        if exchanges[e].isEventStream && settings.timeouts.headHoldMax > .zero {
-            exchanges[e].isHeadHeld = true
-            exchanges[e].holdDeadline = now + settings.timeouts.headHoldMax
-            armExchange(e)
+        if exchanges[e].isExplained {
+            beginExplained(u, e, d, status: status)
+        } else {
+            beginAnswer(&upstreams[u], &exchanges[e], &downstreams[d], nil, status: status)
         }
+        if exchanges[e].record.route == .responses { beginOwnership(e, status: status) }
+        if exchanges[e].isHeadHeld { armExchange(e) }
         return true
+    }
+
+    /// Notes that the final head has come (`t4`); answers whose exchange it is.
+    @inline(__always) private func noteAnswer(_ exchange: inout Exchange, status: Int) -> UInt32 {
+        exchange.answered(status: status, at: now)
+        shard.upstreamAnswered(
+            replica: exchange.record.replicaIndex, status: UInt16(status),
+            after: now - exchange.record.sent)
+        return exchange.downstream
+    }
+
+    /// For the few that ask what became of them; by itself, so that others pass nothing on.
+    @inline(never) private func beginExplained(
+        _ u: UInt32, _ e: UInt32, _ d: UInt32, status: Int
+    ) {
+        let explanation = explanation(e)
+        beginAnswer(&upstreams[u], &exchanges[e], &downstreams[d], explanation, status: status)
+    }
+
+    /// Puts the client's head into its buffer.
+    @inline(__always) private func beginAnswer(
+        _ upstream: inout UpstreamConnection, _ exchange: inout Exchange,
+        _ downstream: inout DownstreamConnection, _ explanation: Explanation?, status: Int
+    ) {
+        pool.provide(&downstream.output)
+        if isDraining { downstream.closesAfterAnswer = true }
+        upstream.beginAnswer(
+            of: &exchange, &responseHead.value, &keptAnswerHead.value, explanation: explanation,
+            closes: &downstream.closesAfterAnswer, into: &downstream.output, pool)
+        headProgressed(&exchange, status: status)
+        if exchange.isEventStream && settings.timeouts.headHoldMax > .zero {
+            exchange.isHeadHeld = true
+            exchange.holdDeadline = now + settings.timeouts.headHoldMax
+        }
     }
 
     /// Notes what the classifier saw in this read: tokens, the first content, the pool's progress.
@@ -190,9 +216,9 @@ extension Worker {
     private func beginSending(_ e: UInt32, _ d: UInt32) {
         guard !downstreams[d].output.isEmpty else { return }
         if !exchanges[e].isAnswerBegun {
-            exchanges[e].isAnswerBegun = true
             if !exchanges[e].isEventStream { endsToWait(e) }
-            releaseRequest(e)
+            exchanges[e].isAnswerBegun = true
+            releaseRequest(of: &exchanges[e])
         }
         sendSoon(e, d)
     }
@@ -268,15 +294,21 @@ extension Worker {
             }
             return
         }
-        downstreams[d].appendEnd(
-            payload.value, framing: exchanges[e].answerFraming, pool)
-        payload.value.removeAll()
-        exchanges[e].isHeadHeld = false
-        if downstreams[d].output.isEmpty {
+        if endAnswer(&exchanges[e], &downstreams[d]) {
             end(e, exchanges[e].finalOutcome, exchanges[e].record.reason)
         } else {
             beginSending(e, d)
         }
+    }
+
+    /// Adds what is left of the answer and its proper end; answers whether that is nothing at all.
+    @inline(__always) private func endAnswer(
+        _ exchange: inout Exchange, _ downstream: inout DownstreamConnection
+    ) -> Bool {
+        exchange.isHeadHeld = false
+        downstream.appendEnd(payload.value, framing: exchange.answerFraming, pool)
+        payload.value.removeAll()
+        return downstream.output.isEmpty
     }
 
     /// The stream's first event is an error and nothing has gone out: an honest status instead.

@@ -41,11 +41,14 @@ final class Worker {
     let shared: GatewayShared
     let settings: GatewaySettings
     let mailbox: Mailbox<WorkerMessage>
+    let heartbeat: Heartbeat
     let poller: Poller
     let pool: BufferPool
     let downstreams: SlotTable<DownstreamConnection>
     let upstreams: SlotTable<UpstreamConnection>
     let exchanges: SlotTable<Exchange>
+    /// What every exchange's record begins as: copied, at a quarter of what making one takes.
+    let blankRecord = Pinned(ExchangeRecord())
     /// By the slot of the exchange.
     let readers: SlotScratch<ExchangeReaders>
     let timers: Pinned<TimerWheel>
@@ -69,6 +72,8 @@ final class Worker {
     /// Whether any pool's engines are told priorities, and asked for reports: one look where none are.
     let tellsPriorities: Bool
     let asksForReports: Bool
+    /// Whether clients come by TLS.
+    let isTLS: Bool
     let progress: ObjectList<ReplicaProgress>
     let log: AccessLogWriter
     let trace: ArrivalTraceWriter
@@ -113,6 +118,7 @@ final class Worker {
         self.shared = shared
         settings = shared.settings
         mailbox = shared.mailboxes[index]
+        heartbeat = shared.heartbeats[index]
         pool = shared.bufferPools[index]
         poller = try Poller()
         now = MonotonicClock.now()
@@ -134,6 +140,7 @@ final class Worker {
         pools = ObjectList(shared.pools)
         tellsPriorities = settings.pools.contains { $0.enginePriority }
         asksForReports = settings.pools.contains { $0.orca }
+        isTLS = settings.tls != nil
         progress = ObjectList(shared.pools.map { $0.progress[index] })
         var limits = HeadLimits()
         limits.headBytesMax = settings.limits.headBytesMax
@@ -163,11 +170,11 @@ final class Worker {
     func run() {
         while true {
             let timeout = ready.isEmpty ? sleepTime() : .zero
-            shared.heartbeats.sleeps(worker: index)
+            heartbeat.sleeps()
             let count = poller.wait(timeout: timeout)
             now = MonotonicClock.now()
             let started = now
-            shared.heartbeats.turned(worker: index, at: now)
+            heartbeat.turned(at: now)
             isBusyTurn = count > 1
             for i in 0..<count { handle(poller.event(i)) }
             while let token = timers.value.popExpired(now: now) { timerFired(token) }

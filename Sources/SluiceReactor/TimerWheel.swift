@@ -27,6 +27,8 @@ import SluiceTime
     private var current: Int64
     /// The next timer to look at in the current bucket while it is being fired.
     private var cursor: Int32 = -1
+    /// Before this time the tick visited last is not over: nothing can be due.
+    @usableFromInline var quietUntil: Int64 = .min
     /// The tick at which the next bucket with a timer comes up; 0: not known, look.
     private var nextTick: Int64 = 0
     /// Timers scheduled now; must be zero when nothing is open.
@@ -75,9 +77,12 @@ import SluiceTime
 
     /// The token of one timer whose deadline has passed; nil when none is left. The timer is gone
     /// then: its owner forgets the id.
-    package mutating func popExpired(now: Instant) -> Token? {
-        // Within the tick that has been visited: nothing can be due, and no division is needed.
-        if cursor < 0, now.nanoseconds < (current &+ 1) &* Self.tick.count { return nil }
+    @inlinable @inline(__always) package mutating func popExpired(now: Instant) -> Token? {
+        now.nanoseconds < quietUntil ? nil : popVisiting(now: now)
+    }
+
+    @usableFromInline mutating func popVisiting(now: Instant) -> Token? {
+        quietUntil = .min
         let target = now.nanoseconds / Self.tick.count
         while true {
             while cursor >= 0 {
@@ -90,7 +95,10 @@ import SluiceTime
                     return token
                 }
             }
-            if current >= target { return nil }
+            if current >= target {
+                quietUntil = (current &+ 1).saturatingProduct(Self.tick.count)
+                return nil
+            }
             // A long pause: one revolution visits every bucket, more would find nothing new.
             if target - current > Int64(Self.buckets) { current = target - Int64(Self.buckets) }
             current += 1

@@ -36,7 +36,6 @@ package struct AccessLogFormatter: Sendable {
     /// record: a borrow of it would be passed as a copy.
     package mutating func append(_ record: inout ExchangeRecord, into out: inout ByteBuffer) {
         out.reserve(1_536)
-        out.append("{\"v\":1,\"time\":\"")
         appendTime(record.startedUnixNanoseconds, into: &out)
         let isPlainID = record.requestID.isPlain
         Self.append(record.requestID.bytes, isPlain: isPlainID, into: &out)
@@ -123,67 +122,80 @@ package struct AccessLogFormatter: Sendable {
     private static func appendNumbers(
         _ record: inout ExchangeRecord, into out: inout ByteBuffer
     ) {
-        out.append(",\"bytes_in\":")
-        out.appendDecimal(Int(truncatingIfNeeded: record.bytesIn))
-        out.append(",\"bytes_out\":")
-        out.appendDecimal(Int(truncatingIfNeeded: record.bytesOut))
-        append(",\"receive_ms\":", record.receiveTime, into: &out)
+        var line = RoomWriter(to: &out, atMost: numbersBytesMax)
+        append(",\"bytes_in\":", count: Int(truncatingIfNeeded: record.bytesIn), into: &line)
+        append(",\"bytes_out\":", count: Int(truncatingIfNeeded: record.bytesOut), into: &line)
+        append(",\"receive_ms\":", record.receiveTime, into: &line)
         if record.received.isSet {
             let stages = record.stageTimes
-            append(",\"queue_ms\":", stages[0], into: &out)
+            append(",\"queue_ms\":", stages[0], into: &line)
             if record.admitted.isSet {
-                append(",\"connect_ms\":", stages[1], into: &out)
-                if record.sent.isSet { append(",\"engine_ms\":", stages[2], into: &out) }
+                append(",\"connect_ms\":", stages[1], into: &line)
+                if record.sent.isSet { append(",\"engine_ms\":", stages[2], into: &line) }
             }
         }
-        append(",\"ttft_ms\":", record.timeToFirstToken, into: &out)
-        append(",\"duration_ms\":", record.duration, into: &out)
+        append(",\"ttft_ms\":", record.timeToFirstToken, into: &line)
+        append(",\"duration_ms\":", record.duration, into: &line)
         if record.predictedWait.count >= 0 {
-            append(",\"predicted_wait_ms\":", record.predictedWait, into: &out)
+            append(",\"predicted_wait_ms\":", record.predictedWait, into: &line)
         }
-        append(",\"prompt_tokens\":", record.promptTokens, from: 0, into: &out)
-        append(",\"generation_tokens\":", record.generationTokens, from: 0, into: &out)
+        append(",\"prompt_tokens\":", record.promptTokens, from: 0, into: &line)
+        append(",\"generation_tokens\":", record.generationTokens, from: 0, into: &line)
         let events = Int32(truncatingIfNeeded: record.contentEvents)
-        append(",\"events\":", events, from: 1, into: &out)
-        if record.blocked > .zero { append(",\"blocked_ms\":", record.blocked, into: &out) }
-        append(",\"retries\":", Int32(record.retries), from: 1, into: &out)
-        out.append("}\n")
+        append(",\"events\":", events, from: 1, into: &line)
+        if record.blocked > .zero { append(",\"blocked_ms\":", record.blocked, into: &line) }
+        append(",\"retries\":", Int32(record.retries), from: 1, into: &line)
+        line.append("}\n")
+        line.giveBack(to: &out)
     }
 
+    /// Bytes of a line's numbers at most: fourteen of them, with names of 22 bytes at most, and of
+    /// the line's end.
+    private static let numbersBytesMax = 1_024
+
     // MARK: Parts
+
+    @inline(__always)
+    private static func append(_ name: StaticString, count: Int, into line: inout RoomWriter) {
+        line.append(name)
+        line.appendDecimal(count)
+    }
 
     /// A count, unless it is below `least`.
     @inline(__always)
     private static func append(
-        _ name: StaticString, _ count: Int32, from least: Int32, into out: inout ByteBuffer
+        _ name: StaticString, _ count: Int32, from least: Int32, into line: inout RoomWriter
     ) {
-        guard count >= least else { return }
-        out.append(name)
-        out.appendDecimal(Int(count))
+        if count >= least { append(name, count: Int(count), into: &line) }
     }
 
-    /// A time that is known, in milliseconds with three digits after the point.
+    /// A time that is known, in milliseconds with three digits after the point; none as `0`.
     @inline(__always)
     private static func append(
-        _ name: StaticString, _ time: Nanoseconds?, into out: inout ByteBuffer
+        _ name: StaticString, _ time: Nanoseconds?, into line: inout RoomWriter
     ) {
         guard let time else { return }
-        out.append(name)
-        out.appendThousandths(UInt64(max(0, time.count)) / 1_000)
+        line.append(name)
+        let microseconds = UInt64(max(0, time.count)) / 1_000
+        if microseconds == 0 { line.append("0") } else { line.appendThousandths(microseconds) }
     }
 
-    /// RFC 3339 in UTC with milliseconds, and the name of the field that follows.
+    /// The line's beginning with the time, RFC 3339 in UTC with milliseconds, and the name of the field
+    /// that follows.
     private mutating func appendTime(_ unixNanoseconds: Int64, into out: inout ByteBuffer) {
         let clock = UInt64(max(0, unixNanoseconds)) / 1_000_000
         if clock / 1_000 != second {
             second = clock / 1_000
             secondText = Self.secondText(second)
         }
-        out.append(secondText.bytes)
         // Three digits and a Z, the first lowest.
-        let digits = DecimalText.eightDigits(clock % 1_000) >> 40
-        out.append(packed: digits | 0x5A00_0000, count: 4)
-        out.append("\",\"request_id\":\"")
+        let digits = DecimalText.fourDigits(clock % 1_000) >> 8
+        var line = RoomWriter(to: &out, atMost: 96)
+        line.append("{\"v\":1,\"time\":\"")
+        line.append(secondText.bytes)
+        line.append(packed: digits | 0x5A00_0000, count: 4)
+        line.append("\",\"request_id\":\"")
+        line.giveBack(to: &out)
     }
 
     /// Source: Howard Hinnant, "chrono-compatible low-level date algorithms", civil_from_days.

@@ -51,6 +51,32 @@ package struct PrometheusSample: ~Escapable {
         return text
     }
 
+    /// All labels in the order of the line, unescaped.
+    package var allLabels: [(name: String, value: String)] {
+        var all: [(name: String, value: String)] = []
+        var cursor = labels.lowerBound
+        while let (name, value, next) = Self.nextLabel(line, from: cursor, to: labels.upperBound) {
+            all.append((line.text(in: name), unescaped(value)))
+            cursor = next
+        }
+        return all
+    }
+
+    private func unescaped(_ range: Range<Int>) -> String {
+        var bytes: [UInt8] = []
+        var index = range.lowerBound
+        while index < range.upperBound {
+            var byte = line[index]
+            index += 1
+            if byte == 0x5C, index < range.upperBound {
+                byte = line[index] == 0x6E ? 0x0A : line[index]
+                index += 1
+            }
+            bytes.append(byte)
+        }
+        return String(decoding: bytes, as: UTF8.self)
+    }
+
     /// The value of a label read as a number, as for `le`; nil if it is none.
     package func number(_ literal: StaticString) -> Double? {
         guard let range = label(literal) else { return nil }

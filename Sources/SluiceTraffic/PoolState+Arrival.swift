@@ -138,9 +138,10 @@ extension PoolState {
     mutating func routeRequest(_ arrival: Arrival, excluding: ReplicaIDs) -> RouteRequest {
         var request = RouteRequest()
         request.excluding = excluding
-        request.promptTokens = estimates.promptTokens(arrival)
-        request.outputTokens = estimates.outputTokens(arrival)
-        request.meanOutputTokens = estimates.outputTokens(model: arrival.modelIndex)
+        let lengths = estimates.lengths(model: arrival.modelIndex)
+        request.promptTokens = lengths.promptTokens(arrival)
+        request.outputTokens = lengths.outputTokens(arrival)
+        request.meanOutputTokens = lengths.outputTokens
         request.reserve = request.promptTokens + 0.6 * request.outputTokens
         request.classIndex = UInt8(min(max(0, arrival.classIndex), policy.classes.count - 1))
         let isTenantKnown = arrival.tenantIndex >= 0 && arrival.tenantIndex < queue.tenants
@@ -151,8 +152,7 @@ extension PoolState {
             request.affinityKey = arrival.affinityKey
             request.isKeyGuessed = arrival.isKeyGuessed
             request.sharedTokens = min(
-                estimates.tokens(arrival.sharedBytes, model: arrival.modelIndex),
-                request.promptTokens)
+                lengths.tokens(arrival.sharedBytes), request.promptTokens)
         }
         request.model = UInt16(clamping: arrival.modelIndex)
         request.adapter = arrival.adapter
@@ -216,9 +216,12 @@ extension PoolState {
         guard idle > Self.objectivePart * objective else {
             bound.objective = objective
             bound.prompt = idle + min(engineDelay, objective / 4)
+            // The promise is about the longest delay of a hundred, not the usual one. Up to a step is
+            // when in a step a request came, and in the prompt's time already.
+            let spread = max(0, 2 * engineDelaySpread - stepTime)
+            let late = idle + min(engineDelay + spread, objective / 3)
             let latest =
-                bound.received
-                + .seconds(clamping: max(0, Self.promisePart * objective - bound.prompt))
+                bound.received + .seconds(clamping: max(0, Self.promisePart * objective - late))
             bound.deadline = min(bound.deadline, max(latest, now))
             return nil
         }

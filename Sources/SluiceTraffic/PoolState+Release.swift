@@ -5,12 +5,11 @@ extension PoolState {
     mutating func release(
         _ index: Int32, _ end: PermitEnd, _ service: Service, now: Instant
     ) -> PumpResult {
-        let flight = giveBack(index)
-        if let slot = slot(flight.replica) {
+        let flight = flights.remove(index)
+        if let slot = giveBack(flight) {
             switch end {
             case .success:
-                entries[slot].succeeded(now: now)
-                observe(slot, .requestSucceeded, now: now)
+                if !entries[slot].succeeded(now: now) { observe(slot, .requestSucceeded, now: now) }
                 learn(flight, service, slot, now: now)
             case .serverError:
                 entries[slot].serverErrors.record(isError: true, now: now)
@@ -28,8 +27,8 @@ extension PoolState {
             }
             retireIfDrained(slot)
         }
-        settle(flight, end, service)
-        return pump(now: now)
+        if flight.hasWaited { settle(flight, end, service) }
+        return queue.isEmpty && evictionWakes.isEmpty ? PumpResult() : pump(now: now)
     }
 
     /// What a request that ended well has taught.
@@ -54,10 +53,11 @@ extension PoolState {
         }
     }
 
-    /// Corrects what the tenant was charged with, and takes back a dispatch that came to nothing.
+    /// Corrects what the tenant of a request that waited was charged with, and takes back a dispatch
+    /// that came to nothing.
     private mutating func settle(_ flight: Flight, _ end: PermitEnd, _ service: Service) {
         let classIndex = Int(flight.classIndex)
-        guard flight.hasWaited, classIndex < queue.turns.count else { return }
+        guard classIndex < queue.turns.count else { return }
         switch end {
         case .failed, .refused: estimates.dispatches.remove(classIndex, then: flight.dispatched)
         case .success, .serverError, .ignored: break
@@ -69,28 +69,24 @@ extension PoolState {
         queue.charge(classIndex, Int(flight.tenant), correction)
     }
 
-    /// The ledger's part of a release. A permit outlives its replica's tenancy never: a slot is
-    /// reused only at zero in flight.
-    private mutating func giveBack(_ index: Int32) -> Flight {
-        let flight = flights.remove(index)
+    /// The ledger's part of a release; answers whose slot it was. A permit outlives its replica's
+    /// tenancy never: a slot is reused only at zero in flight.
+    private mutating func giveBack(_ flight: borrowing Flight) -> Int? {
         guard let slot = slot(flight.replica), lanes[slot].inflight > 0 else {
             assertionFailure("a permit outlived its replica")
-            return flight
+            return nil
         }
-        lanes[slot].inflight -= 1
-        lanes[slot].reserved = max(0, lanes[slot].reserved - flight.reserve)
-        if flight.isPending { endPending(flight) }
+        lanes[slot].giveBack(flight)
         inflight -= 1
         finished &+= 1
-        return flight
+        return slot
     }
 
     /// A permit was lost: its slot comes back without a verdict on the replica. Who waits gets it
     /// with the next tick, as a `deinit` can wake nobody.
     mutating func takeBackLeaked(_ index: Int32) {
         leakedPermits &+= 1
-        let flight = giveBack(index)
-        if let slot = slot(flight.replica) { retireIfDrained(slot) }
+        if let slot = giveBack(flights.remove(index)) { retireIfDrained(slot) }
     }
 
     // MARK: First outputs
@@ -100,7 +96,7 @@ extension PoolState {
         guard let flight = flights.beginOutput(index), let slot = slot(flight.replica) else {
             return PumpResult()
         }
-        endPending(flight)
+        lanes[slot].endPending(flight)
         let start = sent.isSet ? max(sent, flight.dispatched) : flight.dispatched
         entries[slot].estimates.observe(
             firstOutput: (now - start).seconds, tokens: flight.promptTokens,
@@ -117,15 +113,9 @@ extension PoolState {
     mutating func endOverduePending(now: Instant) {
         var ended: [Flight] = []
         flights.overdue(now: now) { ended.append($0) }
-        for flight in ended { endPending(flight) }
-    }
-
-    private mutating func endPending(_ flight: Flight) {
-        guard let slot = slot(flight.replica), lanes[slot].pending > 0 else { return }
-        lanes[slot].pending -= 1
-        // Sums of estimates drift; an empty backlog is none.
-        let left = lanes[slot].pendingTokens - flight.promptTokens
-        lanes[slot].pendingTokens = lanes[slot].pending == 0 ? 0 : max(0, left)
+        for flight in ended {
+            if let slot = slot(flight.replica) { lanes[slot].endPending(flight) }
+        }
     }
 
     // MARK: Errors

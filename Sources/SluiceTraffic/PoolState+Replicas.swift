@@ -69,8 +69,13 @@ extension PoolState {
     }
 
     /// Frees the slot of a removed replica once nothing is in flight there.
+    @inline(__always)
     mutating func retireIfDrained(_ slot: Int) {
-        guard entries[slot].health.isDraining, lanes[slot].inflight == 0 else { return }
+        if lanes[slot].inflight == 0, entries[slot].health.isDraining { retire(slot) }
+    }
+
+    @inline(never)
+    private mutating func retire(_ slot: Int) {
         entries[slot].isUsed = false
         entries[slot].descriptor = ReplicaDescriptor(name: "", key: "")
         prefixes.forget(all: id(slot))

@@ -13,11 +13,13 @@ extension PoolState {
             return nil
         }
         let cached = request.hasAffinity ? prefixes.known(request.affinityKey) : CachedPrefix()
-        guard
-            let pick = Router.pick(
-                lanes, request, rule, cached: cached,
-                fits: request.adapter == 0 ? [] : adapterFits(request), costs: &costs, dice: dice)
-        else { return nil }
+        let found =
+            request.adapter == 0
+            ? Router.pick(lanes, request, rule, cached: cached, costs: &costs, dice: dice)
+            : Router.pick(
+                lanes, request, rule, cached: cached, fits: adapterFits(request), costs: &costs,
+                dice: dice)
+        guard let pick = found else { return nil }
         let reason: RoutingReason
         if isRetry {
             reason = .retry
@@ -38,6 +40,7 @@ extension PoolState {
             pick.slot, request, reason, predicted: pick.predicted, cached: pick.cached, now: now)
     }
 
+    @inline(__always)
     var rule: Router.Rule {
         mutating get {
             guard policy.isActive, let objective = policy.tightestObjective else {

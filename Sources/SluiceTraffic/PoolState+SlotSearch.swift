@@ -35,10 +35,13 @@ extension PoolState {
 
     /// What a replica is believed to run at once: what is believed of it alone, or what one of its
     /// like was found full at.
-    func believedSlots(_ slot: Int) -> Double {
-        let slots = entries[slot].estimates.slots
-        guard searchesSlots, slots.full == 0, search.full > 0 else { return slots.count }
-        return min(max(search.full, search.frontier), slots.count)
+    @inline(__always)
+    mutating func believedSlots(_ slot: Int) -> Double {
+        let count = entries[slot].estimates.slots.count
+        guard search.full > 0, entries[slot].estimates.slots.full == 0, searchesSlots else {
+            return count
+        }
+        return min(max(search.full, search.frontier), count)
     }
 
     /// Opens one replica for more than any has shown: the one whose last try is longest ago.

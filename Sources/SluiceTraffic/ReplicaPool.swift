@@ -6,9 +6,9 @@ import SluiceTime
 // outside of it. A worker's own `progress[worker]` is written by that worker alone, without the lock.
 
 /// All replicas that serve one model: who may enter, where it goes, who waits.
-package final class ReplicaPool: Sendable {
+@usableFromInline package final class ReplicaPool: Sendable {
     /// Replicas at most, drained ones included.
-    package static let replicasMax = 1_024
+    @inlinable package static var replicasMax: Int { 1_024 }
     /// Workers at most.
     package static let workersMax = WaitQueue.workersMax
 

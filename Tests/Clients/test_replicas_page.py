@@ -46,3 +46,27 @@ def test_the_one_liner_keeps_its_columns_for_a_replica_that_was_never_heard(prog
     rows = [line.split() for line in done.stdout.splitlines()]
     assert len(rows) == 2
     assert {len(row) for row in rows} == {10}, done.stdout
+
+
+def test_a_replicas_own_metrics_come_typed(programs):
+    replica = support.Simulator()
+    programs.append(replica)
+    gateway = support.gateway_for(replica.url, flags=["--access-log", "off"])
+    programs.append(gateway)
+    name = support.replicas(gateway.admin)[0]["name"]
+    answer = support.get(f"{gateway.admin}/replicas/{name}/metrics")
+    assert answer.status == 200
+    page = answer.json()
+    kinds = {entry["type"] for entry in page["metrics"]}
+    assert kinds >= {"counter", "gauge", "histogram"} and page["bad_lines"] == 0
+    assert all(entry["name"].startswith("vllm:") for entry in page["metrics"])
+    first = next(entry for entry in page["metrics"]
+                 if entry["name"] == "vllm:time_to_first_token_seconds")
+    assert first["buckets"]["+Inf"] == first["count"]
+    some = support.get(f"{gateway.admin}/replicas/{name}/metrics?prefix=vllm:num_requests_run").json()
+    assert [entry["name"] for entry in some["metrics"]] == ["vllm:num_requests_running"]
+    missing = support.get(f"{gateway.admin}/replicas/other/metrics")
+    assert missing.status == 404 and name in missing.text
+    replica.stop()
+    gone = support.get(f"{gateway.admin}/replicas/{name}/metrics")
+    assert gone.status == 502 and name in gone.text

@@ -112,6 +112,13 @@ import Testing
                 """)
     }
 
+    @Test func `a time below a microsecond is a bare zero`() {
+        var record = Self.served()
+        record.admitted = Instant(nanoseconds: record.received.nanoseconds + 999)
+        record.sent = Instant(nanoseconds: record.admitted.nanoseconds + 1_000)
+        #expect(Self.line(record).contains(#","queue_ms":0,"connect_ms":0.001,"engine_ms":"#))
+    }
+
     @Test func `the list of tried replicas is there where there is more than one`() throws {
         var record = ExchangeRecord()
         record.attempted(replica: 1, suffix: 0x6665_6463_6261)

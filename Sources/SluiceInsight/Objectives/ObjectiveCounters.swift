@@ -9,13 +9,16 @@ package final class ObjectiveCounters: Sendable {
     /// Requests and tokens of good exchanges, behind the cells of all pairs.
     private static let goodputBase = Objective.pairsMax * ObjectivePlan.pairCells
 
-    private let plan: ObjectivePlan
+    // The plan's own, held here: reaching through the plan would cost a look and a retain each.
+    private let entries: [ObjectivePlan.Entry]
+    private let starts: [Int]
     private let cells = InlineArray<8_320, Atomic<UInt64>> { _ in Atomic(0) }
 
     /// Counters at zero.
     package init(_ plan: ObjectivePlan) {
         assert(Self.goodputBase + ObjectivePlan.pairCells == 8_320)
-        self.plan = plan
+        entries = plan.entries
+        starts = plan.starts
     }
 
     /// Judges a finished exchange by every objective it falls under, and counts it.
@@ -23,14 +26,21 @@ package final class ObjectiveCounters: Sendable {
         guard ObjectivePlan.counts(record.route) else { return }
         let model = Int(min(record.modelIndex, ModelTable.other))
         var isGood = record.outcome == .ok
-        plan.forEachEntry(classIndex: record.classIndex, model: model) { entry in
-            switch entry.criterion.judge(&record) {
-            case .outside: break
-            case .good: bump(entry.base &+ 2 &* model)
-            case .bad:
-                isGood = false
-                bump(entry.base &+ 2 &* model &+ 1)
+        let classIndex = Int(record.classIndex)
+        var next = classIndex < starts.count &- 1 ? starts[classIndex] : entries.count
+        let end = classIndex < starts.count &- 1 ? starts[classIndex &+ 1] : entries.count
+        while next < end {
+            if entries[next].covers(model) {
+                let cell = entries[next].base &+ 2 &* model
+                switch entries[next].criterion.judge(&record) {
+                case .outside: break
+                case .good: bump(cell)
+                case .bad:
+                    isGood = false
+                    bump(cell &+ 1)
+                }
             }
+            next &+= 1
         }
         guard isGood else { return }
         bump(Self.goodputBase &+ 2 &* model)

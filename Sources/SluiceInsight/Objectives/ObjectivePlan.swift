@@ -15,9 +15,9 @@ package final class ObjectivePlan: Sendable {
     /// Names of all classes, by index.
     package let classes: [String]
     /// One for each pair.
-    private let entries: [Entry]
+    let entries: [Entry]
     /// Of each class the first entry, and the end of the last.
-    private let starts: [Int]
+    let starts: [Int]
 
     struct Entry: Sendable {
         let criterion: Criterion
@@ -78,19 +78,6 @@ package final class ObjectivePlan: Sendable {
     /// Whether pair `index` counts the model.
     package func covers(pair index: Int, model: Int) -> Bool {
         entries[index].covers(model)
-    }
-
-    /// Calls `body` with each entry for the class and model.
-    @inline(__always)
-    func forEachEntry(classIndex: UInt8, model: Int, _ body: (borrowing Entry) -> Void) {
-        let index = Int(classIndex)
-        guard index < starts.count &- 1 else { return }
-        var next = starts[index]
-        let end = starts[index &+ 1]
-        while next < end {
-            if entries[next].covers(model) { body(entries[next]) }
-            next &+= 1
-        }
     }
 
     /// Whether requests of the route are judged: what replicas serve, nothing that we answer.

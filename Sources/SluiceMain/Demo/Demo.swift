@@ -30,8 +30,7 @@ final class Demo {
     private var dispatched: [String: Int] = [:]
     private var lastRefresh = Instant.unset
     private var begunAt = Instant.unset
-    /// Size of the terminal when the last screen was drawn; nil before the first.
-    private var drawnSize: (columns: Int, rows: Int)?
+    private var painter = ScreenPainter()
     private var keyWatch: EndpointLoop.Watch?
     private var isMute = false
 
@@ -53,11 +52,10 @@ final class Demo {
         self.duration = duration
         loop = try EndpointLoop()
         client = HTTPClient(on: loop, idleMax: 1)
-        let environment = ProcessInfo.processInfo.environment
-        isTerminal = Terminal.isOutput && environment["TERM"] != "dumb"
+        isTerminal = ScreenText.isForTerminal
         screen = DemoScreen(
             addresses: DemoAddresses(data: "", admin: nil, replicas: replicas.urls),
-            isColoured: isTerminal && (environment["NO_COLOR"] ?? "").isEmpty)
+            text: ScreenText.standard)
     }
 
     /// Runs until a signal, the duration, `q` or the gateway's end.
@@ -99,7 +97,7 @@ final class Demo {
         screen = DemoScreen(
             addresses: DemoAddresses(
                 data: addresses.data.description, admin: addresses.admin.map { "http://\($0)" },
-                replicas: replicas.urls), isColoured: screen.isColoured)
+                replicas: replicas.urls), text: screen.text)
         if !isTerminal { write(screen.introduction) }
         if let address = addresses.admin { admin = try? LoadTarget(url: "http://\(address)") }
         if let rate, let target = try? LoadTarget(url: "http://\(addresses.data)") {
@@ -221,17 +219,7 @@ final class Demo {
         view.footer = footer
         let size = Terminal.size()
         let lines = screen.lines(view, columns: size.columns, rows: size.rows)
-        // What was on the screen scrolls up and stays; then each screen is written over the last,
-        // line by line, so that nothing flickers. A change of size wraps lines: begin anew.
-        var text = ""
-        if let drawnSize {
-            text = size == drawnSize ? "\u{1B}[H" : "\u{1B}[H\u{1B}[2J"
-        } else {
-            text = String(repeating: "\n", count: size.rows) + "\u{1B}[H"
-        }
-        drawnSize = size
-        for line in lines { text += "\u{1B}[K" + line + "\n" }
-        write(text + "\u{1B}[J")
+        write(painter.paint(lines, size))
     }
 
     /// The last line of the screen.

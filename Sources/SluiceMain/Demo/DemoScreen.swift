@@ -4,8 +4,7 @@ import SluiceTime
 /// Turns a view into lines of text: a whole screen, or a line where output is no terminal.
 struct DemoScreen {
     let addresses: DemoAddresses
-    /// Colours are used; not where output is no terminal or `NO_COLOR` is set.
-    let isColoured: Bool
+    let text: ScreenText
 
     /// Widths of the columns of the table: with the blanks between them 79, for 80 columns.
     private static let widths = [7, 15, 11, 9, 7, 7, 4, 5, 6]
@@ -34,13 +33,14 @@ struct DemoScreen {
         let isSpaced = room > 0 && !events.isEmpty
         let eventRoom = max(0, rows - 1 - top.count - hints.count - 2 - (isSpaced ? 1 : 0))
         var lines = top + hints + (isSpaced ? [""] : [])
-        lines += events.suffix(eventRoom).map { dim($0) } + ["", view.footer]
-        return lines.suffix(max(1, rows - 1)).map { Self.cut($0, columns) }
+        lines += events.suffix(eventRoom).map { text.dim($0) } + ["", view.footer]
+        return lines.suffix(max(1, rows - 1)).map { ScreenText.cut($0, columns) }
     }
 
     private func header(_ view: DemoView) -> [String] {
         [
-            bold("sluice demo: \(addresses.replicas.count) simulated vLLM replicas, one gateway")
+            text.bold(
+                "sluice demo: \(addresses.replicas.count) simulated vLLM replicas, one gateway")
                 + "   \(Figure.fixed(view.uptime.seconds, 0)) s",
             "gateway  http://\(addresses.data)/v1",
             "admin    \(addresses.admin.map { "\($0)  (a page for browsers)" } ?? "off")",
@@ -79,7 +79,7 @@ struct DemoScreen {
 
     private func table(_ view: DemoView, isWide: Bool) -> [String] {
         var lines = [
-            bold(
+            text.bold(
                 row(
                     "replica", "address", "state", "in flight", "waiting", "running", "KV", "req/s",
                     "errors") + (isWide ? "  since, why" : ""))
@@ -96,7 +96,7 @@ struct DemoScreen {
                 ratio.map { Figure.fixed($0 * 100, 0) + "%" } ?? "–",
                 view.rates[replica.name].map { Figure.fixed($0, 1) } ?? "–", "\(replica.failed)")
             let since = "  \(Figure.fixed(replica.sinceSeconds, 0)) s, \(replica.why)"
-            lines.append(coloured(line + (isWide ? since : ""), replica.state))
+            lines.append(text.coloured(line + (isWide ? since : ""), state: replica.state))
         }
         if view.rows.isEmpty {
             lines.append(
@@ -175,31 +175,4 @@ struct DemoScreen {
     }
 
     private func whole(_ value: Double?) -> String { value.map { Figure.fixed($0, 0) } ?? "–" }
-
-    private func bold(_ text: String) -> String { escaped(text, "1") }
-    private func dim(_ text: String) -> String { escaped(text, "2") }
-
-    private func coloured(_ text: String, _ state: String) -> String {
-        switch state {
-        case "ready": escaped(text, "32")
-        case "warming", "busy", "draining", "cordoned", "sleeping": escaped(text, "33")
-        default: escaped(text, "31")
-        }
-    }
-
-    private func escaped(_ text: String, _ code: String) -> String {
-        isColoured ? "\u{1B}[\(code)m\(text)\u{1B}[0m" : text
-    }
-
-    /// At most `columns` characters of a line, escape sequences not counted.
-    private static func cut(_ line: String, _ columns: Int) -> String {
-        var (text, width, isEscape) = ("", 0, false)
-        for character in line {
-            if character == "\u{1B}" { isEscape = true }
-            if isEscape || width < columns { text.append(character) }
-            if !isEscape { width += 1 }
-            if isEscape, character == "m" { isEscape = false }
-        }
-        return text
-    }
 }

@@ -11,14 +11,18 @@ struct AdminClient: ParsableArguments {
             "Admin listener of the gateway. (default: http://127.0.0.1:9801)", valueName: "url"))
     var admin = "http://127.0.0.1:9801"
 
-    /// Asks, and prints the answer; leaves with 1 where it is no good one.
-    func ask(_ method: SluiceHTTP.Method, _ path: String) throws {
-        let target: LoadTarget
+    /// Where to ask; leaves with 64 where the URL is none.
+    func target() throws -> LoadTarget {
         do {
-            target = try LoadTarget(url: admin)
+            return try LoadTarget(url: admin)
         } catch {
             throw ValidationError("--admin \(admin): \(error)")
         }
+    }
+
+    /// Asks, and prints the answer; leaves with 1 where it is no good one.
+    func ask(_ method: SluiceHTTP.Method, _ path: String) throws {
+        let target = try target()
         let loop = try EndpointLoop()
         var request = HTTPClient.request(method, path, at: target, apiKey: nil)
         request.fields.append(("x-sluice-admin", "1"))

@@ -50,7 +50,16 @@ final class AdminPages {
                 responder.respond(200, text: configuration, contentType: "application/json")
             case "/queue", "/decisions", "/route", "/admission":
                 answerAdmission(request, responder, control)
+            case "/dashboard", "/dashboard/events", "/dashboard/dashboard.css",
+                "/dashboard/dashboard.js":
+                control.dashboard.answer(request, responder)
             default:
+                if let name = ReplicaMetricsPage.name(in: request.path) {
+                    return ReplicaMetricsPage.answer(
+                        Self.decoded(name),
+                        prefix: request.parameter("prefix").map { Self.decoded($0[...]) },
+                        responder, control)
+                }
                 if Action(request.path) != nil { return refuse(responder, allow: "POST") }
                 responder.respond(
                     404, text: "no such page; there are:\n" + OverviewPage.text(isAdmin: true))
@@ -87,8 +96,8 @@ final class AdminPages {
             }
         case "/livez":
             let stuck = control.shared.mailboxes.indices.filter {
-                control.loop.now - control.shared.heartbeats.lastTurn(of: $0) > Self.turnAgeMax
-                    && control.shared.heartbeats.isWorking($0)
+                control.loop.now - control.shared.heartbeats[$0].lastTurn > Self.turnAgeMax
+                    && control.shared.heartbeats[$0].isWorking
             }
             responder.respond(
                 stuck.isEmpty ? 200 : 500, text: stuck.isEmpty ? "ok\n" : "stuck: \(stuck)\n")

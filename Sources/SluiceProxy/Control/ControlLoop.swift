@@ -17,6 +17,7 @@ final class ControlLoop {
     let loop: EndpointLoop
     let registry: ReplicaRegistry
     let pages: AdminPages
+    private(set) lazy var dashboard = DashboardFeed(self)
     /// Counts what the control thread itself does: scrapes, name look-ups.
     let shard: MetricShard
     private let signals: SignalSource?
@@ -111,6 +112,7 @@ final class ControlLoop {
         readyBy = loop.now + Self.firstProbesMax
         registry.begin()
         tick()
+        renewDashboard()
         while stopped.count < shared.mailboxes.count, loop.now < stopBy {
             loop.turn(maxWait: Self.tickInterval)
         }
@@ -146,6 +148,11 @@ final class ControlLoop {
         for change in watch.advance(to: now, shared.objectiveCounters) {
             shared.logger.warning("\(change)")
         }
+    }
+
+    private func renewDashboard() {
+        dashboard.tick()
+        loop.after(DashboardFeed.interval) { [unowned self] in renewDashboard() }
     }
 
     private func takeMail() {

@@ -16,7 +16,9 @@ enum OverviewPage {
     ]
     static let adminLinks =
         statusLinks + [
+            ("/dashboard", "what users see, live: first tokens, queue, replicas, refusals"),
             ("/replicas", "every pool and replica: state, why, load, as JSON"),
+            ("/replicas/NAME/metrics", "what a replica's own metrics say now, typed: ?prefix="),
             ("/queue", "who waits, for how long yet, and what that is predicted from"),
             ("/decisions", "the latest decisions of a pool: ?pool= &n= &request="),
             ("/route", "what would become of a request now: ?pool= &class= &prompt_tokens="),

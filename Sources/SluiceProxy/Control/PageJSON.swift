@@ -28,10 +28,13 @@ enum PageJSON {
     }
 
     /// A string, escaped.
-    static func quoted(_ text: String) -> String {
+    static func quoted(_ text: String) -> String { "\"\(escaped(text))\"" }
+
+    /// What stands between the quotes of a string: for names of members that come from elsewhere.
+    static func escaped(_ text: String) -> String {
         var buffer = ByteBuffer()
         let bytes = Array(text.utf8)
         AccessLogFormatter.appendEscaped(bytes.span, into: &buffer)
-        return "\"\(buffer.text())\""
+        return buffer.text()
     }
 }

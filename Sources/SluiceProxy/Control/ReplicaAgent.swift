@@ -107,8 +107,9 @@ final class ReplicaAgent {
         request.bodyBytesMax = bytesMax
         request.fields = [("user-agent", "sluice")]
         if url.isTLS, let context = tls { request.tls = (context, url.host) }
-        if let key = endpoint.authorization {
-            request.fields.append(("authorization", String(decoding: key, as: UTF8.self)))
+        if holdsKey {
+            let key = String(decoding: endpoint.authorization, as: UTF8.self)
+            request.fields.append(("authorization", key))
         }
         var status = 0
         var handlers = ClientHandlers()
@@ -130,7 +131,7 @@ final class ReplicaAgent {
     }
 
     /// Whether the replica is sent a key of ours in place of the clients'.
-    private var holdsKey: Bool { endpoint.authorization != nil }
+    private var holdsKey: Bool { !endpoint.authorization.isEmpty }
 
     // MARK: Health
 
@@ -192,8 +193,8 @@ final class ReplicaAgent {
         let reader = MetricsReader()
         traffic.scrapeSent(id)
         get(
-            endpoint.metricsURL.target == "/" ? "/metrics" : endpoint.metricsURL.target,
-            url: endpoint.metricsURL, at: metricsAddress, within: settings.scrapeTimeout,
+            metricsPath, url: endpoint.metricsURL, at: metricsAddress,
+            within: settings.scrapeTimeout,
             bytesMax: Self.scrapeBytesMax,
             onBody: { buffer, range in reader.feed(buffer, range) }
         ) { [weak self] result in
@@ -207,6 +208,34 @@ final class ReplicaAgent {
                 self?.scrape()
             }
         }
+    }
+
+    /// Fetches the page of metrics for somebody who wants all of it.
+    ///
+    /// - Parameter done: called with the page or why there is none; never, when the agent ends first.
+    func fetchMetrics(_ done: @escaping (Result<[UInt8], PageFailure>) -> Void) {
+        let page = BodyCollector()
+        get(
+            metricsPath, url: endpoint.metricsURL, at: metricsAddress,
+            within: settings.scrapeTimeout, bytesMax: Self.scrapeBytesMax,
+            onBody: { buffer, range in page.feed(buffer, range) }
+        ) { result in
+            switch result {
+            case .success(200): done(.success(page.bytes))
+            case .success(let status): done(.failure(.status(status)))
+            case .failure(let failure): done(.failure(.client(failure)))
+            }
+        }
+    }
+
+    /// Why there is no page.
+    enum PageFailure: Error {
+        case status(Int)
+        case client(ClientFailure)
+    }
+
+    private var metricsPath: String {
+        endpoint.metricsURL.target == "/" ? "/metrics" : endpoint.metricsURL.target
     }
 
     private func takeScrape(

@@ -108,6 +108,13 @@ struct DownstreamConnection: ~Copyable {
         }
     }
 
+    /// Sets the deadline of a stage without an exchange at a replica; answers whether `timer` fires
+    /// too late for it.
+    @inline(__always) mutating func isEarly(_ deadline: Instant) -> Bool {
+        self.deadline = deadline
+        return deadline < timerAt
+    }
+
     /// Drops `count` used bytes of `input` and its block with the last.
     mutating func consumeInput(_ count: Int, _ pool: BufferPool) {
         input.consume(count)

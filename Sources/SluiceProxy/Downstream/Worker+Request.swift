@@ -18,8 +18,7 @@ extension Worker {
             &requestHead.value, trusts: trusts, directory.value.callers)
         let match = known ?? downstreams[d].matchRoute(&requestHead.value)
         let e = openExchange(d, match.route, framing)
-        downstreams[d].describe(&requestHead.value, in: &exchanges[e])
-        if isDraining { downstreams[d].closesAfterAnswer = true }
+        describe(&exchanges[e], of: &downstreams[d])
         if known != nil {
             exchanges[e].take(acceptedHead.value.facts)
         } else if let refusal = judgeHead(e, d, match, trusts: trusts) {
@@ -46,12 +45,8 @@ extension Worker {
         case .untilClose: preconditionFailure("a request is never framed by its end")
         }
 
-        pool.provide(&exchanges[e].request)
-        downstreams[d].keepForwarded(
-            &requestHead.value, &keptHead.value, in: &exchanges[e], trusts: trusts,
-            isTLS: settings.tls != nil)
+        keepForwarded(of: &exchanges[e], from: &downstreams[d], trusts: trusts)
         let expectsContinue = requestHead.value.expectsContinue
-        downstreams[d].consumeInput(headCount, pool)
         switch framing {
         case .none: requestComplete(e)
         case .length, .chunked, .untilClose:
@@ -63,6 +58,24 @@ extension Worker {
                 flush(d)
             }
         }
+    }
+
+    /// Takes what answer, log and metrics want of the head.
+    @inline(__always) private func describe(
+        _ exchange: inout Exchange, of downstream: inout DownstreamConnection
+    ) {
+        downstream.describe(&requestHead.value, in: &exchange)
+        if isDraining { downstream.closesAfterAnswer = true }
+    }
+
+    /// Takes what is sent on of the head, which is used up by that.
+    @inline(__always) private func keepForwarded(
+        of exchange: inout Exchange, from downstream: inout DownstreamConnection, trusts: Bool
+    ) {
+        pool.provide(&exchange.request)
+        downstream.keepForwarded(
+            &requestHead.value, &keptHead.value, in: &exchange, trusts: trusts, isTLS: isTLS)
+        downstream.consumeInput(requestHead.value.byteCount, pool)
     }
 
     /// Refuses on the head alone, which is used up by that: it must not be read as another request.
@@ -120,7 +133,8 @@ extension Worker {
 
     /// Puts an exchange into the table and fills in what every record has.
     func openExchange(_ d: UInt32, _ route: Route, _ framing: BodyFraming) -> UInt32 {
-        let e = exchanges.insert(Exchange(downstream: d, route: route, framing: framing))
+        let e = exchanges.insert(
+            Exchange(blankRecord.value, downstream: d, route: route, framing: framing))
         readers.reach(e)
         readers[e].begin(route)
         downstreams[d].exchange = e
@@ -154,9 +168,13 @@ extension Worker {
     }
 
     /// Reserves the body's memory in the budget all workers share; small ones live in pool blocks.
-    private func reserve(_ e: UInt32, bytes: Int) -> Bool {
+    @inline(__always) private func reserve(_ e: UInt32, bytes: Int) -> Bool {
+        bytes <= BufferPool.blockBytes || reserveMore(e, bytes: bytes)
+    }
+
+    private func reserveMore(_ e: UInt32, bytes: Int) -> Bool {
         let more = bytes - exchanges[e].reservedBytes
-        guard bytes > BufferPool.blockBytes, more > 0 else { return true }
+        guard more > 0 else { return true }
         guard shared.bodies.reserve(more) else { return false }
         exchanges[e].reservedBytes += more
         return true
@@ -186,19 +204,9 @@ extension Worker {
         case .pool(let first, let model, let adapter, let split):
             let index = split == 0 ? first : choosePool(e, split)
             exchanges[e].enter(pool: index, model: model, adapter: adapter)
-            if route != .responsesByID {
-                // Before the body is edited: what it begins with is found by its place.
-                if let header = directory.value.sessionHeader(pool: index) {
-                    exchanges[e].findAffinity(&readers[e].peek, header: header)
-                }
-                if tellsPriorities, settings.pools[index].enginePriority {
-                    exchanges[e].setPriority(&readers[e].peek)
-                }
-                exchanges[e].askForUsage(&readers[e].peek, settings.pools[index].usage)
-            }
+            readBody(of: &exchanges[e], &readers[e].peek, pool: index)
             if route == .responses { exchanges[e].owner = previousOwner(e, pool: index) }
         }
-        shard.received(&exchanges[e].record)
         beginsToWait(e)
         if downstreams[d].isPeerClosed {
             clientLeft(d, isReset: false)
@@ -219,6 +227,26 @@ extension Worker {
         }
         exchanges[e].completeArrival()
         askToEnter(e, retrying: nil)
+    }
+}
+
+extension Worker {
+    /// Finds what the pool wants to know of the body, edits it as the pool wants it, and counts the
+    /// request as offered.
+    @inline(__always) private func readBody(
+        of exchange: inout Exchange, _ peek: inout RequestPeek, pool index: Int
+    ) {
+        if exchange.record.route != .responsesByID {
+            // Before the body is edited: what it begins with is found by its place.
+            if let header = directory.value.sessionHeader(pool: index) {
+                exchange.findAffinity(&peek, header: header)
+            }
+            if tellsPriorities, settings.pools[index].enginePriority {
+                exchange.setPriority(&peek)
+            }
+            exchange.askForUsage(&peek, settings.pools[index].usage)
+        }
+        shard.received(&exchange.record)
     }
 }
 

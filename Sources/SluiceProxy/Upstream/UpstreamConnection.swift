@@ -92,6 +92,15 @@ struct UpstreamConnection: ~Copyable {
         idleNext = next
     }
 
+    /// Forgets its neighbours in the pool's list; answers whose list it is, and who they were.
+    @inline(__always)
+    mutating func unlink() -> (replica: ReplicaKey, next: UInt32, previous: UInt32) {
+        let neighbours = (replica, idleNext, idlePrevious)
+        idleNext = noSlot
+        idlePrevious = noSlot
+        return neighbours
+    }
+
     /// Readies an idle connection for another request; false where it had better not carry one.
     mutating func use(again now: Instant, idleMax: Nanoseconds) -> Bool {
         let idleTime = now - idleSince

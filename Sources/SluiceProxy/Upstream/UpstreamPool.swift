@@ -73,9 +73,12 @@ struct UpstreamPools {
 
 extension Worker {
     /// Makes the list of a slot that of this replica; false where the replica is gone.
-    private func openList(_ key: ReplicaKey) -> Bool {
+    @inline(__always) private func openList(_ key: ReplicaKey) -> Bool {
+        idle[key].generation == key.generation || openNewList(key)
+    }
+
+    @inline(never) private func openNewList(_ key: ReplicaKey) -> Bool {
         let generation = idle[key].generation
-        if generation == key.generation { return true }
         guard directory.value.endpoint(key) != nil else { return false }
         if generation != .max {
             dropIdle(of: ReplicaKey(pool: key.pool, slot: key.slot, generation: generation))
@@ -109,7 +112,7 @@ extension Worker {
         let next = idle[key].added(u)
         upstreams[u].rest(before: next, since: now)
         if next != noSlot { upstreams[next].idlePrevious = u }
-        progress.with(key.pool) { $0.connectionsChanged(slot: key.slot, idle: 1) }
+        progress.with(key.pool) { $0.connectionsChanged(slot: key.slot, open: 0, idle: 1) }
         if sweepTimer == TimerWheel.none {
             sweepTimer = timers.value.schedule(Self.sweepToken, at: now + Self.sweepInterval)
         }
@@ -117,19 +120,16 @@ extension Worker {
 
     /// Takes an idle connection out of its list.
     func unlinkIdle(_ u: UInt32) {
-        let key = upstreams[u].replica
-        let (next, previous) = (upstreams[u].idleNext, upstreams[u].idlePrevious)
+        let (key, next, previous) = upstreams[u].unlink()
         if next != noSlot { upstreams[next].idlePrevious = previous }
         if previous != noSlot { upstreams[previous].idleNext = next }
-        upstreams[u].idleNext = noSlot
-        upstreams[u].idlePrevious = noSlot
         idle[key].removed(next: next, previous: previous)
-        progress.with(key.pool) { $0.connectionsChanged(slot: key.slot, idle: -1) }
+        progress.with(key.pool) { $0.connectionsChanged(slot: key.slot, open: 0, idle: -1) }
     }
 
     /// The peer's own keep-alive limit, where it says one, less a second.
-    func learnKeepAlive(_ key: ReplicaKey, seconds: Int?) {
-        guard let seconds, openList(key) else { return }
+    func learnKeepAlive(_ key: ReplicaKey, seconds: Int) {
+        guard openList(key) else { return }
         let limit = Nanoseconds.seconds(Int64(max(1, min(seconds, 3_600)))) - .seconds(1)
         idle[key].idleMax = max(.milliseconds(500), limit)
     }

@@ -257,15 +257,17 @@ private func bump(_ cell: borrowing Atomic<UInt64>, _ n: UInt64 = 1) {
 /// Not the scales themselves: taking one out of a struct copies its 400 bytes, twenty times the
 /// cost of an observation (measured).
 final class ShardBounds: Sendable {
-    /// Of each scale its bounds, then at least one that is above every value.
-    private let bounds: InlineArray<320, UInt64>
+    /// Of each scale, ``stride`` apart, its bounds, then at least one that is above every value.
+    private let bounds: InlineArray<512, UInt64>
     /// Of each scale, by the place of a value's highest bit: where the search for it begins.
     private let starts: InlineArray<512, UInt8>
     private let counts: InlineArray<8, Int>
-    private static let stride = BucketScale.boundsMax &+ 1
+    /// A power of two, so that places need no check: they are masked. More than
+    /// ``BucketScale/boundsMax``.
+    private static let stride = 64
 
     init(_ scales: BucketScales) {
-        var bounds = InlineArray<320, UInt64>(repeating: .max)
+        var bounds = InlineArray<512, UInt64>(repeating: .max)
         var starts = InlineArray<512, UInt8>(repeating: 0)
         var counts = InlineArray<8, Int>(repeating: 0)
         for name in ScaleName.allCases {
@@ -277,7 +279,7 @@ final class ShardBounds: Sendable {
             }
             for bit in 0..<64 {
                 // 0 is looked for as 1 is.
-                starts[index * 64 + bit] = UInt8(scale.start(bits: bit == 0 ? 0 : bit + 1))
+                starts[index * Self.stride + bit] = UInt8(scale.start(bits: bit == 0 ? 0 : bit + 1))
             }
         }
         self.bounds = bounds
@@ -291,11 +293,10 @@ final class ShardBounds: Sendable {
     /// The same as ``BucketScale/index(of:)``; in none is a bound the largest number there is.
     @inline(__always)
     func index(of value: UInt64, in scale: ScaleName) -> Int {
-        let scale = Int(scale.rawValue)
+        let start = (Int(scale.rawValue) & 7) &* Self.stride
         let highestBit = 63 &- (value | 1).leadingZeroBitCount
-        let start = scale &* Self.stride
-        var place = start &+ Int(starts[scale &* 64 &+ highestBit])
-        while value > bounds[place] { place &+= 1 }
+        var place = start &+ Int(starts[start | highestBit])
+        while value > bounds[place & 511] { place &+= 1 }
         return place &- start
     }
 }

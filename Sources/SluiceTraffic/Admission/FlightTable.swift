@@ -36,6 +36,13 @@ struct Flight: Sendable {
     var stepsBefore: Int64 = -1
     /// The next free entry; −1 is none.
     var next: Int32 = -1
+
+    /// The entry is nobody's: at no replica, and nothing of it is awaited.
+    mutating func free(before other: Int32) {
+        replica = ReplicaID(slot: .max, generation: .max)
+        isPending = false
+        next = other
+    }
 }
 
 /// All requests that are at replicas: the ledger, one entry per permit.
@@ -61,9 +68,7 @@ struct FlightTable: Sendable {
     /// Removes a request.
     mutating func remove(_ index: Int32) -> Flight {
         let flight = flights[Int(index)]
-        flights[Int(index)] = Flight()
-        flights[Int(index)].isPending = false
-        flights[Int(index)].next = firstFree
+        flights[Int(index)].free(before: firstFree)
         firstFree = index
         count -= 1
         return flight

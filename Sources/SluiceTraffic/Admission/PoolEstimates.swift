@@ -10,12 +10,9 @@ struct PoolEstimates: Sendable {
     static let startSpan = Nanoseconds.seconds(3)
     /// Dispatches are counted over this span.
     static let dispatchSpan = Nanoseconds.seconds(3)
-    private static let bytesPerTokenRange = 1.0...8.0
 
-    private var outputTokens = [Double](repeating: 256, count: modelsMax)
+    private var lengths = [ModelLengths](repeating: ModelLengths(), count: modelsMax)
     private var outputCount = 0
-    private var outputSamples = [Int](repeating: 0, count: modelsMax)
-    private var bytesPerToken = [Double](repeating: 4, count: modelsMax)
     /// Actual wait over predicted wait, of requests that waited.
     private(set) var bias = 1.0
 
@@ -41,31 +38,14 @@ struct PoolEstimates: Sendable {
 
     // MARK: Lengths
 
-    /// Prompt tokens of a request.
-    func promptTokens(_ arrival: Arrival) -> Double {
-        Double(max(0, arrival.promptBytes)) / bytesPerToken[Self.place(arrival.modelIndex)]
-            + Double(max(0, arrival.promptTokens))
-    }
-
-    /// Tokens that so many bytes of text are.
-    func tokens(_ bytes: Int, model: Int) -> Double {
-        Double(max(0, bytes)) / bytesPerToken[Self.place(model)]
-    }
-
-    /// Output tokens to be expected of a request, all its sequences together.
-    func outputTokens(_ arrival: Arrival) -> Double {
-        var tokens = outputTokens[Self.place(arrival.modelIndex)]
-        if arrival.outputTokensMax > 0 { tokens = min(tokens, Double(arrival.outputTokensMax)) }
-        return tokens * Double(min(max(1, arrival.sequences), 128))
-    }
-
-    /// Output tokens of the average request.
-    func outputTokens(model: Int) -> Double { outputTokens[Self.place(model)] }
+    /// What is believed of the requests for a model.
+    @inline(__always)
+    func lengths(model: Int) -> ModelLengths { lengths[Self.place(model)] }
 
     /// Output tokens of the average request, whatever its model.
     private(set) var meanOutputTokens = 256.0
 
-    static func place(_ model: Int) -> Int { min(max(0, model), modelsMax - 1) }
+    private static func place(_ model: Int) -> Int { min(max(0, model), modelsMax - 1) }
 
     // MARK: Observations
 
@@ -78,24 +58,12 @@ struct PoolEstimates: Sendable {
         ends.record(0, now: now)
         residence += (completions == 1 ? 1 : 0.02) * (max(seconds, 1e-4) - residence)
         streamShare += max(0.02, 1 / Double(completions)) * ((isStream ? 1 : 0) - streamShare)
-        let place = Self.place(model)
+        lengths[Self.place(model)].observe(promptBytes: promptBytes, service)
         if service.outputTokens > 0 {
-            // The mean of the first hundred, then one that forgets: a guess must not stay.
-            outputSamples[place] = min(outputSamples[place] + 1, 100)
-            let weight = 1 / Double(outputSamples[place])
-            outputTokens[place] += weight * (Double(service.outputTokens) - outputTokens[place])
-            outputTokens[place] = max(1, outputTokens[place])
             outputCount = min(outputCount + 1, 100)
             meanOutputTokens +=
                 (Double(service.outputTokens) - meanOutputTokens) / Double(outputCount)
             meanOutputTokens = max(1, meanOutputTokens)
-        }
-        if service.promptTokens > 8, promptBytes > 32 {
-            let ratio = Double(promptBytes) / Double(service.promptTokens)
-            bytesPerToken[place] += 0.02 * (ratio - bytesPerToken[place])
-            bytesPerToken[place] = min(
-                max(bytesPerToken[place], Self.bytesPerTokenRange.lowerBound),
-                Self.bytesPerTokenRange.upperBound)
         }
     }
 

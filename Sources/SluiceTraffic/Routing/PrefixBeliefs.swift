@@ -154,6 +154,8 @@ struct CachedPrefix: Sendable {
     private var tokens = InlineArray<4, Double>(repeating: 0)
     private(set) var count = 0
 
+    @inline(__always) init() {}
+
     mutating func add(_ replica: ReplicaID, tokens amount: Double) {
         guard count < PrefixBeliefs.holdersMax else { return }
         replicas[count] = replica

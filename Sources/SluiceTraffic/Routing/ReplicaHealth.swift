@@ -120,6 +120,22 @@ package struct ReplicaHealth: Sendable {
         }
     }
 
+    /// Takes in a request that ended well where neither state nor window change by it: at a replica
+    /// that is ready, which most are.
+    ///
+    /// - Returns: false where it is not: ``observe(_:now:othersUp:settings:)`` has to be told.
+    mutating func succeedUnchanged() -> Bool {
+        guard case .ready = condition, duty == .active else { return false }
+        noteSuccess()
+        return true
+    }
+
+    private mutating func noteSuccess() {
+        failures = 0
+        recent.record(isFailure: false)
+        hasGoodSample = true
+    }
+
     private mutating func order(_ duty: Duty, _ reason: HealthReason) {
         // A removed replica is not brought back by an operator's uncordon, only by its return.
         if self.duty == .draining && reason != .restored { return }
@@ -138,9 +154,7 @@ package struct ReplicaHealth: Sendable {
     private mutating func succeed(
         _ now: Instant, _ othersUp: Bool, _ settings: HealthSettings
     ) {
-        failures = 0
-        recent.record(isFailure: false)
-        hasGoodSample = true
+        noteSuccess()
         switch condition {
         case .warming(window: .max, _): become(.ready, .requestSucceeded, now)
         case .ejected:

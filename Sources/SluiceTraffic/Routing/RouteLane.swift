@@ -29,6 +29,30 @@ struct RouteLane: Sendable {
     var stepTime = 0.025
     var slots = Double(EngineSlots.guess)
 
+    /// Takes over what is believed of the engine.
+    @inline(__always)
+    mutating func take(promptTime: Double, stepTime: Double, isTimed: Bool, slots: Double) {
+        self.promptTime = promptTime
+        self.stepTime = stepTime
+        self.isTimed = isTimed
+        self.slots = slots
+    }
+
+    /// A request has gone.
+    mutating func giveBack(_ flight: borrowing Flight) {
+        inflight -= 1
+        reserved = max(0, reserved - flight.reserve)
+        if flight.isPending { endPending(flight) }
+    }
+
+    /// A request's prompt has been computed, or never will be.
+    mutating func endPending(_ flight: borrowing Flight) {
+        guard pending > 0 else { return }
+        pending -= 1
+        // Sums of estimates drift; an empty backlog is none.
+        pendingTokens = pending == 0 ? 0 : max(0, pendingTokens - flight.promptTokens)
+    }
+
     /// Load per unit of weight.
     var score: Double { (Double(inflight) + foreign) * inverseWeight }
 }

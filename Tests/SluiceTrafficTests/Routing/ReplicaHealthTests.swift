@@ -31,6 +31,37 @@ import Testing
         #expect(patient.health.why == .slowStartDone)
     }
 
+    @Test func `a success of one that is ready is taken in at once, and as any other`() {
+        var random = SplitMix64(state: 7)
+        for joins in [false, true] {
+            var (short, long) = (Patient(joins: joins), Patient(joins: joins))
+            var atOnce = 0
+            for step in 0..<1_000 {
+                let signal: HealthSignal
+                switch random.next() % 32 {
+                case 0..<24: signal = .requestSucceeded
+                case 24..<28: signal = .requestFailed
+                case 28, 29: signal = .probe(.healthy)
+                case 30: signal = step % 5 == 0 ? .cordon : .uncordon
+                default: signal = step % 8 == 0 ? .connectRefused : .requestSucceeded
+                }
+                long.take(signal)
+                if case .requestSucceeded = signal, short.health.succeedUnchanged() {
+                    atOnce += 1
+                } else {
+                    short.take(signal)
+                }
+                short.tick(after: .milliseconds(200))
+                long.tick(after: .milliseconds(200))
+                #expect(short.health.state == long.health.state)
+                #expect(short.health.why == long.health.why)
+                #expect(short.health.window == long.health.window)
+                #expect(short.health.transitions == long.health.transitions)
+            }
+            #expect(atOnce > 50, "else it was hardly ever ready")
+        }
+    }
+
     @Test func `a failure stops the slow start's growth for that second`() {
         var patient = Patient(joins: true)
         patient.take(.requestSucceeded, .requestFailed)

@@ -1,0 +1,192 @@
+import SluiceBench
+import SluiceTime
+
+/// Turns what was heard into lines of text: a whole screen, or a line where output is no terminal.
+struct TopScreen {
+    let admin: String
+    let text: ScreenText
+
+    private static let widths = [22, 12, 9, 8, 6, 7, 7, 5, 7]
+    private static let bars = Array("▁▂▃▄▅▆▇█")
+    private static let labelWidth = 24
+    private static let valueWidth = 10
+    /// From this width on there is room for why a replica is in its state.
+    private static let wideColumns = 112
+
+    /// Lines that fill a screen and are never more, nor wider, than it has room for.
+    ///
+    /// - Parameter silence: what is wrong with the connection, where something is.
+    func lines(_ feed: TopFeed, silence: String?, columns: Int, rows: Int) -> [String] {
+        guard let state = feed.state else {
+            return [text.bold("sluice top  \(admin)"), silence ?? "connecting", "", "[q] quit"]
+        }
+        var lines = [header(state, feed, silence)]
+        lines += (state.problems).prefix(4).map { text.bad("! " + $0) }
+        if state.problems.count > 4 {
+            lines.append(text.bad("! and \(state.problems.count - 4) more: see /readyz"))
+        }
+        lines += [""] + charts(feed, state, columns: columns) + [""] + classes(state)
+        let shed = state.sheds.map { "\($0.reason) \($0.count)" }.joined(separator: ", ")
+        lines += ["refused in the last minute: " + (shed.isEmpty ? "nobody" : shed), ""]
+        let room = max(2, rows - 2 - lines.count - 1)
+        lines += replicas(state, isWide: columns >= Self.wideColumns, room: room)
+        return (lines.prefix(max(1, rows - 2)) + [text.dim("[q] quit")])
+            .map { ScreenText.cut($0, columns) }
+    }
+
+    private func header(_ state: TopFeed.State, _ feed: TopFeed, _ silence: String?) -> String {
+        var parts = [text.bold("sluice top  \(admin)") + "  \(state.version)"]
+        if let silence {
+            parts.append(text.bad(silence))
+        } else if state.draining {
+            parts.append(text.fair("draining"))
+        } else if !state.ready {
+            parts.append(text.bad("not ready"))
+        } else {
+            let isPanic = state.pools.contains { $0.panic }
+            parts.append(isPanic ? text.bad("ready, in panic") : text.good("ready"))
+        }
+        if feed.restarts > 0 { parts.append(text.fair("restarted ×\(feed.restarts)")) }
+        return parts.joined(separator: "  ")
+    }
+
+    // MARK: Over time
+
+    private func charts(_ feed: TopFeed, _ state: TopFeed.State, columns: Int) -> [String] {
+        let width = max(10, columns - Self.labelWidth - Self.valueWidth - 2)
+        let objective = state.objectiveSeconds
+        func chart(_ label: String, _ column: String, _ value: String, _ mark: (String) -> String)
+            -> String
+        {
+            let line = Self.sparks(feed.column(column).suffix(width))
+            return Figure.left(label, Self.labelWidth) + mark(Figure.right(value, Self.valueWidth))
+                + "  " + line
+        }
+        let wait = feed.newest("ttft_wait_p99")
+        let isLate = wait.flatMap { wait in objective.map { wait > $0 } } ?? false
+        let refused = feed.newest("refused") ?? 0
+        let failed = feed.newest("failed") ?? 0
+        var lines = [
+            chart("answered /s", "served", Self.rate(feed.newest("served")), { $0 }),
+            chart("refused /s", "refused", Self.rate(refused), refused > 0 ? text.fair : { $0 }),
+            chart("failed /s", "failed", Self.rate(failed), failed > 0 ? text.bad : { $0 }),
+            chart("first token p99", "ttft_wait_p99", Self.span(wait), isLate ? text.bad : { $0 }),
+        ]
+        if let objective {
+            let part = feed.newest("in_objective")
+            lines.append(
+                chart(
+                    "within \(Self.span(objective))", "in_objective",
+                    part.map { Figure.fixed($0 * 100, 1) + " %" } ?? "–",
+                    part.map { $0 < 0.99 } ?? false ? text.bad : { $0 }))
+        }
+        return lines + [
+            chart(
+                "wait here p99", "queue_wait_p99", Self.span(feed.newest("queue_wait_p99")), { $0 }),
+            chart("gap of tokens p99", "itl_p99", Self.span(feed.newest("itl_p99")), { $0 }),
+            chart("waiting here", "queue_length", Self.rate(feed.newest("queue_length")), { $0 }),
+            chart("at replicas", "in_flight", Self.rate(feed.newest("in_flight")), { $0 }),
+            chart("tokens /s", "tokens", Self.rate(feed.newest("tokens")), { $0 }),
+        ]
+    }
+
+    /// A character a second; blank where nothing was measured.
+    static func sparks(_ values: ArraySlice<Double?>) -> String {
+        let most = values.reduce(0) { max($0, $1 ?? 0) }
+        return String(
+            values.map { value -> Character in
+                guard let value else { return " " }
+                guard value > 0, most > 0 else { return "·" }
+                return bars[min(7, max(0, Int(value / most * 7.999)))]
+            })
+    }
+
+    // MARK: Tables
+
+    private func classes(_ state: TopFeed.State) -> [String] {
+        state.pools.flatMap { pool in
+            pool.classes.map { row in
+                let name = state.pools.count > 1 ? "\(pool.pool)/\(row.name)" : row.name
+                var line = "class \(Figure.left(name, 18)) \(row.length) waiting"
+                if row.length > 0 { line += ", the oldest for \(Self.span(row.oldestSeconds))" }
+                line += ", a newcomer for \(Self.span(row.predictedWaitSeconds))"
+                if let bound = row.boundSeconds {
+                    line += " (refused above \(Self.span(bound)))"
+                    if row.predictedWaitSeconds > bound { line = text.fair(line) }
+                }
+                return line + (pool.mode == "enforce" ? "" : "  admission: \(pool.mode)")
+            }
+        }
+    }
+
+    private func replicas(_ state: TopFeed.State, isWide: Bool, room: Int) -> [String] {
+        let head = Self.row(
+            "replica", "state", "in flight", "may hold", "others", "waiting", "running", "KV",
+            "failed")
+        var lines = [text.bold(head + (isWide ? "  since, why" : ""))]
+        for row in state.replicas.prefix(room - 1) {
+            let isFresh = !row.signalStale && row.state != "dead"
+            let name = state.pools.count > 1 ? "\(row.pool)/\(row.name)" : row.name
+            let line = Self.row(
+                name, row.state, "\(row.inFlight)", "\(row.limit)", Figure.fixed(row.others, 0),
+                Self.whole(isFresh ? row.queueDepth : nil),
+                Self.whole(isFresh ? row.running : nil),
+                (isFresh ? row.kvUsageRatio : nil).map { Figure.fixed($0 * 100, 0) + "%" } ?? "–",
+                "\(row.failed)")
+            let why = isWide ? "  \(Self.span(row.sinceSeconds)), \(row.why)" : ""
+            lines.append(text.coloured(line + why, state: row.state))
+        }
+        if state.replicas.count > room - 1 {
+            lines[lines.count - 1] = text.dim("and \(state.replicas.count - room + 2) more")
+        }
+        return lines
+    }
+
+    // MARK: Where output is no terminal
+
+    /// The state of things in a line.
+    func line(_ feed: TopFeed, silence: String?) -> String {
+        guard let state = feed.state, silence == nil else { return silence ?? "connecting" }
+        let ready = state.replicas.count { $0.state == "ready" }
+        var parts = [
+            state.draining ? "draining" : state.ready ? "ready" : "not ready",
+            "\(Self.rate(feed.newest("served"))) answered/s",
+            "\(Self.rate(feed.newest("refused"))) refused/s",
+            "\(Self.rate(feed.newest("failed"))) failed/s",
+            "first token \(Self.span(feed.newest("ttft_p50"))) p50",
+            "\(Self.span(feed.newest("ttft_wait_p99"))) p99",
+            "\(Self.rate(feed.newest("queue_length"))) waiting",
+            "\(Self.rate(feed.newest("in_flight"))) in flight",
+            "\(Self.rate(feed.newest("tokens"))) tokens/s",
+            "\(ready) of \(state.replicas.count) replicas ready",
+        ]
+        parts += state.problems.prefix(2)
+        return parts.joined(separator: "  ")
+    }
+
+    // MARK: Text
+
+    private static func row(_ texts: String...) -> String {
+        zip(texts, widths).enumerated().map { index, pair in
+            index < 2
+                ? Figure.left(String(pair.0.prefix(pair.1)), pair.1) : Figure.right(pair.0, pair.1)
+        }.joined(separator: " ")
+    }
+
+    private static func span(_ seconds: Double?) -> String {
+        guard let seconds else { return "–" }
+        guard seconds < 120 else {
+            let isHours = seconds >= 7_200
+            return Figure.fixed(seconds / (isHours ? 3_600 : 60), 0) + (isHours ? " h" : " min")
+        }
+        return Figure.span(.seconds(clamping: seconds))
+    }
+
+    private static func rate(_ value: Double?) -> String {
+        value.map { Figure.fixed($0, $0 == $0.rounded() || $0 >= 10 ? 0 : 1) } ?? "–"
+    }
+
+    private static func whole(_ value: Double?) -> String {
+        value.map { Figure.fixed($0, 0) } ?? "–"
+    }
+}
