@@ -58,42 +58,38 @@ package struct Criterion: Sendable {
 
     /// Judges a finished exchange.
     @inline(__always)
-    package func judge(_ record: inout ExchangeRecord) -> Judgement {
-        let bit: UInt16 = 1 << UInt16(record.outcome.rawValue)
+    package func judge(_ figures: borrowing ExchangeFigures) -> Judgement {
+        let bit = figures.outcomeBit
         if good & bit != 0 { return .good }
         if bad & bit != 0 { return .bad }
         if measured & bit == 0 { return .outside }
         switch indicator {
         case .availability, .completeness: return .outside
         case .ttft:
-            guard record.isStream else { return .outside }
-            let limit = limit(&record)
-            if let time = record.timeToFirstToken { return time.count <= limit ? .good : .bad }
-            return departed(&record, after: limit)
+            guard figures.isStream else { return .outside }
+            // No product can overflow: a minute per thousand tokens times the largest count is a
+            // thousandth of what fits.
+            let limit = threshold &+ perPromptToken &* figures.promptTokens
+            let time = figures.timeToFirstToken
+            if time >= 0 { return time <= limit ? .good : .bad }
+            return departed(figures, after: limit)
         case .response:
-            guard !record.isStream, let time = record.duration else { return .outside }
-            if record.outcome == .clientGone { return departed(&record, after: threshold) }
-            return time.count <= threshold ? .good : .bad
+            let time = figures.duration
+            if figures.isStream || time < 0 { return .outside }
+            if figures.hasClientGone { return departed(figures, after: threshold) }
+            return time <= threshold ? .good : .bad
         case .tpot:
-            guard let (time, _) = record.timePerOutputToken else { return .outside }
-            return time.count <= threshold ? .good : .bad
+            let time = figures.timePerOutputToken
+            if time < 0 { return .outside }
+            return time <= threshold ? .good : .bad
         }
     }
 
     /// Who left without an answer was served badly once the objective had passed; before, nobody
     /// knows what would have come.
     @inline(__always)
-    private func departed(_ record: inout ExchangeRecord, after limit: Int64) -> Judgement {
-        guard record.outcome == .clientGone, let time = record.duration else { return .outside }
-        return time.count > limit ? .bad : .outside
-    }
-
-    /// The threshold for the record's prompt. No product can overflow: a minute per thousand tokens
-    /// times the largest count is a thousandth of what fits.
-    @inline(__always)
-    private func limit(_ record: inout ExchangeRecord) -> Int64 {
-        if perPromptToken == 0 { return threshold }
-        let known = record.promptTokens >= 0 ? record.promptTokens : record.promptTokensEstimated
-        return threshold &+ perPromptToken &* Int64(max(0, known))
+    private func departed(_ figures: borrowing ExchangeFigures, after limit: Int64) -> Judgement {
+        guard figures.hasClientGone else { return .outside }
+        return figures.duration > limit ? .bad : .outside
     }
 }

@@ -12,6 +12,7 @@ package final class ObjectiveCounters: Sendable {
     // The plan's own, held here: reaching through the plan would cost a look and a retain each.
     private let entries: [ObjectivePlan.Entry]
     private let starts: [Int]
+    private let routes = ObjectivePlan.routes
     private let cells = InlineArray<8_320, Atomic<UInt64>> { _ in Atomic(0) }
 
     /// Counters at zero.
@@ -23,16 +24,16 @@ package final class ObjectiveCounters: Sendable {
 
     /// Judges a finished exchange by every objective it falls under, and counts it.
     package func record(_ record: inout ExchangeRecord) {
-        guard ObjectivePlan.counts(record.route) else { return }
-        let model = Int(min(record.modelIndex, ModelTable.other))
-        var isGood = record.outcome == .ok
-        let classIndex = Int(record.classIndex)
+        let figures = record.figures()
+        guard routes & figures.routeBit != 0 else { return }
+        let (model, classIndex) = (figures.model, figures.classIndex)
+        var isGood = figures.isServed
         var next = classIndex < starts.count &- 1 ? starts[classIndex] : entries.count
         let end = classIndex < starts.count &- 1 ? starts[classIndex &+ 1] : entries.count
         while next < end {
             if entries[next].covers(model) {
                 let cell = entries[next].base &+ 2 &* model
-                switch entries[next].criterion.judge(&record) {
+                switch entries[next].criterion.judge(figures) {
                 case .outside: break
                 case .good: bump(cell)
                 case .bad:
@@ -44,10 +45,7 @@ package final class ObjectiveCounters: Sendable {
         }
         guard isGood else { return }
         bump(Self.goodputBase &+ 2 &* model)
-        let tokens =
-            record.generationTokens >= 0
-            ? UInt64(record.generationTokens) : UInt64(record.contentEvents)
-        bump(Self.goodputBase &+ 2 &* model &+ 1, tokens)
+        bump(Self.goodputBase &+ 2 &* model &+ 1, figures.generatedTokens)
     }
 
     @inline(__always)

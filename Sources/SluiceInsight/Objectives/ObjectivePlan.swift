@@ -80,15 +80,14 @@ package final class ObjectivePlan: Sendable {
         entries[index].covers(model)
     }
 
-    /// Whether requests of the route are judged: what replicas serve, nothing that we answer.
-    @inline(__always)
-    static func counts(_ route: Route) -> Bool {
+    /// Routes whose requests are judged, one bit each: what replicas serve, nothing that we answer.
+    static let routes: UInt32 = Route.allCases.reduce(0) { bits, route in
         switch route {
         case .chatCompletions, .completions, .responses, .responsesByID, .embeddings, .messages,
             .rerank, .score, .audioTranscriptions, .audioTranslations, .tokenize, .detokenize,
             .pooling, .classify:
-            true
-        case .models, .health, .admin, .unknown: false
+            bits | 1 << UInt32(route.rawValue)
+        case .models, .health, .admin, .unknown: bits
         }
     }
 }

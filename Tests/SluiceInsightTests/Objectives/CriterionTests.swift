@@ -31,7 +31,7 @@ import Testing
 
     private static func judge(_ indicator: Indicator, _ record: ExchangeRecord) -> Judgement {
         var record = record
-        return Criterion(objective(indicator)).judge(&record)
+        return Criterion(objective(indicator)).judge(record.figures())
     }
 
     @Test(arguments: [
@@ -81,11 +81,11 @@ import Testing
         objective.perThousandPromptTokens = .milliseconds(200)
         var record = Self.stream(.ok, first: 900)
         record.promptTokensEstimated = 2_000
-        #expect(Criterion(objective).judge(&record) == .good)
+        #expect(Criterion(objective).judge(record.figures()) == .good)
         record.promptTokens = 1_999
-        #expect(Criterion(objective).judge(&record) == .bad)
+        #expect(Criterion(objective).judge(record.figures()) == .bad)
         record.promptTokens = .max
-        #expect(Criterion(objective).judge(&record) == .good)
+        #expect(Criterion(objective).judge(record.figures()) == .good)
     }
 
     @Test func `responses are judged by their whole time, streams are not`() {
