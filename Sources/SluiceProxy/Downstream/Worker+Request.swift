@@ -194,7 +194,7 @@ extension Worker {
                 if tellsPriorities, settings.pools[index].enginePriority {
                     exchanges[e].setPriority(&readers[e].peek)
                 }
-                exchanges[e].askForUsage(&readers[e].peek, settings.pools[index].usage)
+                exchanges[e].askForUsage(&readers[e].peek, usageMode(index))
             }
             if route == .responses { exchanges[e].owner = previousOwner(e, pool: index) }
         }
