@@ -102,6 +102,12 @@ extension Exchange {
         return lostItsEnd ? .failed : answerVerdict
     }
 
+    /// The client's full socket has held us back for so long.
+    mutating func blocked(for time: Nanoseconds) {
+        record.blocked += time
+        blockedInGap += time
+    }
+
     /// The exchange is over (`t9`).
     mutating func end(_ outcome: Outcome, _ reason: Reason, at now: Instant) {
         if !record.received.isSet { record.received = now }
