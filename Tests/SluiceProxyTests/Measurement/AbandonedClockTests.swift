@@ -141,14 +141,18 @@ extension GatewayTests {
             peer.send(chunk(done) + "0\r\n\r\n")
         }
 
-        @Test func `a slow reader makes time of its own, and no slow decode`() throws {
+        // With the larger one the socket never takes all at once that waits for it.
+        @Test(arguments: [65_536, 16 << 20])
+        func `a slow reader makes time of its own, and no slow decode`(highWaterBytes: Int) throws {
             let upstream = try ScriptedUpstream { peer in
                 guard peer.nextRequest() != nil else { return }
                 Self.flood(peer, megabytes: 24)
                 peer.waitForEnd()
             }
             var (first, last) = (Instant.unset, Instant.unset)
-            let measured = try Measured.run([upstream]) { gateway in
+            let measured = try Measured.run(
+                [upstream], change: { $0.limits.relayHighWaterBytes = highWaterBytes }
+            ) { gateway in
                 let client = try gateway.connect()
                 client.send(streamingChat)
                 client.read(until: "xxx")
