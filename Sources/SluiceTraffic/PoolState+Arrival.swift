@@ -216,9 +216,12 @@ extension PoolState {
         guard idle > Self.objectivePart * objective else {
             bound.objective = objective
             bound.prompt = idle + min(engineDelay, objective / 4)
+            // The promise is about the longest delay of a hundred, not the usual one. Up to a step is
+            // when in a step a request came, and in the prompt's time already.
+            let spread = max(0, 2 * engineDelaySpread - stepTime)
+            let late = idle + min(engineDelay + spread, objective / 3)
             let latest =
-                bound.received
-                + .seconds(clamping: max(0, Self.promisePart * objective - bound.prompt))
+                bound.received + .seconds(clamping: max(0, Self.promisePart * objective - late))
             bound.deadline = min(bound.deadline, max(latest, now))
             return nil
         }

@@ -30,6 +30,7 @@ extension PoolState {
         endOverduePending(now: now)
         var promptTimes: [Double] = []
         var delays: [Double] = []
+        var spreads: [Double] = []
         var stepTimes: [Double] = []
         for slot in entries.indices where entries[slot].isUsed {
             takeSteps(slot, progress)
@@ -45,6 +46,7 @@ extension PoolState {
             if entries[slot].health.state.acceptsConnections {
                 promptTimes.append(entries[slot].estimates.promptTime)
                 delays.append(entries[slot].estimates.delay)
+                spreads.append(entries[slot].estimates.delaySpread)
                 stepTimes.append(entries[slot].estimates.stepTime)
             }
         }
@@ -55,10 +57,12 @@ extension PoolState {
         refreshCacheBound()
         promptTimes.sort()
         delays.sort()
+        spreads.sort()
         stepTimes.sort()
         stepTime = stepTimes[stepTimes.count / 2]
         promptTime = promptTimes[promptTimes.count / 2]
         engineDelay = delays[delays.count / 2]
+        engineDelaySpread = spreads[spreads.count / 2]
     }
 
     /// Renews what the least urgent class may have beside other gateways'.

@@ -84,6 +84,8 @@ struct PoolState: Sendable {
     var promptTime = 1e-4
     /// The middle of what the replicas add to it, seconds; as of the last tick.
     var engineDelay = 0.0
+    /// How far from ``engineDelay`` single requests' delays are, in the mean; the same median.
+    var engineDelaySpread = 0.0
     /// The middle of the replicas' step times, seconds; as of the last tick.
     var stepTime = 0.025
     /// What the least urgent class may have at replicas that other gateways use too.

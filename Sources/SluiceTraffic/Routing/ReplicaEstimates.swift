@@ -62,6 +62,8 @@ struct ReplicaEstimates: Sendable {
     private var windowChanged = Instant.unset
     /// What the engine has added of late to the time of a first output, beyond prompt and step.
     private(set) var delay = 0.0
+    /// How far from ``delay`` single requests' delays are, in the mean.
+    private(set) var delaySpread = 0.0
     /// What first outputs took beyond prompt and step, since the window was last looked at.
     private var delays = InlineArray<32, Double>(repeating: 0)
     private var delayCount = 0
@@ -115,6 +117,7 @@ struct ReplicaEstimates: Sendable {
         if tokens > Self.tokensJudged { learn((seconds - stepTime) / tokens, tokens, crowd) }
         // Prompts that we sent before it are no sign of a full engine: they are bounded by themselves.
         let delay = max(0, seconds - backlog * promptTime - stepTime)
+        delaySpread += 0.1 * (abs(delay - self.delay) - delaySpread)
         self.delay += 0.1 * (delay - self.delay)
         // The newest of too many: a window of 250 ms says what is, not what was.
         delays[delayCount % 32] = delay
