@@ -30,7 +30,9 @@ extension GatewayTests {
             let upstream = try ScriptedUpstream { peer in
                 while peer.nextRequest() != nil { peer.answer("{}") }
             }
-            try GatewayUnderTest.run([upstream]) { gateway in
+            try GatewayUnderTest.run(
+                [upstream], change: { $0.tenants = [TenantSettings(name: "acme")] }
+            ) { gateway in
                 func ask(_ numbers: Range<Int>) throws {
                     for request in numbers.flatMap(Self.stranger) { _ = try gateway.ask(request) }
                 }
@@ -41,6 +43,9 @@ extension GatewayTests {
                 let many = Self.labelled(try #require(gateway.metrics()))
                 #expect(many.subtracting(few) == [])
                 #expect(gateway.metrics()?.sum("sluice_requests_total") == 540)
+                let anonymous = gateway.metrics()?.sum(
+                    "sluice_tenant_requests_total", "tenant=\"anonymous\"")
+                #expect((anonymous ?? 0) > 100)
                 let lost = gateway.metrics()?.sum("sluice_metrics_observations_lost_total")
                 #expect(lost == 0)
             }

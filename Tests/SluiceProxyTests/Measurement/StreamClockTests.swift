@@ -1,3 +1,4 @@
+import Foundation
 import SluiceExchange
 import SluiceReactor
 import SluiceTime
@@ -160,7 +161,9 @@ extension GatewayTests {
             #expect(measured.line["stream"] as? Bool == false)
         }
 
-        @Test func `time in which the client sent its request is no part of its wait`() throws {
+        /// In the head, and in the body.
+        @Test(arguments: [20, streamingChat.utf8.count - 5])
+        func `time in which the client sent its request is no part of its wait`(cut: Int) throws {
             let answer = TimedAnswer([(50, streamHead + chunk(token("w0") + done) + "0\r\n\r\n")])
             let upstream = try ScriptedUpstream { peer in
                 while peer.nextRequest() != nil { answer.play(peer) }
@@ -169,10 +172,10 @@ extension GatewayTests {
             var (client, second): (TimedClient?, Instant) = (nil, .unset)
             let measured = try Measured.run([upstream]) { gateway in
                 client = try TimedClient(
-                    gateway, String(decoding: whole.dropLast(5), as: UTF8.self))
+                    gateway, String(decoding: whole.prefix(cut), as: UTF8.self))
                 pause(.milliseconds(180))
                 second = MonotonicClock.now()
-                client?.connection.send(Array(whole.suffix(5)))
+                client?.connection.send(Array(whole.dropFirst(cut)))
                 client?.read()
             }
             let ended = try #require(client)
@@ -182,6 +185,11 @@ extension GatewayTests {
                 "sluice_request_receive_seconds", field: "receive_ms",
                 clockTolerance...between(ended.asked...ended.asked, received).upperBound)
             #expect(measured.observed("sluice_request_receive_seconds") ?? 0 > 0.1)
+            // The log's time is that of the first byte, in whole milliseconds.
+            let asked =
+                Date().timeIntervalSince1970 - (MonotonicClock.now() - ended.asked).seconds
+            let time = measured.loggedTime?.timeIntervalSince1970 ?? 0
+            #expect((asked - 0.006...asked + 0.1).contains(time))
             let delivered: Window = (try answer.sent("w0"))...(try ended.got(token("w0")))
             measured.agree(
                 "sluice_time_to_first_token_seconds", field: "ttft_ms",

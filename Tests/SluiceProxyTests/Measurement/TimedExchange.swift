@@ -127,6 +127,13 @@ struct Measured {
     /// A time of the access log in seconds.
     func logged(_ field: String) -> Double? { (line[field] as? Double).map { $0 / 1_000 } }
 
+    /// The wall clock at the first byte, by the access log.
+    var loggedTime: Date? {
+        let format = ISO8601DateFormatter()
+        format.formatOptions = [.withInternetDateTime, .withFractionalSeconds]
+        return (line["time"] as? String).flatMap { format.date(from: $0) }
+    }
+
     /// The one observation of a histogram; nil where there is none, or more.
     func observed(_ name: String, _ labels: String...) -> Double? {
         let count = page.sum(name + "_count", all: labels)
