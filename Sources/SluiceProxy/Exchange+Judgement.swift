@@ -109,6 +109,7 @@ extension Exchange {
             guard record.route.knowsStreamOptions, peek.facts.isStream else { return }
             if let edit = UsageInjection.edit(for: &peek) {
                 apply(edit)
+                usageEdit = UsageEdit(edit)
                 stripsUsage = true
             }
         }

@@ -37,7 +37,10 @@ extension UpstreamConnection {
         exchange.answerBody = BodyDecoder(framing: head.framing)
         exchange.upstreamKeepsAlive = head.keepAlive
         exchange.isEventStream = head.isEventStream && head.framing != .none
-        exchange.record.isStream = exchange.isEventStream
+        // What came decides; a refusal says nothing about what was asked for.
+        if exchange.isEventStream || head.status < 400 {
+            exchange.record.isStream = exchange.isEventStream
+        }
         consumeInput(head.byteCount, pool)
         parser.reset()
     }

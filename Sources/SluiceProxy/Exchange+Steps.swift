@@ -17,7 +17,10 @@ extension Exchange {
     ) {
         record.classIndex = classIndex
         record.started = connection.headStarted.isSet ? connection.headStarted : now
-        record.startedUnixNanoseconds = MonotonicClock.realtimeNanoseconds()
+        // The head may have taken its time.
+        record.startedUnixNanoseconds =
+            MonotonicClock.realtimeNanoseconds()
+            &- (now.nanoseconds &- record.started.nanoseconds)
         record.client = connection.client
         RequestIdentity.make(
             unixMilliseconds: UInt64(clamping: record.startedUnixNanoseconds / 1_000_000),
@@ -100,6 +103,12 @@ extension Exchange {
         upstream = noSlot
         takeUsage(&readers)
         return lostItsEnd ? .failed : answerVerdict
+    }
+
+    /// The client's full socket has held us back for so long.
+    mutating func blocked(for time: Nanoseconds) {
+        record.blocked += time
+        blockedInGap += time
     }
 
     /// The exchange is over (`t9`).

@@ -88,6 +88,8 @@ struct Exchange: ~Copyable {
     /// As what ``ReplicaProgress`` counts it.
     var progress = CountedProgress.none
     var stripsUsage = false
+    /// How the body was made to ask for usage.
+    var usageEdit = UsageEdit()
     var readsUsage = false
     /// Looks for the id of a response that the replica keeps; nil for everything else.
     var idPeek: Pinned<ResponseIDPeek>?

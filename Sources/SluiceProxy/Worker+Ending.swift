@@ -99,7 +99,7 @@ extension Worker {
 
     /// Closes the exchange's connection to the replica and gives everything at it back.
     private func abandonUpstream(
-        _ e: UInt32, _ end: PermitEnd, waited: QueueResult = .abandoned
+        _ e: UInt32, _ end: PermitEnd, waited: QueueResult
     ) {
         if let ticket = exchanges[e].ticket.take() {
             if !exchanges[e].record.admitted.isSet {
@@ -113,7 +113,10 @@ extension Worker {
             exchanges[e].upstream = noSlot
             close(upstream: u)
             if exchanges[e].record.clientGoneSeen.isSet {
-                exchanges[e].record.upstreamClosed = now
+                // At once, not with the descriptor at the end of the turn: the engine works on for
+                // as long as it does not know. By a clock of its own: the turn's stands still.
+                upstreams[u].transport.finish()
+                exchanges[e].record.upstreamClosed = MonotonicClock.now()
             }
         }
         releasePermit(e, end)
@@ -122,8 +125,10 @@ extension Worker {
     /// The one end of every exchange: the record is complete, everything is given back.
     func end(_ e: UInt32, _ outcome: Outcome, _ reason: Reason) {
         let d = exchanges[e].downstream
-        if !exchanges[e].isUpstreamDone { abandonUpstream(e, .ignored, waited: .refused) }
+        if !exchanges[e].isUpstreamDone { abandonUpstream(e, .ignored, waited: .abandoned) }
         if exchanges[e].isUnanswered { endsToWait(e) }
+        // A client that never went on reading, and was cut or left for it.
+        if downstreams[d].isBlocked { exchanges[e].blocked(for: now - downstreams[d].blockedSince) }
         finish(&exchanges[e], &readers[e], of: d, outcome, reason)
         if exchanges[e].quotaTokens >= 0 { settleQuota(e) }
         exchanges.discard(e)

@@ -117,6 +117,7 @@ extension Worker {
             upstreamBroken(u, .engineRefused)
             return false
         }
+        if exchanges[e].usageEdit.isMade, usageAnswered(u, e, status: status) { return false }
         // A client's own key may be wrong; that says nothing of the replica.
         if status == 401, exchanges[e].isSentWithOurKey {
             shared.observeUnauthorized(exchanges[e].traffic, exchanges[e].lastReplica)

@@ -85,6 +85,8 @@ final class Worker {
     let idle: UpstreamPools
     /// By pool.
     let unanswered: SlotScratch<UnansweredList>
+    /// By pool: whether its engines know what they are asked for usage with.
+    let usageKnowledge: SlotScratch<UsageKnowledge>
     var now: Instant
     var graveyard: [Token] = []
     /// Connections to go on with in this turn without a new edge.
@@ -150,6 +152,7 @@ final class Worker {
         directory = Pinned(shared.currentDirectory())
         idle = UpstreamPools(pools: settings.pools.count)
         unanswered = SlotScratch(capacity: max(1, settings.pools.count)) { UnansweredList() }
+        usageKnowledge = SlotScratch(capacity: max(1, settings.pools.count)) { .unknown }
         log = AccessLogWriter(
             shared.outboxes.isEmpty ? nil : shared.outboxes[index],
             names: directory.value.names)

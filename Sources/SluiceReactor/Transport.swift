@@ -169,6 +169,9 @@ package struct Transport: ~Copyable {
         _ = shutdown(descriptor, Int32(SHUT_WR))
     }
 
+    /// Sends FIN now, where the descriptor is closed later and nothing more will be written.
+    package func finish() { _ = shutdown(descriptor, Int32(SHUT_WR)) }
+
     /// Makes the coming close send a reset: the peer must not take what it got for a whole answer.
     /// (With TLS, closing without ``closeNotify()`` says so too.)
     package func resetOnClose() { sluice_reset_on_close(descriptor) }

@@ -54,7 +54,7 @@ package struct ExchangeRecord: Sendable {
 
     package var method = RequestMethod.other
     package var route = Route.unknown
-    /// Whether an event stream was asked for.
+    /// Whether the answer is an event stream; without one, and of a refusal, whether one was asked for.
     package var isStream = false
     /// Index into ``NameTables/models``.
     package var modelIndex = ModelTable.other

@@ -14,6 +14,7 @@ import urllib.parse
 
 import pytest
 
+import promql
 import support
 
 pytestmark = pytest.mark.simulated
@@ -228,6 +229,34 @@ def test_queries_name_metrics_and_labels_of_the_page():
             assert family in ROWS, name
             known = set(ROWS[family][1]) | ({"le"} if ROWS[family][0] == "histogram" else set())
             assert set(re.findall(r'(\w+)(?:=|!=|=~|!~)"', matchers)) <= known, query
+
+
+def test_queries_join_gateways_as_the_page_says():
+    declared = {name: row[2] for name, row in ROWS.items()}
+    for query in queries():
+        assert list(promql.misuse(query, declared)) == [], query
+
+
+@pytest.mark.parametrize("query, is_right", [
+    ("sum by (pool) (sluice_pool_capacity_requests)", False),  # two gateways, twice the capacity
+    ("max by (pool) (sluice_pool_capacity_requests)", True),
+    ("sum(sluice_pool_capacity_requests) by (pool)", False),
+    ("max by (pool) (sum by (pool, replica) (sluice_replica_inflight))", True),
+    ("avg by (pool) (sluice_replica_inflight)", False),
+    ("max(sluice_replica_state{state=\"dead\"}) by (replica)", True),
+    ("sum by (pool) (sluice_replica_state)", False),  # each replica once for each gateway
+    ("sum by (pool) (max by (pool, replica) (sluice_replica_state))", True),
+    ("sum by (pool) (vllm:num_requests_running + sluice_replica_inflight)", True),
+    ("sum(sluice_draining)", False),
+    ("count by (version) (sluice_build_info)", True),
+    ("1 - avg(rate(sluice_requests_total{code=\"(x\\\"(\"}[5m]))", False),
+    ("histogram_quantile(0.9, sum by (le) (rate(sluice_response_seconds_bucket[5m])))", True),
+    ("sluice_draining == 1", True),
+    ("sum(sluice_no_such_thing)", False),
+])
+def test_a_wrong_join_is_found(query, is_right):
+    declared = {name: row[2] for name, row in ROWS.items()}
+    assert (list(promql.misuse(query, declared)) == []) == is_right
 
 
 @pytest.mark.skipif(not shutil.which("promtool"), reason="promtool is not installed")

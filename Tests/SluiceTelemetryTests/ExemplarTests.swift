@@ -38,6 +38,37 @@ import Testing
         #expect(!Self.page(shard, .prometheusText004).contains("trace_id"))
     }
 
+    @Test func `who never got a first token is found by the wait, and a slow stream by its pace`() {
+        let shard = MetricShard()
+        var record = MetricShardTests.stream()
+        record.traceID = InlineText(Self.trace)
+        record.outcome = .clientGone
+        record.ended = Instant(nanoseconds: 302_000_000)
+        shard.finished(&record)
+        let slow = String(repeating: "b", count: 32)
+        record = MetricShardTests.stream()
+        record.traceID = InlineText(slow)
+        record.outcome = .ok
+        record.firstContentWritten = Instant(nanoseconds: 12_000_000)
+        record.lastContentWritten = Instant(nanoseconds: 912_000_000)
+        record.generationTokens = 10
+        record.ended = Instant(nanoseconds: 913_000_000)
+        shard.finished(&record)
+        let page = Self.page(shard, .openMetrics)
+        func lines(_ trace: String) -> [Substring] {
+            page.split(separator: "\n").filter { $0.contains("# {trace_id=\"\(trace)\"}") }
+        }
+        #expect(
+            lines(Self.trace).contains {
+                $0.contains("first_token_wait_seconds_bucket") && $0.contains("\"abandoned\"")
+                    && $0.contains("le=\"0.5\"} 1 ") && $0.contains("} 0.3 ")
+            })
+        #expect(
+            lines(slow).contains {
+                $0.contains("time_per_output_token_seconds_bucket") && $0.contains("} 0.1 ")
+            })
+    }
+
     @Test func `without a trace there is no exemplar`() {
         let shard = MetricShard()
         Self.finish(shard, trace: "")

@@ -201,6 +201,24 @@ import Testing
         #expect(snapshot.histogram(.abortPropagation)?.sum == 200_000)
     }
 
+    @Test func `prompts that nobody counted are in the workload's shape by estimate`() {
+        let shard = MetricShard()
+        var refused = Self.stream()
+        refused.promptTokensEstimated = 300
+        refused.outcome = .shed
+        refused.ended = Instant(nanoseconds: 5_000_000)
+        shard.finished(&refused)
+        var served = refused
+        served.outcome = .ok
+        served.promptTokens = 280
+        shard.finished(&served)
+        let snapshot = Self.snapshot(shard)
+        #expect(snapshot.histogram(.requestPromptTokens, ["llama", "estimate"])?.sum == 300)
+        #expect(snapshot.histogram(.requestPromptTokens, ["llama", "usage"])?.sum == 280)
+        // What is billed is counted, never guessed.
+        #expect(snapshot.value(.promptTokens, ["llama"]) == 280)
+    }
+
     @Test func `what is served without streaming has a response time`() {
         let shard = MetricShard()
         var record = Self.stream()

@@ -117,10 +117,9 @@ extension Worker {
             return
         }
         guard exchanges.isInUse(e) else { return }
-        if !downstreams[d].isBlocked {
-            exchanges[e].record.blocked += now - since
-            exchanges[e].blockedInGap += now - since
-        }
+        // A part that was taken ends a wait as the whole does: a slow reader's many add up.
+        let until = downstreams[d].isBlocked ? downstreams[d].blockedSince : now
+        exchanges[e].blocked(for: until - since)
         written(e)
     }
 

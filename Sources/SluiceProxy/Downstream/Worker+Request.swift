@@ -244,7 +244,7 @@ extension Worker {
             if tellsPriorities, settings.pools[index].enginePriority {
                 exchange.setPriority(&peek)
             }
-            exchange.askForUsage(&peek, settings.pools[index].usage)
+            exchange.askForUsage(&peek, usageMode(index))
         }
         shard.received(&exchange.record)
     }

@@ -146,7 +146,8 @@ extension MetricCatalog {
             .requestPromptTokens,
             MetricRow(
                 "sluice_request_prompt_tokens", .histogram, .tokens, ["model_name", "source"], .sum,
-                help: "Prompt tokens per request.")
+                help: "Prompt tokens per request; source says whether usage counted them or the "
+                    + "body was measured.")
         ),
         (
             .requestGenerationTokens,

@@ -164,7 +164,8 @@ private struct SeriesExpansion {
             snapshot.add(.timePerOutputToken, [model(key.a), source(key.b)], value)
         case .gap: snapshot.add(.interTokenLatency, [model(key.a)], value)
         case .requestPromptTokens:
-            snapshot.add(.requestPromptTokens, [model(key.a), source(key.b)], value)
+            let source = key.b == 1 ? "usage" : "estimate"
+            snapshot.add(.requestPromptTokens, [model(key.a), source], value)
         case .requestGenerationTokens:
             snapshot.add(.requestGenerationTokens, [model(key.a), source(key.b)], value)
         case .requestTokensMax: snapshot.add(.requestParamsMaxTokens, [model(key.a)], value)

@@ -56,7 +56,8 @@ extension MetricShard {
     /// Buckets that have an exemplar.
     package var exemplarCount: Int { exemplars.all().count }
 
-    /// Keeps the trace of a finished exchange beside the latencies it was counted in.
+    /// Keeps the trace of a finished exchange beside the latencies a user feels: the whole, the first
+    /// token or the wait for one, the pace. Parts of them are in the trace itself.
     func keepExemplars(_ record: borrowing ExchangeRecord) {
         let model = record.modelIndex
         let classIndex = UInt16(record.classIndex & 15)
@@ -69,6 +70,14 @@ extension MetricShard {
         if let time = record.timeToFirstToken {
             keepExemplar(
                 SeriesKey(.firstToken, model, classIndex), scales.firstToken, time, record)
+        } else if let result = record.unmetWait, let duration = record.duration {
+            keepExemplar(
+                SeriesKey(.firstTokenWait, model, classIndex, UInt16(result.rawValue)),
+                scales.firstToken, duration, record)
+        }
+        if let (time, isUsage) = record.timePerOutputToken {
+            keepExemplar(
+                SeriesKey(.timePerToken, model, isUsage ? 1 : 0), scales.token, time, record)
         }
     }
 

@@ -126,6 +126,11 @@ extension MetricShard {
             count(SeriesKey(.promptTokens, model), tokens)
             observe(SeriesKey(.requestPromptTokens, model, 1), .tokens, tokens)
             countTenant(record.tenantIndex, 0, tokens)
+        } else if record.promptTokensEstimated >= 0 {
+            // Those refused, abandoned or without usage: left out, overload would shorten prompts.
+            observe(
+                SeriesKey(.requestPromptTokens, model, 0), .tokens,
+                UInt64(record.promptTokensEstimated))
         }
         let isUsage = record.generationTokens >= 0
         let generated =

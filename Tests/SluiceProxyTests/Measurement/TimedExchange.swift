@@ -1,0 +1,200 @@
+import Foundation
+import SluiceBytes
+import SluiceExchange
+import SluiceReactor
+import SluiceTime
+import Testing
+
+// Replica, client and gateway are threads of one process and read one clock. What the gateway says of
+// an exchange is held against what its two ends saw: a clock of the gateway lies between the moment
+// before its cause was sent and the moment in which its effect had come. On a machine that stands
+// still for a while those windows grow with the error, and no further.
+
+/// An answer in pieces, each at its time after the whole request had come.
+final class TimedAnswer: Sendable {
+    struct Piece: Sendable {
+        let at: Nanoseconds
+        let bytes: String
+    }
+
+    /// What the replica's side saw.
+    struct Sight: Sendable {
+        /// The whole request had come.
+        var arrived = Instant.unset
+        /// Before each piece was sent.
+        var sent: [Instant] = []
+        /// The last piece was out.
+        var ended = Instant.unset
+    }
+
+    let pieces: [Piece]
+    private let sight = Guarded(Sight())
+
+    init(_ pieces: [(milliseconds: Int64, bytes: String)]) {
+        self.pieces = pieces.map { Piece(at: .milliseconds($0.milliseconds), bytes: $0.bytes) }
+    }
+
+    var seen: Sight { sight.withLock { $0 } }
+
+    /// Sends the answer to the request that has just come.
+    func play(_ peer: UpstreamPeer) {
+        let arrived = MonotonicClock.now()
+        sight.withLock { $0.arrived = arrived }
+        for piece in pieces {
+            while MonotonicClock.now() < arrived + piece.at, !peer.isStopping {
+                pause(min(.milliseconds(1), arrived + piece.at - MonotonicClock.now()))
+            }
+            let before = MonotonicClock.now()
+            sight.withLock { $0.sent.append(before) }
+            guard peer.send(piece.bytes) else { break }
+        }
+        sight.withLock { $0.ended = MonotonicClock.now() }
+    }
+
+    /// Before the first piece that holds `text` was sent.
+    func sent(_ text: String) throws -> Instant {
+        let index = try #require(pieces.firstIndex { $0.bytes.contains(text) })
+        return try #require(seen.sent.indices.contains(index) ? seen.sent[index] : nil)
+    }
+}
+
+/// A client that knows when it had how much of its answer.
+final class TimedClient {
+    let connection: RawConnection
+    /// Before its first byte was sent.
+    let asked: Instant
+    private(set) var left = Instant.unset
+    private var marks: [(at: Instant, count: Int)] = []
+
+    init(_ gateway: GatewayUnderTest, _ request: String) throws {
+        connection = try gateway.connect()
+        asked = MonotonicClock.now()
+        connection.send(request)
+    }
+
+    /// Reads until `text` has come, or the answer's end where there is none.
+    func read(until text: String? = nil, within: Nanoseconds = RawConnection.patience) {
+        let deadline = asked + within
+        while MonotonicClock.now() < deadline, connection.ending == nil {
+            if connection.readSome(within: .milliseconds(20)) {
+                marks.append((MonotonicClock.now(), connection.all.count))
+            }
+            if let text {
+                if connection.all.holds(text) { return }
+            } else if let answer = RawAnswer(connection.all, isHead: false, isOver: false),
+                answer.isWhole
+            {
+                return
+            }
+        }
+    }
+
+    /// Closes, and notes when.
+    func leave() {
+        left = MonotonicClock.now()
+        connection.close()
+    }
+
+    /// When the first occurrence of `text` had come whole.
+    func got(_ text: String) throws -> Instant {
+        let offset = try #require(connection.all.firstOffset(of: text), "\(text) has not come")
+        let end = offset + text.utf8.count
+        return try #require(marks.first { $0.count >= end }?.at)
+    }
+
+    /// When all of it had come.
+    var finished: Instant { marks.last?.at ?? .unset }
+}
+
+/// When a clock of the gateway must have been read, as the ends of the exchange saw it.
+typealias Window = ClosedRange<Instant>
+
+/// How far the gateway may be from the script.
+let clockTolerance = 0.005
+
+/// The seconds that may lie between two clocks.
+func between(_ a: Window, _ b: Window) -> ClosedRange<Double> {
+    let least = (b.lowerBound - a.upperBound).seconds
+    let most = (b.upperBound - a.lowerBound).seconds
+    return (least - clockTolerance)...(most + clockTolerance)
+}
+
+/// What a gateway said of its only exchange, in its two ways.
+struct Measured {
+    let page: MetricsText
+    let line: [String: Any]
+
+    /// A time of the access log in seconds.
+    func logged(_ field: String) -> Double? { (line[field] as? Double).map { $0 / 1_000 } }
+
+    /// The wall clock at the first byte, by the access log.
+    var loggedTime: Date? {
+        let format = ISO8601DateFormatter()
+        format.formatOptions = [.withInternetDateTime, .withFractionalSeconds]
+        return (line["time"] as? String).flatMap { format.date(from: $0) }
+    }
+
+    /// The one observation of a histogram; nil where there is none, or more.
+    func observed(_ name: String, _ labels: String...) -> Double? {
+        let count = page.sum(name + "_count", all: labels)
+        return count == 1 ? page.sum(name + "_sum", all: labels) : nil
+    }
+
+    /// The metric's only observation, where it is in `range` and the log says the same; else nil.
+    func agree(
+        _ name: String, _ labels: String..., field: String?, _ range: ClosedRange<Double>,
+        _ location: SourceLocation = #_sourceLocation
+    ) {
+        let count = page.sum(name + "_count", all: labels)
+        #expect(count == 1, "\(name) \(labels)", sourceLocation: location)
+        let value = page.sum(name + "_sum", all: labels)
+        #expect(range.contains(value), "\(name) \(labels)", sourceLocation: location)
+        guard let field else { return }
+        let logged = logged(field) ?? -1
+        // The log has microseconds, cut.
+        #expect(abs(logged - value) < 0.000_002, "\(field)", sourceLocation: location)
+    }
+
+    /// Runs exchanges before `upstreams` and returns what was said of the last, when so many had ended
+    /// in `outcome`.
+    static func run(
+        _ upstreams: [ScriptedUpstream], outcome: String = "ok", count: Double = 1,
+        change: (inout GatewaySettings) -> Void = { _ in },
+        _ exchange: (GatewayUnderTest) throws -> Void
+    ) throws -> Measured {
+        let path = NSTemporaryDirectory() + "sluice-clocks-\(UUID().uuidString).log"
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        var page: MetricsText?
+        try GatewayUnderTest.run(
+            upstreams,
+            change: {
+                $0.accessLog = .file(path)
+                change(&$0)
+            }
+        ) { gateway in
+            try exchange(gateway)
+            #expect(gateway.sees(outcome, count))
+            page = gateway.metrics()
+        }
+        let log = try String(contentsOfFile: path, encoding: .utf8)
+        let lines = try log.split(separator: "\n").map {
+            try JSONSerialization.jsonObject(with: Data($0.utf8)) as? [String: Any] ?? [:]
+        }
+        let line = try #require(lines.last { $0["outcome"] as? String == outcome })
+        return Measured(page: try #require(page), line: line)
+    }
+}
+
+extension MetricsText {
+    /// ``sum(_:_:)`` with the labels in an array.
+    func sum(_ name: String, all labels: [String]) -> Double {
+        text.split(separator: "\n").reduce(0) { sum, line in
+            guard line.hasPrefix(name), let mark = line.dropFirst(name.count).first,
+                mark == "{" || mark == " ", labels.allSatisfy({ line.contains($0) }),
+                let space = line.lastIndex(of: " "),
+                let value = Double(line[line.index(after: space)...])
+            else { return sum }
+            return sum + value
+        }
+    }
+}
