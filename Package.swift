@@ -55,15 +55,22 @@ let package = Package(
         module("SluiceVLLM", ["SluiceBytes", "SluiceTelemetry"]),
         module("SluiceTraffic", ["SluiceBytes", "SluiceTime"]),
 
+        // What exchanges are to the objectives, and what that tells people.
+        module("SluiceInsight", ["SluiceTelemetry", "SluiceTime"]),
+
         // The pure middle: one request's life, and what an operator may set.
         module(
             "SluiceExchange",
             [
-                "SluiceBytes", "SluiceHTTP", "SluiceTelemetry", "SluiceTime", "SluiceTraffic",
-                "SluiceVLLM",
+                "SluiceBytes", "SluiceHTTP", "SluiceInsight", "SluiceTelemetry", "SluiceTime",
+                "SluiceTraffic", "SluiceVLLM",
             ]),
         module(
-            "SluiceConfig", ["SluiceExchange", "SluiceHTTP", "SluiceTime", "SluiceTraffic", yams]),
+            "SluiceConfig",
+            [
+                "SluiceExchange", "SluiceHTTP", "SluiceInsight", "SluiceTime", "SluiceTraffic",
+                yams,
+            ]),
 
         // The shell: epoll, sockets, TLS, and what is built on them.
         .target(name: "CSluiceLinux"),
@@ -74,8 +81,9 @@ let package = Package(
         module(
             "SluiceProxy",
             [
-                "SluiceBytes", "SluiceEndpoint", "SluiceExchange", "SluiceHTTP", "SluiceReactor",
-                "SluiceTelemetry", "SluiceTime", "SluiceTraffic", "SluiceVLLM", logging,
+                "SluiceBytes", "SluiceEndpoint", "SluiceExchange", "SluiceHTTP", "SluiceInsight",
+                "SluiceReactor", "SluiceTelemetry", "SluiceTime", "SluiceTraffic", "SluiceVLLM",
+                logging,
             ],
             resources: [.embedInCode("Control/Dashboard/Assets")]),
         module(
@@ -96,9 +104,9 @@ let package = Package(
             name: "SluiceMain",
             dependencies: [
                 "SluiceBench", "SluiceBytes", "SluiceConfig", "SluiceEndpoint", "SluiceExchange",
-                "SluiceHTTP", "SluiceProxy", "SluiceReactor", "SluiceSimulation", "SluiceTelemetry",
-                "SluiceTime", "SluiceTraffic", "SluiceVLLM", "VLLMSimulator", argumentParser,
-                logging,
+                "SluiceHTTP", "SluiceInsight", "SluiceProxy", "SluiceReactor", "SluiceSimulation",
+                "SluiceTelemetry", "SluiceTime", "SluiceTraffic", "SluiceVLLM", "VLLMSimulator",
+                argumentParser, logging,
             ],
             swiftSettings: strict),
         .executableTarget(
@@ -154,15 +162,18 @@ let package = Package(
                 "SluiceBytes", "SluiceExchange", "SluiceHTTP", "SluiceTelemetry", "SluiceTime",
                 "SluiceTraffic",
             ]),
-        tests("SluiceConfigTests", ["SluiceConfig", "SluiceExchange", "SluiceHTTP", "SluiceTime"]),
+        tests("SluiceInsightTests", ["SluiceInsight", "SluiceTelemetry", "SluiceTime"]),
+        tests(
+            "SluiceConfigTests",
+            ["SluiceConfig", "SluiceExchange", "SluiceHTTP", "SluiceInsight", "SluiceTime"]),
         tests(
             "SluiceBenchTests",
             ["SluiceBench", "SluiceEndpoint", "SluiceReactor", "SluiceTime", "VLLMSimulator"]),
         tests(
             "SluiceProxyTests",
             [
-                "SluiceBytes", "SluiceExchange", "SluiceHTTP", "SluiceProxy", "SluiceReactor",
-                "SluiceTelemetry", "SluiceTime", "TLSTestSupport", logging,
+                "SluiceBytes", "SluiceExchange", "SluiceHTTP", "SluiceInsight", "SluiceProxy",
+                "SluiceReactor", "SluiceTelemetry", "SluiceTime", "TLSTestSupport", logging,
             ],
             resources: [.copy("Fixtures")]),
         tests("SluiceTrafficTests", ["SluiceTraffic", "SluiceTime"]),

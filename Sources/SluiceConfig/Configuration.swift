@@ -125,6 +125,6 @@ package struct Configuration: Sendable {
                 "pool \(pool.name): queue_bytes_max (\(ByteSizeText.text(pool.queueBytesMax))) is below limits.body_bytes_max (\(ByteSizeText.text(settings.limits.bodyBytesMax))): large bodies can never wait."
             )
         }
-        return warnings + admissionWarnings(settings)
+        return warnings + admissionWarnings(settings) + objectiveWarnings(settings)
     }
 }

@@ -14,6 +14,7 @@ struct Relations {
         checkLimits()
         checkPools()
         checkClasses()
+        checkObjectives()
         checkTenants()
     }
 

@@ -44,16 +44,6 @@ package struct PoolAdmissionSettings: Sendable, Equatable {
 }
 
 extension GatewaySettings {
-    /// Objectives for the time to the first token, those of classes first: each a histogram bound.
-    package var firstTokenBounds: [Nanoseconds] {
-        var bounds: [Nanoseconds] = []
-        for bound in classes.compactMap(\.timeToFirstToken) + timeToFirstTokenObjectives
-        where !bounds.contains(bound) {
-            bounds.append(bound)
-        }
-        return bounds
-    }
-
     /// Index of ``defaultClass``; 0 where there is no such class, which validation excludes.
     package var defaultClassIndex: Int {
         classes.firstIndex { $0.name == defaultClass } ?? 0

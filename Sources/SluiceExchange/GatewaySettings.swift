@@ -1,3 +1,4 @@
+import SluiceInsight
 import SluiceTime
 import SluiceTraffic
 
@@ -31,6 +32,8 @@ package struct GatewaySettings: Sendable, Equatable {
     package var classes = [ClassPolicy(name: "standard")]
     /// Class of requests that name none, by name.
     package var defaultClass = "standard"
+    /// What share of which exchanges shall be good; nil: what follows from the classes.
+    package var objectives: [Objective]?
     /// Whose requests are told apart: at most ``AdmissionPolicy/tenantsMax`` less one.
     package var tenants: [TenantSettings] = []
 

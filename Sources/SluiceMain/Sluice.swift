@@ -1,7 +1,7 @@
 import ArgumentParser
 import SluiceProxy
 
-/// The program: `sluice serve|check|doctor|demo|bench|simulate|top|admission|cordon|uncordon`.
+/// The program: `sluice serve|check|rules|doctor|demo|bench|simulate|top|admission|cordon|uncordon`.
 @main struct Sluice: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "sluice",
@@ -14,6 +14,8 @@ import SluiceProxy
                 sluice serve --replica http://10.0.0.1:8000 --replica http://10.0.0.2:8000
               The same from a file, checked first:
                 sluice check sluice.yaml && sluice serve --config sluice.yaml
+              Alerts for Prometheus, with the thresholds of the file:
+                sluice rules --config sluice.yaml
               Ask a vLLM server what it offers:
                 sluice doctor --replica http://10.0.0.1:8000
               Measure any OpenAI endpoint:
@@ -34,8 +36,9 @@ import SluiceProxy
             """,
         version: BuildInfo.version,
         subcommands: [
-            ServeCommand.self, CheckCommand.self, DoctorCommand.self, DemoCommand.self,
-            BenchCommand.self, SimulateCommand.self, TopCommand.self, AdmissionCommand.self,
+            ServeCommand.self, CheckCommand.self, RulesCommand.self, DoctorCommand.self,
+            DemoCommand.self, BenchCommand.self, SimulateCommand.self, TopCommand.self,
+            AdmissionCommand.self,
             CordonCommand.self, UncordonCommand.self,
         ])
 }

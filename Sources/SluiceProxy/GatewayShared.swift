@@ -1,6 +1,7 @@
 import SluiceBytes
 import Logging
 import SluiceExchange
+import SluiceInsight
 import SluiceReactor
 import SluiceTelemetry
 import SluiceTime
@@ -19,6 +20,9 @@ final class GatewayShared: Sendable {
     /// Immutable lists of things that are shared by their own rules.
     let mailboxes: [Mailbox<WorkerMessage>]
     let shards: [MetricShard]
+    /// What was promised, and how each worker's exchanges were judged by it.
+    let objectives: ObjectivePlan
+    let objectiveCounters: [ObjectiveCounters]
     /// One per worker; empty where no log is written.
     let outboxes: [LogOutbox]
     /// One per worker; empty where no arrival trace is written.
@@ -65,7 +69,13 @@ final class GatewayShared: Sendable {
                 policy: settings.admissionPolicy(for: pool, tenants: tenants),
                 health: pool.healthSettings, seed: .random(in: .min ... .max))
         }
-        scales = BucketScales(firstTokenObjectives: settings.firstTokenBounds)
+        scales = BucketScales(
+            firstTokenObjectives: settings.firstTokenBounds,
+            responseObjectives: settings.responseBounds, tokenObjectives: settings.tokenBounds)
+        let objectives = ObjectivePlan(
+            settings.objectivesInForce, classes: settings.classes.map(\.name))
+        self.objectives = objectives
+        objectiveCounters = (0..<workers).map { _ in ObjectiveCounters(objectives) }
         bufferPools = (0..<workers).map { _ in BufferPool() }
         var mailboxes: [Mailbox<WorkerMessage>] = []
         var shards: [MetricShard] = []

@@ -147,6 +147,7 @@ extension Worker {
             exchange.record.networkShare = info.roundTrip / 2
         }
         shard.finished(&exchange.record)
+        objectives.record(&exchange.record)
         log.write(&exchange.record, now: now)
         trace.write(&exchange.record, now: now)
         releaseRequest(of: &exchange)

@@ -1,6 +1,7 @@
 import SluiceBytes
 import SluiceExchange
 import SluiceHTTP
+import SluiceInsight
 import SluiceReactor
 import SluiceTelemetry
 import SluiceTime
@@ -65,6 +66,7 @@ final class Worker {
     let payload: Pinned<ByteBuffer>
     let random: Pinned<Xoshiro>
     let shard: MetricShard
+    let objectives: ObjectiveCounters
     /// The pools, and this worker's report of each.
     let pools: ObjectList<ReplicaPool>
     /// Whether any pool's engines are told priorities, and asked for reports: one look where none are.
@@ -136,6 +138,7 @@ final class Worker {
         payload = Pinned(ByteBuffer(minimumCapacity: 2 * BufferPool.blockBytes))
         random = Pinned(Xoshiro(seed: UInt64.random(in: .min ... .max)))
         shard = shared.shards[index]
+        objectives = shared.objectiveCounters[index]
         pools = ObjectList(shared.pools)
         tellsPriorities = settings.pools.contains { $0.enginePriority }
         asksForReports = settings.pools.contains { $0.orca }

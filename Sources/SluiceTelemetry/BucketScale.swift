@@ -62,7 +62,7 @@ package struct BucketScales: Sendable {
     package let duration: BucketScale
     /// Times that may be far below a millisecond: stages, aborts, loop turns.
     package let short: BucketScale
-    /// Gaps and time per token: vLLM's bounds.
+    /// Gaps and time per token: vLLM's bounds and all configured objectives.
     package let token: BucketScale
     /// Per-replica latency: eight bounds, as there may be many replicas.
     package let coarse: BucketScale
@@ -74,8 +74,10 @@ package struct BucketScales: Sendable {
     /// - Parameters:
     ///   - firstTokenObjectives: objectives for time to first token, at most 16 are kept.
     ///   - responseObjectives: objectives for response time, at most 16 are kept.
+    ///   - tokenObjectives: objectives for time per output token, at most 16 are kept.
     package init(
-        firstTokenObjectives: [Nanoseconds] = [], responseObjectives: [Nanoseconds] = []
+        firstTokenObjectives: [Nanoseconds] = [], responseObjectives: [Nanoseconds] = [],
+        tokenObjectives: [Nanoseconds] = []
     ) {
         firstToken = BucketScale(
             microseconds: [
@@ -93,11 +95,13 @@ package struct BucketScales: Sendable {
             50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000,
             500_000, 1_000_000, 2_500_000, 5_000_000, 10_000_000, 30_000_000, 120_000_000,
         ])
-        token = BucketScale(microseconds: [
-            10_000, 25_000, 50_000, 75_000, 100_000, 150_000, 200_000, 300_000, 400_000, 500_000,
-            750_000, 1_000_000, 2_500_000, 5_000_000, 7_500_000, 10_000_000, 20_000_000,
-            40_000_000, 80_000_000,
-        ])
+        token = BucketScale(
+            microseconds: [
+                10_000, 25_000, 50_000, 75_000, 100_000, 150_000, 200_000, 300_000, 400_000,
+                500_000,
+                750_000, 1_000_000, 2_500_000, 5_000_000, 7_500_000, 10_000_000, 20_000_000,
+                40_000_000, 80_000_000,
+            ], and: Array(tokenObjectives.prefix(16)))
         coarse = BucketScale(microseconds: [
             10_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 2_500_000, 10_000_000,
         ])

@@ -163,7 +163,7 @@ enum PoolKeys {
     private static let urlPattern = "^https?://[^/?#@]+/?$"
     static let nameForm = ValueForm.text(
         "1 … 64 letters, digits and . _ : - [ ]", pattern: #"^[A-Za-z0-9._:\[\]-]{1,64}$"#)
-    private static let modelForm = ValueForm.text(
+    static let modelForm = ValueForm.text(
         "1 … 256 printable characters without spaces", pattern: "^[!-~]{1,256}$")
 
     private static func apiKeyFile<Root>(
@@ -202,7 +202,7 @@ enum PoolKeys {
         return text
     }
 
-    private static func readModel(_ text: String, _ origin: Origin) throws(ValueProblem) -> String {
+    static func readModel(_ text: String, _ origin: Origin) throws(ValueProblem) -> String {
         guard text.utf8.allSatisfy({ $0 > 32 && $0 < 127 }), (1...256).contains(text.utf8.count)
         else { throw ValueProblem("\(quoted(text)) is not a model name") }
         return text

@@ -77,6 +77,7 @@ enum SettingsKeys {
             AdmissionKeys.firstTokenObjective,
             AdmissionKeys.classes,
             AdmissionKeys.defaultClass,
+            ObjectiveKeys.list,
             AdmissionKeys.tenants,
             .section(
                 "limits", \.settings.limits, limits, fresh: GatewaySettings.Limits(),

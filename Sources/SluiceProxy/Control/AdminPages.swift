@@ -42,6 +42,10 @@ final class AdminPages {
                 responder.respond(
                     200, contentType: "application/json",
                     body: Array(ReplicasPage.render(control).utf8))
+            case "/slo":
+                responder.respond(
+                    200, contentType: "application/json",
+                    body: Array(ObjectivesPage.render(control).utf8))
             case "/config":
                 responder.respond(200, text: configuration, contentType: "application/json")
             case "/queue", "/decisions", "/route", "/admission":

@@ -2,6 +2,7 @@ import Glibc
 import Logging
 import SluiceEndpoint
 import SluiceExchange
+import SluiceInsight
 import SluiceReactor
 import SluiceTelemetry
 import SluiceTime
@@ -30,6 +31,9 @@ final class ControlLoop {
     private(set) var status: HTTPServer?
     private(set) var isDraining = false
     private var stopped = Set<Int>()
+    /// Windows of the objectives, looked at once a ``watchInterval``.
+    private(set) var watch: ObjectiveWatch
+    private var nextWatch = Instant.unset
     private var notes: [String: Instant] = [:]
     private var onReady: ((GatewayAddresses) -> Void)?
     private var dataAddress: SocketAddress?
@@ -42,6 +46,7 @@ final class ControlLoop {
     private var stopBy = Instant.never
 
     static let tickInterval = Nanoseconds.milliseconds(100)
+    static let watchInterval = Nanoseconds.seconds(1)
     /// Readiness does not wait longer for first probes.
     static let firstProbesMax = Nanoseconds.seconds(3)
     static let noteInterval = Nanoseconds.seconds(5)
@@ -64,6 +69,7 @@ final class ControlLoop {
         } catch {
             throw .system(error)
         }
+        watch = ObjectiveWatch(shared.objectives, at: MonotonicClock.now())
         registry = try ReplicaRegistry(
             shared: shared, loop: loop, shard: shard, lookup: lookup)
         pages = AdminPages(configuration: configuration)
@@ -124,6 +130,7 @@ final class ControlLoop {
             for mailbox in shared.mailboxes { mailbox.post(.recall(pool: index, recalls)) }
         }
         registry.tick()
+        if now >= nextWatch { watchObjectives(now) }
         if let onReady, registry.isProbed || now >= readyBy {
             self.onReady = nil
             shared.setReady(true)
@@ -134,6 +141,13 @@ final class ControlLoop {
             }
         }
         loop.after(Self.tickInterval) { [unowned self] in tick() }
+    }
+
+    private func watchObjectives(_ now: Instant) {
+        nextWatch = now + Self.watchInterval
+        for change in watch.advance(to: now, shared.objectiveCounters) {
+            shared.logger.warning("\(change)")
+        }
     }
 
     private func renewDashboard() {

@@ -18,6 +18,7 @@ enum MetricsPage {
         control.registry.forEachTransition { labels, count in
             snapshot.add(.replicaTransitions, labels, Double(count))
         }
+        addObjectives(control, to: &snapshot)
         addGateway(control, to: &snapshot)
         addProcess(control, to: &snapshot)
         var page = ByteBuffer(minimumCapacity: 262_144)

@@ -2,6 +2,7 @@ import SluiceBytes
 import SluiceEndpoint
 import SluiceExchange
 import SluiceHTTP
+import SluiceInsight
 import SluiceReactor
 import SluiceTelemetry
 import SluiceTime
@@ -86,7 +87,11 @@ final class ReplicaRegistry {
         names.tenants = tenants.policies.map(\.name)
     }
 
+    /// Those that objectives name come first: ``ObjectivePlan`` counts on their numbers.
     private func internModels() {
+        for model in ObjectivePlan.modelNames(of: shared.objectives.objectives) {
+            _ = names.models.intern(model)
+        }
         for pool in pools {
             for model in pool.models + pool.aliases { _ = names.models.intern(model) }
         }

@@ -23,6 +23,9 @@ package enum Metric: UInt8, CaseIterable, Sendable {
     case servedRatioByPromptSize, predictedWait, predictionError, admissionMode, admissionBound
     case leakedPermits, poolDemand, poolUtilization, poolCapacity
 
+    // What was promised, and how much of it was kept.
+    case sloEvents, sloLocalBurnRate, sloObjective, goodputRequests, goodputTokens
+
     // The gateway itself.
     case buildInfo, configReloadSuccessful, configReloadTimestamp, configReloads, draining
     case connections, connectionsMax, connectionsTotal, acceptPaused, eventLoopLag, buffersBytes

@@ -78,7 +78,7 @@ package struct MetricRow: Sendable {
 package enum MetricCatalog {
     /// Rows in the order of ``Metric``'s cases.
     package static let rows: [MetricRow] = {
-        let all = offeredLoad + upstream + admission + gateway
+        let all = offeredLoad + upstream + admission + objectives + gateway
         precondition(all.count == Metric.allCases.count)
         for (index, entry) in all.enumerated() { precondition(Int(entry.0.rawValue) == index) }
         return all.map(\.1)
