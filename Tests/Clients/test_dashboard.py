@@ -76,6 +76,7 @@ def test_the_page_shows_load_replicas_and_decisions(browser, gateway):
     ask(gateway)
     shows(browser, "#charts .legend", r"p99 [\d.]+ ms")
     shows(browser, "#tiles", r"100 %within 500 ms")
+    shows(browser, "#objectives", r"≤ 500 ms.*100\.00 %")
     shows(browser, "#decisions", "admitted|dispatched")
     rows = text(browser, "#replicas tr")
     assert len(re.findall(r"127\.0\.0\.1:\d+ready", rows)) == 2, rows

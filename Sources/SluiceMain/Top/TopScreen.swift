@@ -86,6 +86,9 @@ struct TopScreen {
             chart("gap of tokens p99", "itl_p99", Self.span(feed.newest("itl_p99")), { $0 }),
             chart("waiting here", "queue_length", Self.rate(feed.newest("queue_length")), { $0 }),
             chart("at replicas", "in_flight", Self.rate(feed.newest("in_flight")), { $0 }),
+            chart(
+                "goodput tokens /s", "goodput_tokens", Self.rate(feed.newest("goodput_tokens")),
+                { $0 }),
             chart("tokens /s", "tokens", Self.rate(feed.newest("tokens")), { $0 }),
         ]
     }

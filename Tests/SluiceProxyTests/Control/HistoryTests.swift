@@ -39,7 +39,7 @@ import Testing
     ) {
         history.record(
             UserTotals([shard], scales), at: second, seconds: seconds, objective: objective,
-            History.Load(queueLength: 3, inFlight: 4))
+            History.Load(queueLength: 3, inFlight: 4, goodputTokens: UInt64(second) * 50))
     }
 
     @Test func `a point is what a second brought, a late one counts as long as it took`() throws {
@@ -56,6 +56,7 @@ import Testing
         #expect(points.map(\.at) == [101, 103])
         #expect(points.map(\.served) == [8, 4])
         #expect(points.map(\.refused) == [8, 4])
+        #expect(points.map(\.goodputTokens) == [50, 50])
         #expect(points[0].inObjective == 1)
         #expect(points[1].inObjective == 0.5)
         #expect((points[0].firstToken99 ?? 1) <= 0.08)

@@ -57,6 +57,11 @@ final class DashboardFeed {
             load.queueLength += snapshot.queueLength
             load.inFlight += snapshot.inflight
         }
+        for counters in shared.objectiveCounters {
+            for model in 0...Int(ModelTable.other) {
+                load.goodputTokens &+= counters.goodput(model: model).tokens
+            }
+        }
         let now = control.loop.now
         history.record(
             totals, at: Int64(MonotonicClock.realtimeNanoseconds() / 1_000_000_000),

@@ -1,3 +1,4 @@
+import SluiceInsight
 import SluiceReactor
 import SluiceTelemetry
 import SluiceTime
@@ -15,7 +16,8 @@ enum DashboardState {
 
     /// What a row of ``row(_:)`` holds, in order.
     static let columns = [
-        "at", "served", "refused", "failed", "abandoned", "tokens", "ttft_p50", "ttft_p99",
+        "at", "served", "refused", "failed", "abandoned", "tokens", "goodput_tokens", "ttft_p50",
+        "ttft_p99",
         "ttft_wait_p99", "itl_p99", "queue_wait_p99", "in_objective", "queue_length", "in_flight",
     ]
 
@@ -25,7 +27,10 @@ enum DashboardState {
             point.firstTokenMedian, point.firstToken99, point.firstTokenWait99, point.gap99,
             point.queueWait99,
         ]
-        let rates = [point.served, point.refused, point.failed, point.abandoned, point.tokens]
+        let rates = [
+            point.served, point.refused, point.failed, point.abandoned, point.tokens,
+            point.goodputTokens,
+        ]
         let cells =
             ["\(point.at)"] + rates.map { PageJSON.number($0) }
             + times.map { microseconds($0) } + [microseconds(point.inObjective)]
@@ -70,6 +75,7 @@ enum DashboardState {
             ("sheds", PageJSON.list(sheds)),
             ("pools", PageJSON.list(pools.map { pool($0.0, $0.1) })),
             ("replicas", PageJSON.list(replicas(pools, control))),
+            ("objectives", PageJSON.list(objectives(control))),
             ("decisions", PageJSON.list(decisions(control))),
         ])
     }
@@ -94,6 +100,32 @@ enum DashboardState {
             ("demand_replicas", PageJSON.number(admission.demandReplicas)),
             ("classes", PageJSON.list(classes)),
         ])
+    }
+
+    /// Of each objective what all its classes together have come to; `/slo` has the rest.
+    private static func objectives(_ control: ControlLoop) -> [String] {
+        let watch = control.watch
+        var shown = Set<Int>()
+        return watch.rows.filter { shown.insert($0.objective).inserted }.map { row in
+            let objective = watch.plan.objectives[row.objective]
+            func burn(_ window: Window) -> String {
+                PageJSON.number(
+                    row.windows.events(in: window).badShare.map { $0 / objective.budget })
+            }
+            let lately = row.windows.events(in: .fiveMinutes)
+            let firing = row.verdicts.filter(\.isFiring).map { PageJSON.quoted($0.rule.name) }
+            return PageJSON.object([
+                ("slo", PageJSON.quoted(objective.name)),
+                ("sli", PageJSON.quoted(objective.indicator.rawValue)),
+                ("target", microseconds(objective.target)),
+                ("threshold_seconds", PageJSON.number(objective.threshold?.seconds)),
+                ("good_5m", microseconds(lately.badShare.map { 1 - $0 })),
+                ("events_5m", "\(lately.count)"), ("burn_5m", burn(.fiveMinutes)),
+                ("burn_1h", burn(.hour)),
+                ("covered_seconds", PageJSON.number(row.windows.age.seconds)),
+                ("firing", PageJSON.list(firing)),
+            ])
+        }
     }
 
     private static func replicas(

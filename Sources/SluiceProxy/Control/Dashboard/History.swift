@@ -10,6 +10,8 @@ struct HistoryPoint: Sendable {
     var failed = 0.0
     var abandoned = 0.0
     var tokens = 0.0
+    /// Tokens of answers that kept every objective they fall under.
+    var goodputTokens = 0.0
     /// Of the last ``History/windowSeconds``.
     var firstTokenMedian: Double?
     var firstToken99: Double?
@@ -37,6 +39,7 @@ struct History: Sendable {
     private var points: [HistoryPoint] = []
     /// The totals of the last seconds, the oldest first: ``windowSeconds`` + 1 at most.
     private var recent: [UserTotals] = []
+    private var lastGoodput: UInt64 = 0
     /// Refusals by reason, each second's total.
     private var sheds: [[Reason: UInt64]] = []
 
@@ -44,6 +47,8 @@ struct History: Sendable {
     struct Load {
         var queueLength = 0
         var inFlight = 0
+        /// Since start.
+        var goodputTokens: UInt64 = 0
     }
 
     /// Adds a second.
@@ -56,6 +61,7 @@ struct History: Sendable {
         _ load: Load
     ) {
         defer {
+            lastGoodput = load.goodputTokens
             recent.append(totals)
             if recent.count > Self.windowSeconds { recent.removeFirst() }
             sheds.append(totals.sheds)
@@ -71,6 +77,7 @@ struct History: Sendable {
         point.failed = rate(totals[.failed], last[.failed])
         point.abandoned = rate(totals[.abandoned], last[.abandoned])
         point.tokens = rate(totals.generationTokens, last.generationTokens)
+        point.goodputTokens = rate(load.goodputTokens, lastGoodput)
         let firstToken = totals.firstToken.since(oldest.firstToken)
         let wait = totals.firstTokenWait.since(oldest.firstTokenWait)
         point.firstTokenMedian = firstToken.quantile(0.5)

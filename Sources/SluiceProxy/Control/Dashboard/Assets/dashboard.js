@@ -17,6 +17,7 @@ const dash = "–";
 const fixed = (x, digits) => x.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits });
 const count = (x) => x == null ? dash : fixed(x, x !== 0 && Math.abs(x) < 10 && x % 1 !== 0 ? 1 : 0);
 const part = (x) => x == null ? dash : fixed(100 * x, x < 1 && x > 0.9 ? 1 : 0) + " %";
+const share = (x) => x == null ? dash : fixed(100 * x, 2) + " %";
 function span(seconds) {
   if (seconds == null) return dash;
   if (seconds < 0.001) return fixed(seconds * 1e6, 0) + " µs";
@@ -74,6 +75,7 @@ function draw() {
   drawTiles();
   for (const chart of charts) chart.draw();
   drawReplicas();
+  drawObjectives();
   drawClasses();
   drawSheds();
   drawDecisions();
@@ -129,7 +131,7 @@ function drawTiles() {
       within != null && within < 0.99 ? "bad" : ""],
     ["waiting here", count(newest("queue_length")), ""],
     [`at replicas, of ${count(room)}`, count(newest("in_flight")), ""],
-    ["tokens /s", count(newest("tokens")), ""],
+    ["tokens /s within objectives", count(newest("goodput_tokens")), ""],
   ];
   byId("tiles").replaceChildren(...tiles.map(([label, value, mark]) =>
     element("div", { class: "tile" }, element("b", { class: mark }, value), element("span", {}, label))));
@@ -234,7 +236,8 @@ const charts = [
   new Chart("Gap between tokens, p99", [["itl_p99", "p99", "two"]], span),
   new Chart("Waiting and in flight", [
     ["queue_length", "waiting here", "two"], ["in_flight", "at replicas", "one"]], count),
-  new Chart("Tokens per second", [["tokens", "generated", "one"]], count),
+  new Chart("Tokens per second", [
+    ["tokens", "generated", "one"], ["goodput_tokens", "within the objectives", "good"]], count),
 ];
 
 for (const button of document.querySelectorAll("button[data-minutes]")) {
@@ -275,6 +278,19 @@ function drawReplicas() {
         part(fresh(row, row.kv_usage_ratio)), row.signal_age_seconds == null ? "none" : span(row.signal_age_seconds) + (row.signal_stale ? ", stale" : ""),
         count(row.failed)]]),
     "no replica");
+}
+
+function drawObjectives() {
+  const covered = state.objectives.length > 0 ? state.objectives[0].covered_seconds : null;
+  const hour = covered != null && covered < 3600 ? `burn, ${span(covered)} so far` : "burn, 1 h";
+  table("objectives",
+    [["objective"], ["of"], ["asked", 1], ["good, 5 min", 1], ["requests, 5 min", 1], ["burn, 5 min", 1], [hour, 1], ["alerts"]],
+    state.objectives.map((row) => [
+      row.firing.length > 0 ? "bad" : row.burn_5m > 1 ? "fair" : "",
+      [row.slo, row.sli + (row.threshold_seconds == null ? "" : ` ≤ ${span(row.threshold_seconds)}`), share(row.target),
+        share(row.good_5m), count(row.events_5m), count(row.burn_5m), count(row.burn_1h),
+        row.firing.length > 0 ? row.firing.join(", ") : "none"]]),
+    "no objective is configured");
 }
 
 function drawClasses() {
