@@ -8,14 +8,17 @@ import re
 import shutil
 import socket
 import subprocess
+import sys
 import threading
 import time
 import urllib.parse
 
 import pytest
 
-import promql
 import support
+
+sys.path.insert(0, str(support.ROOT / "Tests"))
+import promql  # noqa: E402  (shared with the tests of deploy/)
 
 pytestmark = pytest.mark.simulated
 

@@ -6,11 +6,15 @@ import pathlib
 import re
 import shutil
 import subprocess
+import sys
 
 import pytest
 import yaml
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "Tests"))
+import promql  # noqa: E402  (shared with the client tests)
+
 DIRECTORY = ROOT / "deploy/prometheus"
 RUNBOOKS = ROOT / "docs/operating"
 SLUICE = os.environ.get("SLUICE_BINARY", str(ROOT / ".build/release/sluice"))
@@ -150,29 +154,8 @@ def test_a_rule_names_only_metrics_that_exist(rule):
     assert not unknown(rule["expr"])
 
 
-def aggregations(expression):
-    """(operator, labels, metric) of each metric of ours that is aggregated right there."""
-    return re.findall(
-        r"\b(sum|max|min|avg|count) by \(([\w, ]+)\) \(\s*(?:(?:rate|increase)\()?(sluice_\w+)",
-        expression)
-
-
 def wrongly(expression):
-    wrong = []
-    for operator, labels, name in aggregations(expression):
-        name = name if name in CATALOG else re.sub(r"_(bucket|sum|count)$", "", name)
-        how = CATALOG[name][2]
-        allowed = {"sum": {"sum"}, "max": {"max"}, "max by (replica)": {"max"}, "never": set()}[how]
-        # Of one gateway there is one series: any operator gives it.
-        if operator not in allowed and "instance" not in labels:
-            wrong.append((operator, name, how))
-    return wrong
-
-
-def test_the_search_for_aggregations_finds_them():
-    assert aggregations("sum by (le, pool) (rate(sluice_a_bucket[5m]))") == [
-        ("sum", "le, pool", "sluice_a_bucket")]
-    assert wrongly("sum by (pool) (sluice_pool_replicas)")
+    return list(promql.misuse(expression, {name: row[2] for name, row in CATALOG.items()}))
 
 
 @pytest.mark.parametrize("rule", ALL, ids=lambda r: r.get("alert") or r["record"])
@@ -184,9 +167,9 @@ def test_a_rule_aggregates_as_the_catalog_says(rule):
 def test_labels_of_a_rule_are_labels_of_its_metrics(rule):
     """A misspelt label silently aggregates everything into one series."""
     outside = {"cluster", "namespace", "instance", "job", "le", "model_name"}
-    for _, labels, name in aggregations(rule["expr"]):
-        name = name if name in CATALOG else re.sub(r"_(bucket|sum|count)$", "", name)
-        assert set(re.findall(r"\w+", labels)) <= outside | set(CATALOG[name][1]), name
+    for name, _, labels in promql.aggregations(rule["expr"]):
+        name = promql.family(name, CATALOG)
+        assert (labels or set()) <= outside | set(CATALOG[name][1]), name
 
 
 # --- Every alert has a page that helps -------------------------------------------------------------

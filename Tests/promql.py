@@ -8,7 +8,10 @@ TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[a-zA-Z_:][\w:]*|[(){}]|[^\s]')
 
 
 def aggregations(expression):
-    """(metric, operator or None) of each metric named; `by` before the operand or after it."""
+    """(metric, operator or None, labels) of each metric named; `by` before the operand or after it.
+
+    labels: those of a `by` before the operand; None where there is none.
+    """
     tokens = TOKEN.findall(re.sub(r"#.*", "", expression))
     found, open_groups, index, in_braces = [], [], 0, False
     while index < len(tokens):
@@ -18,12 +21,16 @@ def aggregations(expression):
         elif in_braces:
             pass
         elif token in OPERATORS:
+            labels = None
             if tokens[index + 1] in ("by", "without"):
-                index = closing(tokens, index + 2)
+                end = closing(tokens, index + 2)
+                if tokens[index + 1] == "by":
+                    labels = {label for label in tokens[index + 3:end] if label != ","}
+                index = end
             index += 1
             if tokens[index] != "(":
                 raise ValueError(f"{token} without an operand: {expression}")
-            open_groups.append(token)
+            open_groups.append((token, labels))
         elif token in ("by", "without", "on", "ignoring", "group_left", "group_right"):
             if tokens[index + 1:index + 2] == ["("]:
                 index = closing(tokens, index + 1)
@@ -32,7 +39,8 @@ def aggregations(expression):
         elif token == ")":
             open_groups.pop()
         elif re.match(r"(sluice|process)_", token):  # sluice:… is a recording rule
-            found.append((token, next((group for group in reversed(open_groups) if group), None)))
+            innermost = next((group for group in reversed(open_groups) if group), (None, None))
+            found.append((token, *innermost))
         index += 1
     return found
 
@@ -47,18 +55,22 @@ def closing(tokens, index):
     raise ValueError("a parenthesis is open")
 
 
+def family(name, declared):
+    """The metric that a series of a histogram belongs to."""
+    return name if name in declared else re.sub(r"_(bucket|sum|count)$", "", name)
+
+
 def misuse(expression, declared):
     """What is wrong with how `expression` joins the series of several gateways.
 
     `declared`: metric → one of `sum`, `max`, `max by (replica)`, `never`. A selector that nothing
-    aggregates joins nothing.
+    aggregates joins nothing, nor does one that keeps apart by instance.
     """
-    for name, operator in aggregations(expression):
-        family = name if name in declared else re.sub(r"_(bucket|sum|count)$", "", name)
-        how = declared.get(family)
+    for name, operator, labels in aggregations(expression):
+        how = declared.get(family(name, declared))
         if how is None:
             yield f"{name} is not declared"
-        elif operator is None:
+        elif operator is None or labels is not None and "instance" in labels:
             continue
         elif how == "never" and operator not in ("count", "group"):
             yield f"{operator} of {name}, which says something of one process"
