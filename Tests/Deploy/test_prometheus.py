@@ -94,68 +94,28 @@ def test_thresholds_are_those_of_the_configuration(tmp_path):
 # --- Rules name what exists, and aggregate it as the catalog says ---------------------------------
 
 
-def catalog():
-    """Metrics of the gateway: name → (type, labels, aggregation), from docs/metrics.md, which a test
-    of its own holds against the sources."""
-    found = {}
-    for line in (ROOT / "docs/metrics.md").read_text().splitlines():
-        cells = [cell.strip() for cell in line.strip("|").split(" | ")]
-        name = re.fullmatch(r"`((?:sluice|process)_\w+)`", cells[0])
-        if name and len(cells) == 5:
-            found[name[1]] = (cells[1], re.findall(r"`(\w+)`", cells[2]), cells[3])
-    return found
-
-
-CATALOG = catalog()
-# Engines with the NIXL connector only; the captured one has none. Source: vllm.distributed.kv_transfer.
-CONNECTOR = {"vllm:nixl_num_failed_transfers_total"}
-
-
-def engine_metrics():
-    """Series of the pages captured from vLLM 0.23."""
-    found = set(CONNECTOR)
-    for path in (ROOT / "Tests/SluiceVLLMTests/Fixtures").glob("metrics-*.txt"):
-        found |= set(re.findall(r"^(vllm:\w+)", path.read_text(), re.M))
-    return found
-
-
-ENGINE = engine_metrics()
 RECORDED = {rule["record"] for rule in ALL if "record" in rule}
 
 
-def names_in(expression):
-    """Names of metrics: what stands before a selector, range, parenthesis or operator."""
-    bare = re.sub(r'"(?:\\.|[^"\\])*"', '""', expression)
-    return set(re.findall(r"\b(?:sluice[:_]|vllm:|process_)[\w:]+|\bup\b", bare))
-
-
 def unknown(expression):
-    missing = set()
-    for name in names_in(expression):
-        plain = re.sub(r"_(bucket|sum|count)$", "", name)
-        if name in CATALOG or name in ENGINE or name in RECORDED or name == "up":
-            continue
-        if plain != name and CATALOG.get(plain, ("",))[0] == "histogram":
-            continue
-        missing.add(name)
-    return missing
+    return promql.unknown(expression, RECORDED)
 
 
 def test_the_search_for_names_finds_them():
-    assert names_in('sum(rate(sluice_x_total{a="sluice_y"}[5m])) / vllm:z_bucket and up == 0') == {
+    assert promql.names_in('sum(rate(sluice_x_total{a="sluice_y"}[5m])) / vllm:z_bucket and up == 0') == {
         "sluice_x_total", "vllm:z_bucket", "up"}
     assert unknown("sluice_no_such_metric") == {"sluice_no_such_metric"}
-    assert len(CATALOG) > 90 and len(ENGINE) > 50
+    assert len(promql.CATALOG) > 90 and len(promql.ENGINE) > 50
 
 
 @pytest.mark.parametrize("rule", ALL, ids=lambda r: r.get("alert") or r["record"])
 def test_a_rule_names_only_metrics_that_exist(rule):
-    assert names_in(rule["expr"])
+    assert promql.names_in(rule["expr"])
     assert not unknown(rule["expr"])
 
 
 def wrongly(expression):
-    return list(promql.misuse(expression, {name: row[2] for name, row in CATALOG.items()}))
+    return list(promql.misuse(expression))
 
 
 @pytest.mark.parametrize("rule", ALL, ids=lambda r: r.get("alert") or r["record"])
@@ -168,8 +128,8 @@ def test_labels_of_a_rule_are_labels_of_its_metrics(rule):
     """A misspelt label silently aggregates everything into one series."""
     outside = {"cluster", "namespace", "instance", "job", "le", "model_name"}
     for name, _, labels in promql.aggregations(rule["expr"]):
-        name = promql.family(name, CATALOG)
-        assert (labels or set()) <= outside | set(CATALOG[name][1]), name
+        name = promql.family(name, promql.CATALOG)
+        assert (labels or set()) <= outside | set(promql.CATALOG[name][1]), name
 
 
 # --- Every alert has a page that helps -------------------------------------------------------------
@@ -268,7 +228,7 @@ def test_inhibitions_name_alerts_and_labels_that_exist():
     for rule in ALL:
         labels |= set(re.findall(r"\w+", " ".join(re.findall(r"by \(([^)]*)\)", rule["expr"]))))
         labels |= set(rule.get("labels", {}))
-    labels |= {label for row in CATALOG.values() for label in row[1]}
+    labels |= {label for row in promql.CATALOG.values() for label in row[1]}
     for rule in yaml.safe_load((DIRECTORY / "alertmanager.yaml").read_text())["inhibit_rules"]:
         for matcher in rule["source_matchers"] + rule["target_matchers"]:
             label, operator, value = re.fullmatch(r'(\w+) (=~|!=|=) "(.*)"', matcher).groups()
