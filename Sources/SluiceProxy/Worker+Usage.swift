@@ -1,12 +1,29 @@
 import SluiceBytes
 import SluiceExchange
 import SluiceTelemetry
+import SluiceTime
 import SluiceTraffic
 import SluiceVLLM
 
 /// Whether the engines of a pool take a request that was made to ask for usage.
-enum UsageKnowledge: UInt8 {
-    case unknown, taken, refused
+struct UsageKnowledge {
+    enum State: UInt8 { case unknown, taken, refused }
+
+    private(set) var state = State.unknown
+    private var since = Instant.unset
+    /// Engines are replaced: what they have refused is asked for again then.
+    private static let refusedSpan = Nanoseconds.seconds(600)
+
+    /// What is known now.
+    mutating func current(now: Instant) -> State {
+        if state == .refused, now - since > Self.refusedSpan { state = .unknown }
+        return state
+    }
+
+    mutating func learn(_ new: State, now: Instant) {
+        state = new
+        since = now
+    }
 }
 
 /// Where a request's body was made to ask for usage, so that it can be undone.
@@ -18,6 +35,8 @@ struct UsageEdit {
     private var replaced: UInt8 = 0
     /// The request went out again as the client wrote it.
     private(set) var isUndone = false
+    /// Who had refused it before.
+    private(set) var refusedBy = ReplicaID(slot: .max, generation: .max)
 
     init() {}
 
@@ -30,8 +49,9 @@ struct UsageEdit {
     var isMade: Bool { start >= 0 }
 
     /// Restores the client's bytes in `body`, which begins at `bodyStart`.
-    mutating func undo(in body: inout ByteBuffer, bodyStart: Int) {
+    mutating func undo(in body: inout ByteBuffer, bodyStart: Int, refusedBy replica: ReplicaID) {
         isUndone = true
+        refusedBy = replica
         let start = bodyStart + Int(start)
         // What can stand there: nothing, null or false.
         body.replace(
@@ -51,7 +71,7 @@ extension Worker {
         let mode = settings.pools[pool].usage
         guard mode == .inject else { return mode }
         usageKnowledge.reach(UInt32(pool))
-        return usageKnowledge[UInt32(pool)] == .refused ? .observe : .inject
+        return usageKnowledge[UInt32(pool)].current(now: now) == .refused ? .observe : .inject
     }
 
     /// The final head has come for a request that asked for usage, or did at first.
@@ -59,12 +79,16 @@ extension Worker {
     /// - Returns: true where the attempt has ended with it.
     func usageAnswered(_ u: UInt32, _ e: UInt32, status: Int) -> Bool {
         let pool = UInt32(exchanges[e].traffic)
-        let knowledge = usageKnowledge[pool]
+        let knowledge = usageKnowledge[pool].state
         if knowledge == .taken { return false }
         let isUndone = exchanges[e].usageEdit.isUndone
         if status < 300 {
-            // Where they have refused it, one replica that takes it changes nothing.
-            if knowledge == .unknown { usageKnowledge[pool] = isUndone ? .refused : .taken }
+            // Where they have refused it, one replica that takes it changes nothing; and what one has
+            // refused and another takes may have been refused for something else.
+            let isSure = !isUndone || exchanges[e].usageEdit.refusedBy == exchanges[e].lastReplica
+            if knowledge == .unknown, isSure {
+                usageKnowledge[pool].learn(isUndone ? .refused : .taken, now: now)
+            }
             return false
         }
         guard status == 400, !isUndone, exchanges[e].mayRetryRefusal else { return false }
@@ -81,7 +105,7 @@ extension Worker {
 extension Exchange {
     /// The body asks for usage no more.
     mutating func withdrawUsage() {
-        usageEdit.undo(in: &request, bodyStart: bodyStart)
+        usageEdit.undo(in: &request, bodyStart: bodyStart, refusedBy: lastReplica)
         stripsUsage = false
     }
 }

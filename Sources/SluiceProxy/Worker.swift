@@ -152,7 +152,7 @@ final class Worker {
         directory = Pinned(shared.currentDirectory())
         idle = UpstreamPools(pools: settings.pools.count)
         unanswered = SlotScratch(capacity: max(1, settings.pools.count)) { UnansweredList() }
-        usageKnowledge = SlotScratch(capacity: max(1, settings.pools.count)) { .unknown }
+        usageKnowledge = SlotScratch(capacity: max(1, settings.pools.count)) { UsageKnowledge() }
         log = AccessLogWriter(
             shared.outboxes.isEmpty ? nil : shared.outboxes[index],
             names: directory.value.names)

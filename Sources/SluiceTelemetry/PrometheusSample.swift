@@ -38,16 +38,7 @@ package struct PrometheusSample: ~Escapable {
     package func text(_ literal: StaticString) -> InlineText<128>? {
         guard let range = label(literal) else { return nil }
         var text = InlineText<128>()
-        var index = range.lowerBound
-        while index < range.upperBound {
-            var byte = line[index]
-            index += 1
-            if byte == 0x5C, index < range.upperBound {
-                byte = line[index] == 0x6E ? 0x0A : line[index]
-                index += 1
-            }
-            text.append(byte)
-        }
+        forEachUnescaped(range) { text.append($0) }
         return text
     }
 
@@ -64,6 +55,11 @@ package struct PrometheusSample: ~Escapable {
 
     private func unescaped(_ range: Range<Int>) -> String {
         var bytes: [UInt8] = []
+        forEachUnescaped(range) { bytes.append($0) }
+        return String(decoding: bytes, as: UTF8.self)
+    }
+
+    private func forEachUnescaped(_ range: Range<Int>, _ body: (UInt8) -> Void) {
         var index = range.lowerBound
         while index < range.upperBound {
             var byte = line[index]
@@ -72,9 +68,8 @@ package struct PrometheusSample: ~Escapable {
                 byte = line[index] == 0x6E ? 0x0A : line[index]
                 index += 1
             }
-            bytes.append(byte)
+            body(byte)
         }
-        return String(decoding: bytes, as: UTF8.self)
     }
 
     /// The value of a label read as a number, as for `le`; nil if it is none.

@@ -291,6 +291,11 @@ import SluiceTime
         state.withLock { $0.waitingTenants(most: n) }
     }
 
+    /// Requests that wait, and those at replicas.
+    package var load: (waiting: Int, inFlight: Int) {
+        state.withLock { ($0.queue.count, $0.inflight) }
+    }
+
     /// The pool at one instant, for metrics and pages.
     package func snapshot(now: Instant) -> PoolSnapshot {
         state.withLock { $0.snapshot(now: now) }

@@ -112,7 +112,7 @@ final class ControlLoop {
         readyBy = loop.now + Self.firstProbesMax
         registry.begin()
         tick()
-        renewDashboard()
+        if admin != nil { renewDashboard() }
         while stopped.count < shared.mailboxes.count, loop.now < stopBy {
             loop.turn(maxWait: Self.tickInterval)
         }

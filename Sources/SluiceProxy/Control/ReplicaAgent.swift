@@ -41,6 +41,7 @@ final class ReplicaAgent {
     private var isProbing = false
     private var isScraping = false
     private var isAskingModels = false
+    private var isFetchingMetrics = false
     private var exchanges: [ObjectIdentifier: ClientExchange] = [:]
 
     static let modelsInterval = Nanoseconds.seconds(30)
@@ -214,12 +215,15 @@ final class ReplicaAgent {
     ///
     /// - Parameter done: called with the page or why there is none; never, when the agent ends first.
     func fetchMetrics(_ done: @escaping (Result<[UInt8], PageFailure>) -> Void) {
+        guard !isFetchingMetrics else { return done(.failure(.asked)) }
+        isFetchingMetrics = true
         let page = BodyCollector()
         get(
             metricsPath, url: endpoint.metricsURL, at: metricsAddress,
             within: settings.scrapeTimeout, bytesMax: Self.scrapeBytesMax,
             onBody: { buffer, range in page.feed(buffer, range) }
-        ) { result in
+        ) { [weak self] result in
+            self?.isFetchingMetrics = false
             switch result {
             case .success(200): done(.success(page.bytes))
             case .success(let status): done(.failure(.status(status)))
@@ -230,6 +234,8 @@ final class ReplicaAgent {
 
     /// Why there is no page.
     enum PageFailure: Error {
+        /// It is being fetched for somebody else: one at a time.
+        case asked
         case status(Int)
         case client(ClientFailure)
     }

@@ -26,12 +26,16 @@ enum ReplicaMetricsPage {
         // Answers even where the agent ends, and forgets what it was asked.
         let question = Question(responder)
         agent.fetchMetrics { result in
+            // Whoever has left needs no answer.
+            guard question.isOpen else { return }
             switch result {
             case .success(let page):
                 let snapshot =
                     prefix.map { MetricsSnapshot(page.span, prefix: $0) }
                     ?? MetricsSnapshot(page.span)
                 question.answer(200, json: render(snapshot, of: name))
+            case .failure(.asked):
+                question.answer(503, text: "replica \(name) is being asked already; try again\n")
             case .failure(.status(let status)):
                 question.answer(502, text: "replica \(name): its page of metrics: HTTP \(status)\n")
             case .failure(.client(let failure)):
@@ -46,6 +50,8 @@ enum ReplicaMetricsPage {
         init(_ responder: Responder) { self.responder = responder }
 
         deinit { responder?.respond(503, text: "the replica was taken out meanwhile\n") }
+
+        var isOpen: Bool { responder?.isOpen ?? false }
 
         func answer(_ status: Int, json: String) {
             responder.take()?

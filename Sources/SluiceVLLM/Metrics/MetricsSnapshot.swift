@@ -4,7 +4,8 @@ import SluiceTelemetry
 /// Everything that a page of metrics says, typed: the counterpart of vLLM's
 /// `get_metrics_snapshot()`, for any server that speaks Prometheus text or OpenMetrics.
 ///
-/// Memory is bounded by the page; what cannot be read is counted and left out.
+/// Time and memory are bounded by ``samplesMax``; what is beyond, or cannot be read, is counted and
+/// left out.
 package struct MetricsSnapshot: Sendable {
     /// One series, or one histogram with all of its buckets.
     package struct Entry: Sendable {
@@ -36,6 +37,8 @@ package struct MetricsSnapshot: Sendable {
     private static let positionLabel = "position"
     /// Elements of a vector; more positions than this are left out.
     private static let positionsMax = 1_024
+    /// Samples that are read; a vLLM page has about two thousand.
+    package static let samplesMax = 20_000
 
     /// Reads a whole page.
     ///
@@ -54,7 +57,7 @@ package struct MetricsSnapshot: Sendable {
         }
         parser.feed(page, wants: wants) { builder.add($0) }
         parser.finish(wants: wants) { builder.add($0) }
-        entries = builder.entries
+        entries = builder.finish()
         badLines = parser.badLines + parser.longLines + builder.badSamples
     }
 
@@ -62,7 +65,7 @@ package struct MetricsSnapshot: Sendable {
     private static func kinds(_ page: Span<UInt8>) -> [String: String] {
         var kinds: [String: String] = [:]
         var start = 0
-        while start < page.count {
+        while start < page.count, kinds.count < samplesMax {
             let end = page.firstIndex(of: 0x0A, from: start, to: page.count)
             if page[start] == 0x23 {
                 let words = page.text(in: start..<end).split(whereSeparator: \.isWhitespace)
@@ -77,13 +80,28 @@ package struct MetricsSnapshot: Sendable {
 
     private struct Builder {
         let kinds: [String: String]
-        var entries: [Entry] = []
-        var badSamples = 0
+        private(set) var badSamples = 0
+        private var entries: [Entry] = []
+        private var samples = 0
         private var places: [String: Int] = [:]
+        // Beside their entries while they grow: taken out of an enum they would be copied each time.
+        private var histograms: [Int: Histogram] = [:]
+        private var vectors: [Int: [Double]] = [:]
+
+        private struct Histogram {
+            var count = 0.0
+            var sum = 0.0
+            var buckets: [(bound: String, count: Double)] = []
+        }
 
         init(kinds: [String: String]) { self.kinds = kinds }
 
         mutating func add(_ sample: borrowing PrometheusSample) {
+            samples += 1
+            guard samples <= samplesMax else {
+                badSamples += 1
+                return
+            }
             let full = sample.line.text(in: sample.name)
             if full.hasSuffix("_created") { return }
             var labels = sample.allLabels
@@ -108,17 +126,27 @@ package struct MetricsSnapshot: Sendable {
                 Entry(name: kind == "counter" ? family : full, labels: labels, value: value))
         }
 
-        /// The entry of a name and labels, made with `first` where there is none.
+        /// The entry of a name and labels, made where there is none.
         private mutating func place(
-            _ name: String, _ labels: [(name: String, value: String)], _ first: Value
+            _ name: String, _ labels: [(name: String, value: String)]
         ) -> Int {
             // Length first: no two sets of labels can be written alike.
             let key = ([name] + labels.flatMap { [$0.name, $0.value] })
                 .map { "\($0.utf8.count):\($0)" }.joined()
             if let found = places[key] { return found }
             places[key] = entries.count
-            entries.append(Entry(name: name, labels: labels, value: first))
+            entries.append(Entry(name: name, labels: labels, value: .untyped(.nan)))
             return entries.count - 1
+        }
+
+        /// All entries, histograms and vectors included.
+        mutating func finish() -> [Entry] {
+            for (index, histogram) in histograms {
+                entries[index].value = .histogram(
+                    count: histogram.count, sum: histogram.sum, buckets: histogram.buckets)
+            }
+            for (index, values) in vectors { entries[index].value = .vector(values) }
+            return entries
         }
 
         private mutating func addToHistogram(
@@ -129,38 +157,33 @@ package struct MetricsSnapshot: Sendable {
             if part == "_bucket", let at = labels.firstIndex(where: { $0.name == "le" }) {
                 bound = labels.remove(at: at).value
             }
-            let index = place(name, labels, .histogram(count: 0, sum: 0, buckets: []))
-            guard case .histogram(var count, var sum, var buckets) = entries[index].value else {
+            guard part != "_bucket" || bound != nil else {
                 badSamples += 1
                 return
             }
+            let index = place(name, labels)
             switch part {
-            case "_sum": sum = value
-            case "_count": count = value
+            case "_sum": histograms[index, default: Histogram()].sum = value
+            case "_count": histograms[index, default: Histogram()].count = value
             default:
-                guard let bound else {
-                    badSamples += 1
-                    return
-                }
-                buckets.append((bound, value))
+                histograms[index, default: Histogram()].buckets.append((bound ?? "", value))
             }
-            entries[index].value = .histogram(count: count, sum: sum, buckets: buckets)
         }
 
         private mutating func addToVector(
             _ name: String, _ position: String, _ labels: [(name: String, value: String)],
             _ value: Double
         ) {
-            let index = place(name, labels, .vector([]))
-            guard let position = Int(position), (0..<positionsMax).contains(position),
-                case .vector(var values) = entries[index].value
-            else {
+            guard let position = Int(position), (0..<positionsMax).contains(position) else {
                 badSamples += 1
                 return
             }
-            while values.count <= position { values.append(0) }
-            values[position] = value
-            entries[index].value = .vector(values)
+            let index = place(name, labels)
+            let missing = position + 1 - vectors[index, default: []].count
+            if missing > 0 {
+                vectors[index, default: []].append(contentsOf: repeatElement(0, count: missing))
+            }
+            vectors[index, default: []][position] = value
         }
     }
 }

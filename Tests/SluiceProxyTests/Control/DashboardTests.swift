@@ -87,6 +87,17 @@ extension GatewayTests {
             }
         }
 
+        @Test func `who resets the connection at once takes no place`() throws {
+            try run { gateway in
+                for _ in 0...DashboardFeed.watchersMax { try watch(gateway).reset() }
+                #expect(
+                    eventually {
+                        guard let client = try? watch(gateway) else { return false }
+                        return client.read(until: "text/event-stream", within: .milliseconds(200))
+                    })
+            }
+        }
+
         @Test func `no more watch than there is room for, and who leaves makes room`() throws {
             try run { gateway in
                 var watching: [RawConnection] = []

@@ -53,9 +53,9 @@ final class DashboardFeed {
         let totals = UserTotals(shared.shards, shared.scales)
         var load = History.Load()
         for pool in shared.pools {
-            let snapshot = pool.snapshot(now: control.loop.now)
-            load.queueLength += snapshot.queueLength
-            load.inFlight += snapshot.inflight
+            let (waiting, inFlight) = pool.load
+            load.queueLength += waiting
+            load.inFlight += inFlight
         }
         for counters in shared.objectiveCounters {
             for model in 0...Int(ModelTable.other) {
@@ -116,17 +116,20 @@ final class DashboardFeed {
             return responder.respond(
                 503, text: "\(Self.watchersMax) watch already; close a page of those\n")
         }
+        let key = ObjectIdentifier(responder)
+        // Before anything is sent: the client may have left, and that is told only once.
+        if !responder.isHead {
+            watchers[key] = Watcher(
+                responder: responder, next: resumed(request[field: "last-event-id"]))
+            responder.onDisconnect = { [unowned self] in watchers[key] = nil }
+        }
         responder.send {
             $0.append(
-                text:
-                    "HTTP/1.1 200 \r\ncontent-type: text/event-stream\r\ncache-control: no-store\r\n"
-                    + "connection: close\r\n\r\n")
+                text: "HTTP/1.1 200 \r\ncontent-type: text/event-stream\r\n"
+                    + "cache-control: no-store\r\nconnection: close\r\n\r\n")
         }
         guard !responder.isHead else { return responder.finish(closes: true) }
-        let key = ObjectIdentifier(responder)
-        watchers[key] = Watcher(
-            responder: responder, next: resumed(request[field: "last-event-id"]))
-        responder.onDisconnect = { [unowned self] in watchers[key] = nil }
+        guard watchers[key] != nil else { return }
         send(DashboardState.render(control, history), to: key)
     }
 

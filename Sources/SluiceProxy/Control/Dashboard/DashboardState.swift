@@ -44,10 +44,20 @@ enum DashboardState {
     }
 
     /// The objective for the first token, seconds; nil where there is none, or not one for all: of
-    /// several classes with several objectives no single number says how many are met.
+    /// classes with several objectives, of prompts that have more time the longer they are, and of an
+    /// objective that came with a reload and is no bound of the histogram, no single number says how
+    /// many are met.
     static func objective(_ control: ControlLoop) -> Double? {
-        let all = Set(control.inForce.classes.compactMap { $0.timeToFirstToken?.seconds })
-        return all.count == 1 ? all.first : nil
+        let classes = control.inForce.classes
+        guard let first = classes.first, let objective = first.timeToFirstToken?.seconds,
+            classes.allSatisfy({
+                $0.timeToFirstToken == first.timeToFirstToken
+                    && $0.perThousandPromptTokens == .zero
+            })
+        else { return nil }
+        let scale = control.shared.scales.firstToken
+        let isBound = (0..<scale.count).contains { abs(scale.bound($0) - objective) < 1e-9 }
+        return isBound ? objective : nil
     }
 
     /// All that is not of the past.

@@ -48,22 +48,39 @@ function drawn(name, attributes = {}, text) {
 const byId = (id) => document.getElementById(id);
 
 // What comes in.
-const source = new EventSource("/dashboard/events");
-source.onmessage = (event) => {
-  const message = JSON.parse(event.data);
+let next = 0;
+let trouble = "";
+function listen() {
+  const source = new EventSource("/dashboard/events");
+  source.onmessage = (event) => take(JSON.parse(event.data));
+  source.onerror = () => {
+    // A browser tries again by itself, but not after a refusal.
+    if (source.readyState !== EventSource.CLOSED) return;
+    trouble = ": the gateway refuses; do too many watch?";
+    setTimeout(listen, 5000);
+  };
+}
+listen();
+
+function take(message) {
   columns = message.state.columns;
-  if (run !== null && run !== message.run && message.points.length > 0) {
-    restarts.push(message.points[0][0]);
+  if (run !== message.run) {
+    if (run !== null && message.points.length > 0) restarts.push(message.points[0][0]);
+    // What is older than the new run stays, where clocks agree.
+    const first = message.points.length > 0 ? message.points[0][0] : Infinity;
+    points = points.filter((point) => point[0] < first);
+    next = 0;
   }
   run = message.run;
   state = message.state;
   heardAt = Date.now();
-  const last = points.length > 0 ? points[points.length - 1][0] : 0;
-  points.push(...message.points.filter((point) => point[0] > last));
+  trouble = "";
+  points.push(...message.points.slice(Math.max(0, next - message.first)));
+  next = message.first + message.points.length;
   points = points.slice(-POINTS_MAX);
   restarts = restarts.filter((at) => points.length > 0 && at >= points[0][0]);
   draw();
-};
+}
 setInterval(drawFreshness, 500);
 
 const column = (name) => columns.indexOf(name);
@@ -87,9 +104,9 @@ function drawFreshness() {
   document.body.classList.toggle("stale", isStale);
   const pill = byId("freshness");
   if (heardAt === 0) {
-    pill.textContent = "no data yet";
+    pill.textContent = "no data yet" + trouble;
   } else if (isStale) {
-    pill.textContent = `no data for ${fixed(age / 1000, 0)} s: this is from ${clock(heardAt / 1000)}`;
+    pill.textContent = `no data for ${fixed(age / 1000, 0)} s: this is from ${clock(heardAt / 1000)}` + trouble;
   } else {
     const restarted = restarts.length > 0 ? `, restarted ${clock(restarts[restarts.length - 1])}` : "";
     pill.textContent = "live" + restarted;
