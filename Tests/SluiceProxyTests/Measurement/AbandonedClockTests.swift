@@ -172,7 +172,7 @@ extension GatewayTests {
             #expect(abs((measured.logged("blocked_ms") ?? 0) - blocked) < 0.000_002)
             // Its first 300 ms alone, less what the kernel's buffers took to fill.
             #expect(blocked > 0.2 && blocked < whole + clockTolerance)
-            #expect(gaps < blocked / 2)
+            // No time is in both, however slow the machine is.
             #expect(gaps + blocked < whole + clockTolerance)
         }
 
