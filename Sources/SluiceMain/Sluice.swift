@@ -38,7 +38,6 @@ import SluiceProxy
         subcommands: [
             ServeCommand.self, CheckCommand.self, RulesCommand.self, DoctorCommand.self,
             DemoCommand.self, BenchCommand.self, SimulateCommand.self, TopCommand.self,
-            AdmissionCommand.self,
-            CordonCommand.self, UncordonCommand.self,
+            AdmissionCommand.self, CordonCommand.self, UncordonCommand.self,
         ])
 }

@@ -82,9 +82,7 @@ final class Top {
         var handlers = ClientHandlers()
         var status = 0
         let exchange = Connection()
-        handlers.onHead = {
-            status = $0; _ = $1
-        }
+        handlers.onHead = { code, _ in status = code }
         handlers.onBody = { [unowned self] buffer, range in
             guard status == 200 else { return }
             switch feed.take(buffer.array(range)) {

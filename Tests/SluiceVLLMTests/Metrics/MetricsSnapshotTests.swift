@@ -59,7 +59,9 @@ import Testing
         #expect(snapshot.badLines == 2)
     }
 
-    @Test func `what has no kind stays what it is, and names are not taken for parts of others`() throws {
+    @Test func `what has no kind stays what it is, and names are not taken for parts of others`()
+        throws
+    {
         let page = """
             # TYPE a gauge
             a_count 3

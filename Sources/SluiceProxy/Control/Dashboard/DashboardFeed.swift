@@ -35,9 +35,6 @@ final class DashboardFeed {
         record()
     }
 
-    /// Who watches now.
-    var watcherCount: Int { watchers.count }
-
     // MARK: Every second
 
     /// Records the second that has passed and tells the watchers.
