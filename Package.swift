@@ -55,6 +55,9 @@ let package = Package(
         module("SluiceVLLM", ["SluiceBytes", "SluiceTelemetry"]),
         module("SluiceTraffic", ["SluiceBytes", "SluiceTime"]),
 
+        // What becomes of exchanges as traces.
+        module("SluiceTracing", ["SluiceBytes", "SluiceTelemetry", "SluiceTime"]),
+
         // What exchanges are to the objectives, and what that tells people.
         module("SluiceInsight", ["SluiceTelemetry", "SluiceTime"]),
 
@@ -82,8 +85,8 @@ let package = Package(
             "SluiceProxy",
             [
                 "SluiceBytes", "SluiceEndpoint", "SluiceExchange", "SluiceHTTP", "SluiceInsight",
-                "SluiceReactor", "SluiceTelemetry", "SluiceTime", "SluiceTraffic", "SluiceVLLM",
-                logging,
+                "SluiceReactor", "SluiceTelemetry", "SluiceTime", "SluiceTracing", "SluiceTraffic",
+                "SluiceVLLM", logging,
             ],
             resources: [.embedInCode("Control/Dashboard/Assets")]),
         module(
@@ -173,9 +176,13 @@ let package = Package(
             "SluiceProxyTests",
             [
                 "SluiceBytes", "SluiceExchange", "SluiceHTTP", "SluiceInsight", "SluiceProxy",
-                "SluiceReactor", "SluiceTelemetry", "SluiceTime", "TLSTestSupport", logging,
+                "SluiceReactor", "SluiceTelemetry", "SluiceTime", "SluiceTracing",
+                "TLSTestSupport", logging,
             ],
             resources: [.copy("Fixtures")]),
+        tests(
+            "SluiceTracingTests",
+            ["SluiceBytes", "SluiceTelemetry", "SluiceTime", "SluiceTracing"]),
         tests("SluiceTrafficTests", ["SluiceTraffic", "SluiceTime"]),
     ],
     swiftLanguageModes: [.v6]

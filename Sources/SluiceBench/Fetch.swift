@@ -65,18 +65,3 @@ extension HTTPClient {
     private final class Collected { var answer = FetchedAnswer() }
     private final class Box { var result: Result<FetchedAnswer, ClientFailure>? }
 }
-
-extension ClientFailure {
-    /// What happened, for a person.
-    package var sentence: String {
-        switch self {
-        case .refused: "nobody listens there (connection refused)"
-        case .connect(let error): "cannot connect: \(error.reason)"
-        case .timeout: "no answer in time"
-        case .closed: "the connection was closed before the answer was whole"
-        case .malformed(let what): "the answer is not valid HTTP (\(what))"
-        case .tls(let error): error.description
-        case .tooLarge: "the answer is too large"
-        }
-    }
-}

@@ -250,6 +250,14 @@
         upper += n - range.count
     }
 
+    /// Puts a word's eight bytes, the lowest first, in place of the unread bytes from `offset` on.
+    package mutating func overwrite(at offset: Int, packed word: UInt64) {
+        precondition(offset >= 0 && offset <= count - 8)
+        // Safety: the eight bytes lie within the unread ones, as just checked.
+        unsafe UnsafeMutableRawPointer(base.unsafelyUnwrapped + lower + offset)
+            .storeBytes(of: word.littleEndian, as: UInt64.self)
+    }
+
     /// Appends a number in lower-case hexadecimal digits, as chunk sizes are written.
     @inlinable package mutating func appendHex(_ number: Int) {
         let bits = UInt(bitPattern: number)

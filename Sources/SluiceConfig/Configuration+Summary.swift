@@ -18,6 +18,7 @@ extension Configuration {
         case .file(let path): lines.append("log      \(path)")
         }
         if let path = settings.arrivalTrace { lines.append("trace    \(path)") }
+        if let endpoint = settings.tracing.endpoint { lines.append("traces   \(endpoint)") }
         if settings.classes.contains(where: { $0.timeToFirstToken != nil }) {
             let classes = settings.classes.map { one in
                 one.name + (one.timeToFirstToken.map { " (ttft \(DurationText.text($0)))" } ?? "")

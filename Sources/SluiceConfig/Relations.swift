@@ -12,6 +12,7 @@ struct Relations {
         checkTLS()
         checkListeners()
         checkLimits()
+        checkTracing()
         checkPools()
         checkClasses()
         checkObjectives()
@@ -85,6 +86,15 @@ struct Relations {
                 "is below body_bytes_max (\(ByteSizeText.text(limits.bodyBytesMax)))\(place("limits.body_bytes_max"))",
                 "One allowed body would never fit: raise bodies_bytes_max or lower body_bytes_max.")
         }
+    }
+
+    private mutating func checkTracing() {
+        guard let file = settings.tracing.caFile, let endpoint = settings.tracing.endpoint,
+            endpoint.hasPrefix("http://")
+        else { return }
+        report(
+            "tracing.ca_file", "\(quoted(file)) is given for the http URL \(quoted(endpoint))",
+            "No certificate is checked over http: write https:// or remove ca_file.")
     }
 
     private mutating func checkPools() {

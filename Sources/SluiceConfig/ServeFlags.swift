@@ -13,6 +13,8 @@ package struct ServeFlags: Sendable, Equatable {
     package var accessLog: String?
     package var arrivalTrace: String?
     package var firstTokenObjective: String?
+    /// `--otlp-endpoint`: `tracing.endpoint`.
+    package var traceEndpoint: String?
     /// `--replica`, repeated: one pool called `default`.
     package var replicas: [String] = []
     package var replicaDNS: String?
@@ -45,6 +47,13 @@ package struct ServeFlags: Sendable, Equatable {
                 .init(
                     key: "tls", origin: first.origin,
                     value: SourceNode(.mapping(tls), at: first.origin)))
+        }
+        if let traceEndpoint {
+            let endpoint = entry("endpoint", "--otlp-endpoint", traceEndpoint)
+            entries.append(
+                .init(
+                    key: "tracing", origin: endpoint.origin,
+                    value: SourceNode(.mapping([endpoint]), at: endpoint.origin)))
         }
         guard hasPool else { return SourceNode(.mapping(entries), at: .unstated) }
         let flag = !replicas.isEmpty ? "--replica" : replicaDNS != nil ? "--replica-dns" : "--model"

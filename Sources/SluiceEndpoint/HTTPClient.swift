@@ -3,18 +3,6 @@ import SluiceHTTP
 import SluiceReactor
 import SluiceTime
 
-/// Why a request of ours got no answer.
-package enum ClientFailure: Error, Equatable, Sendable {
-    case refused
-    case connect(SystemError)
-    case timeout
-    /// The connection ended before the answer did.
-    case closed
-    case malformed(String)
-    case tooLarge
-    case tls(TLSError)
-}
-
 /// What to ask.
 package struct ClientRequest: Sendable {
     package var method: Method = .get

@@ -19,6 +19,7 @@ package struct GatewaySettings: Sendable, Equatable {
     package var accessLog = AccessLog.standardOutput
     /// File to which the shapes of requests are written, for replays; nil is off.
     package var arrivalTrace: String?
+    package var tracing = Tracing()
     /// Peers whose forwarding headers and class or tenant headers are believed: CIDR blocks.
     package var trustedProxies: [String] = []
     /// Whether vLLM's admin and development routes are forwarded. Default off.
@@ -47,6 +48,23 @@ package struct GatewaySettings: Sendable, Equatable {
             self.certificateFile = certificateFile
             self.keyFile = keyFile
         }
+    }
+
+    /// Which exchanges are told to whom as traces.
+    package struct Tracing: Sendable, Equatable {
+        /// URL of the collector's OTLP/HTTP receiver; nil is off.
+        package var endpoint: String?
+        /// Share of the requests without a `traceparent` that are recorded: 0 … 1.
+        package var sampleRatio = 1.0
+        /// What the gateway calls itself: `service.name`.
+        package var serviceName = "sluice"
+        /// Spans that may wait for the collector: 64 … 1,000,000.
+        package var queueSpansMax = 16_384
+        /// File with further fields of each request to the collector, such as an authorization.
+        package var headersFile: String?
+        /// PEM file of the CA that signed the collector's certificate; nil is the system's.
+        package var caFile: String?
+        package init() {}
     }
 
     /// Where access log lines go.

@@ -19,9 +19,11 @@ package enum RequestForwarding {
     /// - Parameters:
     ///   - client: the peer's address, the last entry of `X-Forwarded-For`.
     ///   - trusts: whether the peer's own forwarding fields are believed.
+    ///   - replaced: fields that are left out beside those that always are.
     package static func keep(
         _ head: inout RequestHead, _ bytes: Span<UInt8>, client: InlineText<46>, trusts: Bool,
-        isTLS: Bool, in request: inout ByteBuffer, targetCount: inout Int,
+        isTLS: Bool, dropping replaced: KnownFieldSet, in request: inout ByteBuffer,
+        targetCount: inout Int,
         authorizationCount: inout Int, fieldsCount: inout Int
     ) {
         request.append(bytes, head.target)
@@ -31,7 +33,8 @@ package enum RequestForwarding {
         }
         authorizationCount = request.count - targetCount
         let start = request.count
-        HeadWriter.appendFields(of: &head, bytes, dropping: dropped, into: &request)
+        HeadWriter.appendFields(
+            of: &head, bytes, dropping: dropped.union(replaced), into: &request)
         request.append("x-forwarded-for: ")
         if trusts, let earlier = head.first(.xForwardedFor) {
             request.append(bytes, earlier.value)
@@ -59,7 +62,8 @@ package enum RequestForwarding {
     /// Writes the head of one attempt.
     ///
     /// - Parameters:
-    ///   - kept: what ``keep(_:_:client:trusts:isTLS:in:targetCount:authorizationCount:fieldsCount:)``
+    ///   - kept: what
+    ///     ``keep(_:_:client:trusts:isTLS:dropping:in:targetCount:authorizationCount:fieldsCount:)``
     ///     left, in its order.
     ///   - authorization: the replica's own; empty lets the client's through.
     ///   - bodyCount: bytes of the body; nil for a request without one.
@@ -118,11 +122,14 @@ package struct KeptHead: ~Copyable {
     /// Remembers nothing.
     package init() {}
 
-    /// Does what ``RequestForwarding/keep(_:_:client:trusts:isTLS:in:targetCount:authorizationCount:fieldsCount:)``
-    /// does, by a copy where it was the last thing done. The request is empty so far.
+    /// Does what
+    /// ``RequestForwarding/keep(_:_:client:trusts:isTLS:dropping:in:targetCount:authorizationCount:fieldsCount:)``
+    /// does, by a copy where it was the last thing done. The request is empty so far, and what is
+    /// dropped follows from the head.
     package mutating func keep(
         _ head: inout RequestHead, _ bytes: Span<UInt8>, client: InlineText<46>, trusts: Bool,
-        isTLS: Bool, in request: inout ByteBuffer, targetCount: inout Int,
+        isTLS: Bool, dropping replaced: KnownFieldSet, in request: inout ByteBuffer,
+        targetCount: inout Int,
         authorizationCount: inout Int, fieldsCount: inout Int
     ) {
         let isSame =
@@ -137,8 +144,8 @@ package struct KeptHead: ~Copyable {
             return
         }
         RequestForwarding.keep(
-            &head, bytes, client: client, trusts: trusts, isTLS: isTLS, in: &request,
-            targetCount: &targetCount, authorizationCount: &authorizationCount,
+            &head, bytes, client: client, trusts: trusts, isTLS: isTLS, dropping: replaced,
+            in: &request, targetCount: &targetCount, authorizationCount: &authorizationCount,
             fieldsCount: &fieldsCount)
         guard request.count <= Self.bytesMax else { return }
         edition = head.edition

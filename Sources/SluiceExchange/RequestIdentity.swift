@@ -30,9 +30,9 @@ package enum RequestIdentity {
         let high = unixMilliseconds << 16 | 0x7000 | (a & 0x0FFF)
         let low = (b & 0x3FFF_FFFF_FFFF_FFFF) | 0x8000_0000_0000_0000
         // 8-4-4-4-12 digits.
-        let (second, third) = (hexDigits(high), hexDigits(low >> 32))
+        let (second, third) = (HexText.eightDigits(high), HexText.eightDigits(low >> 32))
         id.removeAll()
-        id.append(packed: hexDigits(high >> 32), count: 8)
+        id.append(packed: HexText.eightDigits(high >> 32), count: 8)
         id.append(0x2D)
         id.append(packed: second, count: 4)
         id.append(0x2D)
@@ -41,18 +41,7 @@ package enum RequestIdentity {
         id.append(packed: third, count: 4)
         id.append(0x2D)
         id.append(packed: third >> 32, count: 4)
-        id.append(packed: hexDigits(low), count: 8)
-    }
-
-    /// The low 32 bits in eight lower-case hexadecimal digits, the first in the lowest byte.
-    ///
-    /// All digits at once: nibbles are spread to a byte each, and those above 9 moved to the letters.
-    private static func hexDigits(_ word: UInt64) -> UInt64 {
-        var spread = (word & 0xFFFF) << 32 | word >> 16 & 0xFFFF
-        spread = (spread & 0x0000_00FF_0000_00FF) << 16 | spread >> 8 & 0x0000_00FF_0000_00FF
-        spread = (spread & 0x000F_000F_000F_000F) << 8 | spread >> 4 & 0x000F_000F_000F_000F
-        let letters = (spread &+ 0x0606_0606_0606_0606) >> 4 & ByteScan.ones
-        return spread &+ 0x3030_3030_3030_3030 &+ letters &* 0x27
+        id.append(packed: HexText.eightDigits(low), count: 8)
     }
 
     /// The six characters that make an attempt's id unique, packed little-endian.

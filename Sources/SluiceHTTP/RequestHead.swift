@@ -35,6 +35,8 @@ package struct RequestHead: ~Copyable {
     package var fieldCount: Int { fields.count }
     /// The `index`-th line; `0 <= index < fieldCount`.
     package func field(_ index: Int) -> FieldLine { fields[index] }
+    /// Whether there is more than one line of a known field; `mutating` as ``first(_:)``.
+    package mutating func repeats(_ field: KnownField) -> Bool { fields.repeated.contains(field) }
     /// The first line of a known field; changes nothing, as a borrow would be passed as a copy.
     @inline(__always) package mutating func first(_ field: KnownField) -> FieldLine? {
         fields.first(field)

@@ -78,6 +78,12 @@ struct ServeOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
+            "OTLP/HTTP receiver to which traces go, such as http://127.0.0.1:4318. (default: off)",
+            valueName: "url"))
+    var otlpEndpoint: String?
+
+    @Option(
+        help: ArgumentHelp(
             "Objective for the time to the first token, such as 500ms: requests that would miss it are refused. (default: none)",
             valueName: "span"))
     var ttftSlo: String?
@@ -94,6 +100,7 @@ struct ServeOptions: ParsableArguments {
         flags.accessLog = accessLog
         flags.arrivalTrace = arrivalTrace
         flags.firstTokenObjective = ttftSlo
+        flags.traceEndpoint = otlpEndpoint
         return flags
     }
 }

@@ -4,6 +4,7 @@ import SluiceHTTP
 import SluiceReactor
 import SluiceTelemetry
 import SluiceTime
+import SluiceTracing
 import SluiceTraffic
 import SluiceVLLM
 
@@ -20,6 +21,8 @@ struct Exchange: ~Copyable {
     static let eventBytesMax = 65_536
 
     var record: ExchangeRecord
+    /// Nil where the exchange is not recorded as a trace.
+    var trace: Pinned<ExchangeTrace>?
     let downstream: UInt32
     var upstream = noSlot
     var permit: Permit?

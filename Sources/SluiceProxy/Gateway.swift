@@ -1,5 +1,6 @@
 import Logging
 import SluiceExchange
+import SluiceHTTP
 import SluiceReactor
 import SluiceTelemetry
 import SluiceTime
@@ -10,6 +11,7 @@ package enum GatewayError: Error, CustomStringConvertible {
     case badAddress(key: String, value: String)
     case listen(key: String, address: String, SystemError)
     case badReplica(url: String, reason: String)
+    case badURL(key: String, url: String, reason: String)
     case file(key: String, path: String, reason: String)
     case tls(TLSError)
     case system(SystemError)
@@ -22,6 +24,8 @@ package enum GatewayError: Error, CustomStringConvertible {
         case .listen(let key, let address, let error):
             "\(key): cannot listen on \(address): \(error.listenReason)"
         case .badReplica(let url, let reason): "replica '\(url)': \(reason)"
+        case .badURL(let key, let url, let reason):
+            "\(key): '\(url)' \(reason); write \(HTTPURL.form)/PATH"
         case .file(let key, let path, let reason): "\(key): \(path): \(reason)"
         case .tls(let error): "TLS: \(error)"
         case .system(let error): "cannot start: \(error)"
@@ -44,6 +48,9 @@ package final class Gateway {
     private let workerCount: Int
     private let listenAddress: SocketAddress
     private let control: ControlLoop
+    /// Nil where tracing is off.
+    private let traceTarget: TraceTarget?
+    private let lookup: NameLookup
     package let logger: Logger
     /// What workers had not given back when ``run(onReady:)`` returned; empty when all is well.
     package private(set) var leaks: [String] = []
@@ -81,6 +88,8 @@ package final class Gateway {
             let seconds = MonotonicClock.realtimeNanoseconds() / 1_000_000_000
             if let warning = serverTLS?.warning(at: seconds) { logger.warning("\(warning)") }
         }
+        traceTarget = try TraceTarget(settings.tracing)
+        self.lookup = lookup
         let signals: SignalSource?
         do throws(SystemError) {
             signals = takesSignals ? try SignalSource() : nil
@@ -122,6 +131,7 @@ package final class Gateway {
         var hasStuck = false
         do throws(SystemError) {
             let logs = [try LogThread(accessLog), try LogThread(arrivalTrace)]
+            let exporter = try traceExporter()
             var threads = ThreadGroup()
             for (index, start) in listeners.enumerated() {
                 let shared = shared
@@ -138,6 +148,7 @@ package final class Gateway {
             }
             if hasStuck { threads.abandon() } else { threads.join() }
             for log in logs { log?.stop() }
+            exporter?.stop()
         } catch {
             throw .system(error)
         }
@@ -159,6 +170,15 @@ extension Gateway {
         LogFile(
             name: "access log", target: shared.settings.accessLog, outboxes: shared.outboxes,
             reopens: shared.reopensLog, note: { [shared] in shared.note($0) })
+    }
+
+    /// Nil where tracing is off.
+    private func traceExporter() throws(SystemError) -> TraceExporter? {
+        guard let queue = shared.traces, let traceTarget else { return nil }
+        return try TraceExporter(
+            queue, to: traceTarget, lookup: lookup,
+            names: { [shared] in shared.currentDirectory().names },
+            note: { [shared] in shared.note($0) })
     }
 
     private var arrivalTrace: LogFile {

@@ -13,6 +13,7 @@ package enum GatewayFiles {
     package static func check(_ settings: GatewaySettings) throws(GatewayError) -> [String] {
         var contexts = ClientContexts()
         for pool in settings.pools { _ = try PoolCredentials(pool, contexts: &contexts) }
+        _ = try TraceTarget(settings.tracing)
         guard let tls = settings.tls else { return [] }
         do throws(TLSError) {
             let context = try TLSServerContext(

@@ -27,6 +27,8 @@ final class GatewayShared: Sendable {
     let outboxes: [LogOutbox]
     /// One per worker; empty where no arrival trace is written.
     let traceOutboxes: [LogOutbox]
+    /// Finished exchanges that are exported; nil where tracing is off.
+    let traces: TraceQueue?
     /// What the offsets of the arrival trace are counted from.
     let start = MonotonicClock.now()
     /// One per worker.
@@ -61,6 +63,9 @@ final class GatewayShared: Sendable {
         self.logger = logger
         outboxes = settings.accessLog == .off ? [] : (0..<workers).map { _ in LogOutbox() }
         traceOutboxes = settings.arrivalTrace == nil ? [] : (0..<workers).map { _ in LogOutbox() }
+        traces =
+            settings.tracing.endpoint == nil
+            ? nil : TraceQueue(spansMax: settings.tracing.queueSpansMax)
         self.directory = Guarded(directory)
         let tenants = TenantTable(settings.tenants)
         pools = settings.pools.map { pool in

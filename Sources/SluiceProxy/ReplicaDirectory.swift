@@ -3,6 +3,7 @@ import SluiceExchange
 import SluiceHTTP
 import SluiceReactor
 import SluiceTelemetry
+import SluiceTracing
 import SluiceTraffic
 
 /// How to reach one replica; immutable.
@@ -20,11 +21,14 @@ final class ReplicaEndpoint: Sendable {
     let tls: TLSClientContext?
     let metricsURL: HTTPURL
     let url: HTTPURL
+    /// As traces name it.
+    let peer: TracePeer
 
     init(
-        address: SocketAddress, url: HTTPURL, metricsURL: HTTPURL, authorization: [UInt8]?,
-        generation: UInt32, recordIndex: Int32, tls: TLSClientContext?
+        name: String, address: SocketAddress, url: HTTPURL, metricsURL: HTTPURL,
+        authorization: [UInt8]?, generation: UInt32, recordIndex: Int32, tls: TLSClientContext?
     ) {
+        peer = TracePeer(name: name, host: url.host, port: url.port)
         self.address = address
         self.url = url
         self.metricsURL = metricsURL

@@ -93,7 +93,7 @@ extension Worker {
             return
         }
         let suffix = RequestIdentity.attemptSuffix(random: random.value.next())
-        exchanges[e].record.attempted(replica: endpoint.recordIndex, suffix: suffix)
+        exchanges[e].attempted(at: endpoint, suffix: suffix, now: now, random: &random.value)
         shard.routed(replica: endpoint.recordIndex, reason: reason.rawValue)
         guard let u = takeIdle(key) ?? connect(to: endpoint, key, for: e) else {
             attemptFailed(e, .connectFailed)
@@ -160,6 +160,7 @@ extension Worker {
     /// An attempt has failed and its connection is gone: again, or an answer, or a cut.
     func attemptFailed(_ e: UInt32, _ failure: UpstreamFailure, bytesAcknowledged: Int? = nil) {
         shard.moved(&exchanges[e].record)
+        exchanges[e].traceFailure(failure.reason, now: now)
         // What a failed connect says of the replica was told when it was seen.
         let end: PermitEnd =
             failure == .engineRefused ? .refused : failure.isBeforeRequest ? .ignored : .failed
@@ -224,6 +225,7 @@ extension Worker {
     /// Forgets the attempt, whose connection and permit are gone, and asks for another replica.
     func again(_ e: UInt32, _ reason: Reason, excluding: ReplicaIDs) {
         exchanges[e].record.retries &+= 1
+        exchanges[e].traceRetry(reason, now: now)
         // The failed attempt's head, still held: the client gets one head, that of the answer.
         if exchanges[e].isHeadHeld { downstreams[exchanges[e].downstream].output.removeAll() }
         exchanges[e].resetAnswer(&readers[e])

@@ -5,6 +5,7 @@ import SluiceInsight
 import SluiceReactor
 import SluiceTelemetry
 import SluiceTime
+import SluiceTracing
 import SluiceTraffic
 import SluiceVLLM
 
@@ -77,6 +78,8 @@ final class Worker {
     let progress: ObjectList<ReplicaProgress>
     let log: AccessLogWriter
     let trace: ArrivalTraceWriter
+    /// Nil where tracing is off.
+    let tracer: TraceRecorder?
     let headLimits: HeadLimits
     var listener: ListenerSocket?
     /// This worker's copy; read in place, for a copy of it retains a dozen things.
@@ -159,6 +162,11 @@ final class Worker {
         trace = ArrivalTraceWriter(
             shared.traceOutboxes.isEmpty ? nil : shared.traceOutboxes[index],
             names: directory.value.names, start: shared.start)
+        tracer = shared.traces.map { queue in
+            TraceRecorder(
+                queue, sampler: TraceSampler(ratio: shared.settings.tracing.sampleRatio),
+                isTLS: shared.settings.tls != nil)
+        }
         try poller.add(
             mailbox.descriptor, .read, Token(kind: .mailbox, slot: 0, generation: 0))
         try poller.add(listener.descriptor, .read, Self.listenerToken)
@@ -195,7 +203,7 @@ final class Worker {
     /// Until the next timer, or until the log's lines must be handed over.
     private func sleepTime() -> Nanoseconds? {
         let sleep = timers.value.sleep(now: now)
-        let due = min(log.batch.due, trace.batch.due)
+        let due = min(log.batch.due, trace.batch.due, tracer?.due ?? .never)
         guard due < .never else { return sleep }
         return min(sleep ?? .seconds(1), max(.zero, due - now))
     }
@@ -237,6 +245,7 @@ final class Worker {
         } while !sends.isEmpty || !turnWakes.isEmpty
         log.batch.flushIfDue(now: now)
         trace.batch.flushIfDue(now: now)
+        tracer?.flushIfDue(now: now)
         guard !graveyard.isEmpty else { return }
         for token in graveyard {
             switch token.kind {
@@ -392,6 +401,7 @@ final class Worker {
         timers.value.cancel(&sweepTimer)
         log.batch.flush()
         trace.batch.flush()
+        tracer?.flush(now: now)
         // The dead are buried at the end of a turn; make sure that there is one.
         mailbox.wake()
     }

@@ -185,6 +185,7 @@ def exposed(programs, tmp_path):
         path = tmp_path / "sluice.yaml"
         path.write_text(json.dumps({  # JSON is YAML
             "listen": "127.0.0.1:0", "admin": "127.0.0.1:0", "access_log": "off",
+            "tracing": {"endpoint": "http://127.0.0.1:1"},
             "timeouts": {"first_content": "1s"},
             "tenants": [{"name": "other", "key_sha256": ["0" * 64]}],
             "classes": [{"name": "hasty", "ttft_slo": "10ms", "long_prompt": "refuse"},

@@ -52,6 +52,7 @@ enum SettingsKeys {
                 .text("off, or a path with a /, such as ./arrivals.csv", pattern: "^(off|.*/.*)$"),
                 "File for one line per request with its shape only (when it came, lengths), for `sluice simulate --trace`: off, or a path.",
                 parse: readArrivalTrace, show: { .text($0 ?? "off") }),
+            TracingKeys.section,
             .list(
                 "trusted_proxies", \.settings.trustedProxies,
                 .text(AddressBlockText.form, pattern: "^[0-9a-fA-F:.]+(/[0-9]{1,3})?$"),

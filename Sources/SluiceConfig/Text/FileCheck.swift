@@ -1,4 +1,5 @@
 import Foundation
+import SluiceHTTP
 
 /// Files that the configuration names: there, readable, and of the kind expected.
 enum FileCheck {
@@ -11,6 +12,8 @@ enum FileCheck {
         case privateKey
         case authority
         case apiKey
+        /// Header fields, one a line.
+        case fieldLines
     }
 
     /// A name relative to the file that mentions it, made complete.
@@ -46,6 +49,12 @@ enum FileCheck {
                     advice: isCertificate
                         ? "It holds a certificate: are certificate and key swapped?"
                         : "Expected PEM text with -----BEGIN PRIVATE KEY-----.")
+            }
+        case .fieldLines:
+            do throws(FieldLinesError) {
+                _ = try FieldLinesText.read(content)
+            } catch {
+                throw ValueProblem("\(quoted(path)): \(error)")
             }
         case .apiKey:
             let key = content.split(whereSeparator: \.isNewline)

@@ -153,6 +153,19 @@ enum MetricsPage {
         let outboxes = shared.outboxes + shared.traceOutboxes
         let dropped = outboxes.reduce(0) { $0 + $1.linesDropped }
         snapshot.add(.logLinesDropped, count: UInt64(dropped))
+        if let traces = shared.traces { addTraces(traces, to: &snapshot) }
+    }
+
+    private static func addTraces(_ traces: TraceQueue, to snapshot: inout MetricSnapshot) {
+        let counts = traces.counts.now
+        snapshot.add(.traceSpansExported, count: UInt64(counts.exported))
+        for reason in TraceLoss.allCases {
+            snapshot.add(
+                .traceSpansDropped, [reason.label], count: UInt64(counts.dropped[reason.rawValue]))
+        }
+        snapshot.add(.traceExports, ["ok"], count: UInt64(counts.delivered))
+        snapshot.add(.traceExports, ["failed"], count: UInt64(counts.failed))
+        snapshot.add(.traceQueueSpans, Double(traces.spanCount))
     }
 
     /// The conventional `process_*` set. Source: proc_pid_stat(5), proc_pid_limits(5).

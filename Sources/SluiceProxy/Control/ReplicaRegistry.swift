@@ -315,8 +315,9 @@ final class ReplicaRegistry {
 
     private func makeAgent(_ pool: Int, _ id: ReplicaID, _ want: Wanted) -> ReplicaAgent {
         let endpoint = ReplicaEndpoint(
-            address: want.address, url: want.url, metricsURL: want.metricsURL,
-            authorization: want.credentials.authorization, generation: id.generation,
+            name: want.descriptor.name, address: want.address, url: want.url,
+            metricsURL: want.metricsURL, authorization: want.credentials.authorization,
+            generation: id.generation,
             recordIndex: recordIndex(pool, want.descriptor.name),
             tls: want.url.isTLS ? want.credentials.tls : nil)
         return ReplicaAgent(

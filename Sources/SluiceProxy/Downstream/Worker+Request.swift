@@ -4,6 +4,7 @@ import SluiceHTTP
 import SluiceReactor
 import SluiceTelemetry
 import SluiceTime
+import SluiceTracing
 import SluiceTraffic
 import SluiceVLLM
 
@@ -19,6 +20,7 @@ extension Worker {
         let match = known ?? downstreams[d].matchRoute(&requestHead.value)
         let e = openExchange(d, match.route, framing)
         describe(&exchanges[e], of: &downstreams[d])
+        let tracing = tracer == nil ? nil : beginTrace(e, d)
         if known != nil {
             exchanges[e].take(acceptedHead.value.facts)
         } else if let refusal = judgeHead(e, d, match, trusts: trusts) {
@@ -45,7 +47,7 @@ extension Worker {
         case .untilClose: preconditionFailure("a request is never framed by its end")
         }
 
-        keepForwarded(of: &exchanges[e], from: &downstreams[d], trusts: trusts)
+        keepForwarded(of: &exchanges[e], from: &downstreams[d], trusts: trusts, tracing)
         let expectsContinue = requestHead.value.expectsContinue
         switch framing {
         case .none: requestComplete(e)
@@ -70,11 +72,14 @@ extension Worker {
 
     /// Takes what is sent on of the head, which is used up by that.
     @inline(__always) private func keepForwarded(
-        of exchange: inout Exchange, from downstream: inout DownstreamConnection, trusts: Bool
+        of exchange: inout Exchange, from downstream: inout DownstreamConnection, trusts: Bool,
+        _ tracing: ForwardedTrace?
     ) {
         pool.provide(&exchange.request)
         downstream.keepForwarded(
-            &requestHead.value, &keptHead.value, in: &exchange, trusts: trusts, isTLS: isTLS)
+            &requestHead.value, &keptHead.value, in: &exchange, trusts: trusts, isTLS: isTLS,
+            dropping: tracing?.replaced ?? KnownFieldSet())
+        if let tracing { exchange.keep(tracing.context) }
         downstream.consumeInput(requestHead.value.byteCount, pool)
     }
 
@@ -349,7 +354,7 @@ extension DownstreamConnection {
     /// Keeps what will be sent upstream of the head: target, authorization, fields.
     mutating func keepForwarded(
         _ head: inout RequestHead, _ kept: inout KeptHead, in exchange: inout Exchange,
-        trusts: Bool, isTLS: Bool
+        trusts: Bool, isTLS: Bool, dropping: KnownFieldSet
     ) {
         let bytes = input.bytes
         if exchange.record.route.isMultipart, let type = head.first(.contentType) {
@@ -357,8 +362,9 @@ extension DownstreamConnection {
                 .map { Pinned($0) }
         }
         kept.keep(
-            &head, bytes, client: client, trusts: trusts, isTLS: isTLS, in: &exchange.request,
-            targetCount: &exchange.targetCount, authorizationCount: &exchange.authorizationCount,
+            &head, bytes, client: client, trusts: trusts, isTLS: isTLS, dropping: dropping,
+            in: &exchange.request, targetCount: &exchange.targetCount,
+            authorizationCount: &exchange.authorizationCount,
             fieldsCount: &exchange.fieldsCount)
     }
 

@@ -30,6 +30,7 @@ package enum Metric: UInt8, CaseIterable, Sendable {
     case buildInfo, configReloadSuccessful, configReloadTimestamp, configReloads, draining
     case connections, connectionsMax, connectionsTotal, acceptPaused, eventLoopLag, buffersBytes
     case buffersMaxBytes, httpParseErrors, tlsCertificateExpiry, tlsHandshakes, logLinesDropped
+    case traceSpansExported, traceSpansDropped, traceExports, traceQueueSpans
     case dnsErrors, metricsSeries, metricsSeriesMax, metricsLost, processCPU, processOpenFDs
     case processMaxFDs, processVirtualMemory, processResidentMemory, processStartTime
     case processThreads

@@ -102,6 +102,30 @@ extension MetricCatalog {
                 help: "Log lines given up because the log's reader was too slow.")
         ),
         (
+            .traceSpansExported,
+            MetricRow(
+                "sluice_trace_spans_exported_total", .counter, .none, [], .sum,
+                help: "Spans that the collector has taken.")
+        ),
+        (
+            .traceSpansDropped,
+            MetricRow(
+                "sluice_trace_spans_dropped_total", .counter, .none, ["reason"], .sum,
+                help: "Spans that never reached the collector, by why.")
+        ),
+        (
+            .traceExports,
+            MetricRow(
+                "sluice_trace_exports_total", .counter, .none, ["result"], .sum,
+                help: "Requests to the collector, by whether it took the spans.")
+        ),
+        (
+            .traceQueueSpans,
+            MetricRow(
+                "sluice_trace_queue_spans", .gauge, .none, [], .sum,
+                help: "Spans that wait to be sent to the collector.")
+        ),
+        (
             .dnsErrors,
             MetricRow(
                 "sluice_dns_errors_total", .counter, .none, [], .sum,

@@ -119,10 +119,11 @@ func between(_ a: Window, _ b: Window) -> ClosedRange<Double> {
     return (least - clockTolerance)...(most + clockTolerance)
 }
 
-/// What a gateway said of its only exchange, in its two ways.
+/// What a gateway said of its only exchange, in its three ways.
 struct Measured {
     let page: MetricsText
     let line: [String: Any]
+    let trace: ReadTrace
 
     /// A time of the access log in seconds.
     func logged(_ field: String) -> Double? { (line[field] as? Double).map { $0 / 1_000 } }
@@ -155,6 +156,38 @@ struct Measured {
         #expect(abs(logged - value) < 0.000_002, "\(field)", sourceLocation: location)
     }
 
+    /// The trace has the times of the log, part by part, and an end where that has one.
+    private func checkTrace() {
+        for (field, name) in [
+            ("receive_ms", "receive"), ("queue_ms", "queue"), ("engine_ms", "engine"),
+        ] {
+            // The first wait, and the engine that answered.
+            let spans = trace.parts.filter { $0.name == name }
+            let time = (name == "engine" ? spans.last : spans.first)?.seconds
+            #expect((time == nil) == (logged(field) == nil), "\(name)")
+            if let time, let logged = logged(field) {
+                #expect(abs(time - logged) < 0.000_002, "\(name)")
+            }
+        }
+        // From the first attempt's beginning to the last one's whole request.
+        let connects = trace.parts.filter { $0.name == "connect" }
+        #expect(connects.isEmpty == (logged("connect_ms") == nil))
+        if let first = connects.first, let last = connects.last, let logged = logged("connect_ms") {
+            #expect(abs(Double(last.end - first.start) * 1e-9 - logged) < 0.000_002)
+        }
+        let received = trace.parts.first { $0.name == "receive" }?.end ?? 0
+        if let duration = logged("duration_ms") {
+            #expect(abs(Double(trace.root.end - received) * 1e-9 - duration) < 0.000_002)
+        }
+        let first = trace.root.events["first_token"].map { Double($0 - received) * 1e-9 }
+        #expect((first == nil) == (logged("ttft_ms") == nil))
+        if let first, let logged = logged("ttft_ms") { #expect(abs(first - logged) < 0.000_002) }
+        // Whole milliseconds, cut.
+        let start = Double(trace.root.start) * 1e-9
+        let ahead = start - (loggedTime?.timeIntervalSince1970 ?? 0)
+        #expect(ahead > -0.000_002 && ahead < 0.001_002)
+    }
+
     /// Runs exchanges before `upstreams` and returns what was said of the last, when so many had ended
     /// in `outcome`.
     static func run(
@@ -165,10 +198,15 @@ struct Measured {
         let path = NSTemporaryDirectory() + "sluice-clocks-\(UUID().uuidString).log"
         defer { try? FileManager.default.removeItem(atPath: path) }
         var page: MetricsText?
+        let collector = try ScriptedUpstream { peer in
+            while peer.nextRequest() != nil { peer.answer("", type: "application/x-protobuf") }
+        }
+        defer { collector.stop() }
         try GatewayUnderTest.run(
             upstreams,
             change: {
                 $0.accessLog = .file(path)
+                $0.tracing.endpoint = collector.url
                 change(&$0)
             }
         ) { gateway in
@@ -181,7 +219,11 @@ struct Measured {
             try JSONSerialization.jsonObject(with: Data($0.utf8)) as? [String: Any] ?? [:]
         }
         let line = try #require(lines.last { $0["outcome"] as? String == outcome })
-        return Measured(page: try #require(page), line: line)
+        let id = try #require(line["trace_id"] as? String)
+        let trace = try #require(ReadTrace(id, in: collector.requests.map(\.body)))
+        let measured = Measured(page: try #require(page), line: line, trace: trace)
+        measured.checkTrace()
+        return measured
     }
 }
 

@@ -1,0 +1,68 @@
+/// A value of an attribute. Source: opentelemetry-proto, `AnyValue`.
+package enum AttributeValue: Equatable, Sendable {
+    case text(String)
+    case integer(Int64)
+    case number(Double)
+    case boolean(Bool)
+}
+
+/// A name with its value.
+package struct Attribute: Equatable, Sendable {
+    package let key: String
+    package let value: AttributeValue
+
+    package init(_ key: String, _ value: AttributeValue) {
+        self.key = key
+        self.value = value
+    }
+}
+
+/// One operation within a trace. Source: opentelemetry-proto, `Span`.
+package struct TraceSpan: Equatable, Sendable {
+    /// Where the operation stands to its parent; the raw value is that of the protocol.
+    package enum Kind: Int32, Sendable {
+        case `internal` = 1
+        case server = 2
+        case client = 3
+    }
+
+    /// What happened at one moment of it.
+    package struct Event: Equatable, Sendable {
+        package let name: String
+        /// Nanoseconds since 1970.
+        package let at: Int64
+
+        package init(_ name: String, at: Int64) {
+            self.name = name
+            self.at = at
+        }
+    }
+
+    package let trace: TraceID
+    package let id: SpanID
+    package let parent: SpanID?
+    /// Whether the parent is somebody else's.
+    package var isParentRemote = false
+    package let name: String
+    package let kind: Kind
+    /// Nanoseconds since 1970; the end is never before the start.
+    package let start: Int64
+    package let end: Int64
+    package var attributes: [Attribute] = []
+    package var events: [Event] = []
+    /// Whether it failed; why is the attribute `error.type`.
+    package var isError = false
+
+    package init(
+        trace: TraceID, id: SpanID, parent: SpanID?, name: String, kind: Kind, start: Int64,
+        end: Int64
+    ) {
+        self.trace = trace
+        self.id = id
+        self.parent = parent
+        self.name = name
+        self.kind = kind
+        self.start = start
+        self.end = max(start, end)
+    }
+}
