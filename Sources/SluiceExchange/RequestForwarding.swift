@@ -12,6 +12,26 @@ package enum RequestForwarding {
         .xSluiceClass, .xSluiceExplain, .gatewayObjective, .gatewayFairnessID,
         .endpointLoadMetricsFormat)
 
+    /// Which of the client's trace fields are left out, as the gateway writes its own.
+    package enum ReplacedTrace: Sendable {
+        /// None: they go through as they are.
+        case none
+        case parent
+        /// The state as well, which belongs to a parent that is not taken over.
+        case parentAndState
+
+        fileprivate var dropped: KnownFieldSet {
+            switch self {
+            case .none: RequestForwarding.dropped
+            case .parent: RequestForwarding.droppedWithParent
+            case .parentAndState: RequestForwarding.droppedWithState
+            }
+        }
+    }
+
+    private static let droppedWithParent = dropped.union(KnownFieldSet(.traceparent))
+    private static let droppedWithState = droppedWithParent.union(KnownFieldSet(.tracestate))
+
     /// Keeps what every attempt will send of a head: target, authorization, fields.
     ///
     /// Changes nothing in the head: a borrow of one would be passed as a copy.
@@ -19,10 +39,10 @@ package enum RequestForwarding {
     /// - Parameters:
     ///   - client: the peer's address, the last entry of `X-Forwarded-For`.
     ///   - trusts: whether the peer's own forwarding fields are believed.
-    ///   - replaced: fields that are left out beside those that always are.
+    ///   - trace: what is left out beside that.
     package static func keep(
         _ head: inout RequestHead, _ bytes: Span<UInt8>, client: InlineText<46>, trusts: Bool,
-        isTLS: Bool, dropping replaced: KnownFieldSet, in request: inout ByteBuffer,
+        isTLS: Bool, replacing trace: ReplacedTrace, in request: inout ByteBuffer,
         targetCount: inout Int,
         authorizationCount: inout Int, fieldsCount: inout Int
     ) {
@@ -33,8 +53,7 @@ package enum RequestForwarding {
         }
         authorizationCount = request.count - targetCount
         let start = request.count
-        HeadWriter.appendFields(
-            of: &head, bytes, dropping: dropped.union(replaced), into: &request)
+        HeadWriter.appendFields(of: &head, bytes, dropping: trace.dropped, into: &request)
         request.append("x-forwarded-for: ")
         if trusts, let earlier = head.first(.xForwardedFor) {
             request.append(bytes, earlier.value)
@@ -63,7 +82,7 @@ package enum RequestForwarding {
     ///
     /// - Parameters:
     ///   - kept: what
-    ///     ``keep(_:_:client:trusts:isTLS:dropping:in:targetCount:authorizationCount:fieldsCount:)``
+    ///     ``keep(_:_:client:trusts:isTLS:replacing:in:targetCount:authorizationCount:fieldsCount:)``
     ///     left, in its order.
     ///   - authorization: the replica's own; empty lets the client's through.
     ///   - bodyCount: bytes of the body; nil for a request without one.
@@ -123,12 +142,12 @@ package struct KeptHead: ~Copyable {
     package init() {}
 
     /// Does what
-    /// ``RequestForwarding/keep(_:_:client:trusts:isTLS:dropping:in:targetCount:authorizationCount:fieldsCount:)``
+    /// ``RequestForwarding/keep(_:_:client:trusts:isTLS:replacing:in:targetCount:authorizationCount:fieldsCount:)``
     /// does, by a copy where it was the last thing done. The request is empty so far, and what is
     /// dropped follows from the head.
     package mutating func keep(
         _ head: inout RequestHead, _ bytes: Span<UInt8>, client: InlineText<46>, trusts: Bool,
-        isTLS: Bool, dropping replaced: KnownFieldSet, in request: inout ByteBuffer,
+        isTLS: Bool, replacing trace: RequestForwarding.ReplacedTrace, in request: inout ByteBuffer,
         targetCount: inout Int,
         authorizationCount: inout Int, fieldsCount: inout Int
     ) {
@@ -144,7 +163,7 @@ package struct KeptHead: ~Copyable {
             return
         }
         RequestForwarding.keep(
-            &head, bytes, client: client, trusts: trusts, isTLS: isTLS, dropping: replaced,
+            &head, bytes, client: client, trusts: trusts, isTLS: isTLS, replacing: trace,
             in: &request, targetCount: &targetCount, authorizationCount: &authorizationCount,
             fieldsCount: &fieldsCount)
         guard request.count <= Self.bytesMax else { return }

@@ -150,9 +150,7 @@ extension Worker {
         objectives.record(&exchange.record)
         log.write(&exchange.record, now: now)
         trace.write(&exchange.record, now: now)
-        if let finished = exchange.trace.take() {
-            tracer?.ended(finished, &exchange.record, now: now)
-        }
+        if exchange.trace != nil { endTrace(&exchange) }
         releaseRequest(of: &exchange)
         pool.release(&exchange.partialEvent)
     }

@@ -162,10 +162,10 @@ final class Worker {
         trace = ArrivalTraceWriter(
             shared.traceOutboxes.isEmpty ? nil : shared.traceOutboxes[index],
             names: directory.value.names, start: shared.start)
-        tracer = shared.traces.map { queue in
+        tracer = shared.traces.map { [random] queue in
             TraceRecorder(
                 queue, sampler: TraceSampler(ratio: shared.settings.tracing.sampleRatio),
-                isTLS: shared.settings.tls != nil)
+                isTLS: shared.settings.tls != nil, random: &random.value)
         }
         try poller.add(
             mailbox.descriptor, .read, Token(kind: .mailbox, slot: 0, generation: 0))
@@ -203,7 +203,8 @@ final class Worker {
     /// Until the next timer, or until the log's lines must be handed over.
     private func sleepTime() -> Nanoseconds? {
         let sleep = timers.value.sleep(now: now)
-        let due = min(log.batch.due, trace.batch.due, tracer?.due ?? .never)
+        var due = min(log.batch.due, trace.batch.due)
+        if let tracer { due = min(due, tracer.due) }
         guard due < .never else { return sleep }
         return min(sleep ?? .seconds(1), max(.zero, due - now))
     }

@@ -24,7 +24,7 @@ import Testing
         var counts = (0, 0, 0)
         memory.keep(
             &head, bytes.span, client: InlineText(client), trusts: trusts, isTLS: isTLS,
-            dropping: KnownFieldSet(), in: &request, targetCount: &counts.0,
+            replacing: .none, in: &request, targetCount: &counts.0,
             authorizationCount: &counts.1, fieldsCount: &counts.2)
         return Kept(text: request.text(), counts: [counts.0, counts.1, counts.2])
     }

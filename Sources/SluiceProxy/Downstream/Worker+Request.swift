@@ -20,7 +20,7 @@ extension Worker {
         let match = known ?? downstreams[d].matchRoute(&requestHead.value)
         let e = openExchange(d, match.route, framing)
         describe(&exchanges[e], of: &downstreams[d])
-        let tracing = tracer == nil ? nil : beginTrace(e, d)
+        if tracer != nil { beginTrace(e, d) }
         if known != nil {
             exchanges[e].take(acceptedHead.value.facts)
         } else if let refusal = judgeHead(e, d, match, trusts: trusts) {
@@ -47,7 +47,7 @@ extension Worker {
         case .untilClose: preconditionFailure("a request is never framed by its end")
         }
 
-        keepForwarded(of: &exchanges[e], from: &downstreams[d], trusts: trusts, tracing)
+        keepForwarded(of: &exchanges[e], from: &downstreams[d], trusts: trusts)
         let expectsContinue = requestHead.value.expectsContinue
         switch framing {
         case .none: requestComplete(e)
@@ -72,14 +72,13 @@ extension Worker {
 
     /// Takes what is sent on of the head, which is used up by that.
     @inline(__always) private func keepForwarded(
-        of exchange: inout Exchange, from downstream: inout DownstreamConnection, trusts: Bool,
-        _ tracing: ForwardedTrace?
+        of exchange: inout Exchange, from downstream: inout DownstreamConnection, trusts: Bool
     ) {
         pool.provide(&exchange.request)
         downstream.keepForwarded(
             &requestHead.value, &keptHead.value, in: &exchange, trusts: trusts, isTLS: isTLS,
-            dropping: tracing?.replaced ?? KnownFieldSet())
-        if let tracing { exchange.keep(tracing.context) }
+            replacing: tracer?.forwarded.replaced ?? .none)
+        if let tracer { exchange.keep(tracer.forwarded.context) }
         downstream.consumeInput(requestHead.value.byteCount, pool)
     }
 
@@ -354,7 +353,7 @@ extension DownstreamConnection {
     /// Keeps what will be sent upstream of the head: target, authorization, fields.
     mutating func keepForwarded(
         _ head: inout RequestHead, _ kept: inout KeptHead, in exchange: inout Exchange,
-        trusts: Bool, isTLS: Bool, dropping: KnownFieldSet
+        trusts: Bool, isTLS: Bool, replacing trace: RequestForwarding.ReplacedTrace
     ) {
         let bytes = input.bytes
         if exchange.record.route.isMultipart, let type = head.first(.contentType) {
@@ -362,7 +361,7 @@ extension DownstreamConnection {
                 .map { Pinned($0) }
         }
         kept.keep(
-            &head, bytes, client: client, trusts: trusts, isTLS: isTLS, dropping: dropping,
+            &head, bytes, client: client, trusts: trusts, isTLS: isTLS, replacing: trace,
             in: &exchange.request, targetCount: &exchange.targetCount,
             authorizationCount: &exchange.authorizationCount,
             fieldsCount: &exchange.fieldsCount)

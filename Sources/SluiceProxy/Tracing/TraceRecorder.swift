@@ -8,17 +8,9 @@ import SluiceTracing
 /// What a request says of its trace to a replica, and which of the client's fields give way to it.
 struct ForwardedTrace {
     let context: TraceContext
-    let replaced: KnownFieldSet
-
-    /// - Parameter isReceived: the client's context was taken over: what its `tracestate` says
-    ///   belongs to that. Source: W3C Trace Context §3.3, a malformed parent makes it void.
-    init(_ context: TraceContext, isReceived: Bool) {
-        self.context = context
-        replaced = isReceived ? Self.parent : Self.both
-    }
-
-    private static let parent = KnownFieldSet(.traceparent)
-    private static let both = KnownFieldSet(.traceparent, .tracestate)
+    /// Where the client's context is malformed its `tracestate` is void. Source: W3C Trace Context
+    /// §3.3.
+    let replaced: RequestForwarding.ReplacedTrace
 }
 
 /// One worker's side of tracing: decides which exchanges are recorded, and hands over the finished
@@ -38,11 +30,17 @@ final class TraceRecorder {
     private var finished: [FinishedTrace] = []
     /// When what waits must be handed over; never while nothing does.
     private(set) var due = Instant.never
+    /// Of the request whose head is being taken.
+    private(set) var forwarded: ForwardedTrace
 
-    init(_ queue: TraceQueue, sampler: TraceSampler, isTLS: Bool) {
+    init(_ queue: TraceQueue, sampler: TraceSampler, isTLS: Bool, random: inout Xoshiro) {
         self.queue = queue
         self.sampler = sampler
         self.isTLS = isTLS
+        forwarded = ForwardedTrace(
+            context: TraceContext(
+                trace: TraceID(random: &random), span: SpanID(random: &random), isSampled: false),
+            replaced: .none)
         finished.reserveCapacity(Self.batchMax)
     }
 
@@ -50,10 +48,18 @@ final class TraceRecorder {
     /// whether the trace of nobody's is recorded, the sampler says.
     ///
     /// - Parameter received: the head's own context; nil where it has none or a malformed one.
-    /// - Returns: what the replica is told where the request is not recorded, and where it is until
-    ///   there is an attempt.
     func begin(
         _ exchange: inout Exchange, _ received: TraceContext?, random: inout Xoshiro
+    ) {
+        forwarded = ForwardedTrace(
+            context: context(of: &exchange, received, random: &random),
+            replaced: received == nil ? .parentAndState : .parent)
+    }
+
+    /// What the replica is told where the request is not recorded, and where it is until there is an
+    /// attempt.
+    private func context(
+        of exchange: inout Exchange, _ received: TraceContext?, random: inout Xoshiro
     ) -> TraceContext {
         if let received, !received.isSampled { return received }
         let trace: TraceID
@@ -103,11 +109,15 @@ final class TraceRecorder {
 
 extension Worker {
     /// Decides about the trace of the request whose head is in `requestHead`.
-    @inline(never) func beginTrace(_ e: UInt32, _ d: UInt32) -> ForwardedTrace? {
-        guard let tracer else { return nil }
+    @inline(never) func beginTrace(_ e: UInt32, _ d: UInt32) {
         let received = downstreams[d].traceContext(&requestHead.value)
-        let context = tracer.begin(&exchanges[e], received, random: &random.value)
-        return ForwardedTrace(context, isReceived: received != nil)
+        tracer?.begin(&exchanges[e], received, random: &random.value)
+    }
+
+    /// The exchange is over, and its record complete.
+    @inline(never) func endTrace(_ exchange: inout Exchange) {
+        guard let trace = exchange.trace.take() else { return }
+        tracer?.ended(trace, &exchange.record, now: now)
     }
 }
 
