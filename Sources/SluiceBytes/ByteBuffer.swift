@@ -258,6 +258,27 @@
             .storeBytes(of: word.littleEndian, as: UInt64.self)
     }
 
+    /// Replaces the unread bytes in `range` by the lowest `n` bytes of a word, the lowest first;
+    /// `0 <= n <= 8`.
+    package mutating func replace(_ range: Range<Int>, packed word: UInt64, count n: Int) {
+        precondition(range.lowerBound >= 0 && range.upperBound <= count && n >= 0 && n <= 8)
+        if n != range.count {
+            reserve(max(0, n - range.count))
+            let tail = count - range.upperBound
+            guard let base = unsafe base else { return }
+            let start = unsafe base + lower + range.lowerBound
+            // Safety: `reserve` left room for the growth; memmove allows overlap.
+            unsafe memmove(start + n, start + range.count, tail)
+            upper += n - range.count
+        }
+        guard let base = unsafe base else { return }
+        let start = unsafe base + lower + range.lowerBound
+        // Safety: the n bytes from `start` on are unread ones by now.
+        for place in 0..<n {
+            unsafe start[place] = UInt8(truncatingIfNeeded: word >> UInt64(8 * place))
+        }
+    }
+
     /// Appends a number in lower-case hexadecimal digits, as chunk sizes are written.
     @inlinable package mutating func appendHex(_ number: Int) {
         let bits = UInt(bitPattern: number)

@@ -1,87 +1,83 @@
 import SluiceTelemetry
 import SluiceTime
 
-/// Which spans an exchange has, and from when to when.
-///
-/// Each part of the exchange once, one after the other, with the bounds that the access log's times
-/// have: `receive` t0 – t1, `queue` t1 – t2, then per attempt `connect` until t3 and `engine` until t6
-/// (the end, where there is no event stream), and `stream` t6 – t9.
-struct SpanLayout {
-    enum Part: Equatable {
-        case exchange, receive, queue, stream
-        case connect(Int)
-        case engine(Int)
-    }
-
-    struct Entry: Equatable {
-        let part: Part
-        let start: Instant
-        let end: Instant
-    }
-
-    private(set) var entries: [Entry] = []
-    private let first: Instant
-    private let last: Instant
-
-    init(_ trace: ExchangeTrace) {
-        let record = trace.record
-        first = record.started
-        last = record.ended
-        add(.exchange, record.started, record.ended)
-        add(.receive, record.started, record.received)
-        if record.poolIndex >= 0 {
-            add(.queue, record.received, record.admitted.isSet ? record.admitted : record.ended)
-        }
-        for (index, attempt) in trace.attempts.enumerated() {
-            add(attempt, index, record)
-            guard attempt.requeued.isSet else { continue }
-            let next = index + 1
-            let until = next < trace.attempts.count ? trace.attempts[next].began : record.ended
-            if until > attempt.requeued { add(.queue, attempt.requeued, until) }
-        }
-    }
-
-    private mutating func add(_ attempt: TraceAttempt, _ index: Int, _ record: ExchangeRecord) {
-        let end = attempt.failed.isSet ? attempt.failed : record.ended
-        guard attempt.sent.isSet else {
-            add(.connect(index), attempt.began, end)
-            return
-        }
-        add(.connect(index), attempt.began, attempt.sent)
-        let content = record.firstContentArrived
-        guard !attempt.failed.isSet, content.isSet else {
-            add(.engine(index), attempt.sent, end)
-            return
-        }
-        add(.engine(index), attempt.sent, content)
-        add(.stream, max(content, attempt.sent), end)
-    }
-
-    /// Clocks that are read once per batch may lie before those read at an edge: every part is held
-    /// within the exchange.
-    private mutating func add(_ part: Part, _ start: Instant, _ end: Instant) {
-        let start = min(max(start, first), last)
-        entries.append(Entry(part: part, start: start, end: min(max(end, start), last)))
-    }
+/// What of an exchange is a span of its own.
+enum SpanPart: Equatable {
+    case exchange, receive, queue, stream
+    /// Of the attempt with this index.
+    case connect(Int)
+    case engine(Int)
 }
 
 extension ExchangeTrace {
+    /// Calls `body` with each part of the finished exchange that it came to, from when to when.
+    ///
+    /// One after the other, with the bounds that the access log's times have: `receive` t0 – t1,
+    /// `queue` t1 – t2, then per attempt `connect` until t3 and `engine` until t6 (the end, where there
+    /// is no event stream), and `stream` t6 – t9. Clocks that are read once per batch may lie before
+    /// those read at an edge: every part is held within the exchange.
+    ///
+    /// Mutating, changing nothing: a borrow would be passed as a copy.
+    @inline(__always)
+    private mutating func forEachPart(_ body: (SpanPart, Instant, Instant) -> Void) {
+        let (first, last) = (record.started, record.ended)
+        func tell(_ part: SpanPart, _ start: Instant, _ end: Instant) {
+            let start = min(max(start, first), last)
+            body(part, start, min(max(end, start), last))
+        }
+        tell(.exchange, first, last)
+        tell(.receive, first, record.received)
+        if record.poolIndex >= 0 {
+            tell(.queue, record.received, record.admitted.isSet ? record.admitted : last)
+        }
+        for index in attempts.indices {
+            let (began, sent, failed) = (
+                attempts[index].began, attempts[index].sent, attempts[index].failed
+            )
+            let end = failed.isSet ? failed : last
+            let content = failed.isSet ? .unset : record.firstContentArrived
+            tell(.connect(index), began, sent.isSet ? sent : end)
+            if sent.isSet { tell(.engine(index), sent, content.isSet ? content : end) }
+            if sent.isSet, content.isSet { tell(.stream, max(content, sent), end) }
+            let requeued = attempts[index].requeued
+            guard requeued.isSet else { continue }
+            let until = index + 1 < attempts.count ? attempts[index + 1].began : last
+            if until > requeued { tell(.queue, requeued, until) }
+        }
+    }
+
     /// How many spans ``spans(names:random:)`` makes.
-    package var spanCount: Int { SpanLayout(self).entries.count }
+    package var spanCount: Int {
+        mutating get {
+            var count = 0
+            forEachPart { _, _, _ in count += 1 }
+            return count
+        }
+    }
 
     /// The spans of the finished exchange, that of the whole first.
-    package func spans(
+    package mutating func spans(
         names: NameTables, random: inout some RandomNumberGenerator
     ) -> [TraceSpan] {
-        SpanLayout(self).entries.map { entry in
-            switch entry.part {
-            case .exchange: exchangeSpan(entry, names)
-            case .receive, .queue, .stream: part(entry, random: &random)
+        var times: [PartTime] = []
+        forEachPart { times.append(PartTime(part: $0, start: $1, end: $2)) }
+        return times.map { time in
+            switch time.part {
+            case .exchange: exchangeSpan(time, names)
+            case .receive: part("receive", time, random: &random)
+            case .queue: queueSpan(time, random: &random)
+            case .stream: streamSpan(time, random: &random)
             case .connect(let index):
-                connectSpan(entry, attempts[index], index, random: &random)
-            case .engine(let index): engineSpan(entry, attempts[index], index, names)
+                connectSpan(time, attempts[index], index, random: &random)
+            case .engine(let index): engineSpan(time, attempts[index], index, names)
             }
         }
+    }
+
+    private struct PartTime {
+        let part: SpanPart
+        let start: Instant
+        let end: Instant
     }
 
     /// The wall clock at a clock of the record.
@@ -90,22 +86,22 @@ extension ExchangeTrace {
     }
 
     private func span(
-        _ entry: SpanLayout.Entry, _ name: String, _ kind: TraceSpan.Kind, id: SpanID,
+        _ time: PartTime, _ name: String, _ kind: TraceSpan.Kind, id: SpanID,
         parent: SpanID?
     ) -> TraceSpan {
         TraceSpan(
-            trace: trace, id: id, parent: parent, name: name, kind: kind, start: unix(entry.start),
-            end: unix(entry.end))
+            trace: trace, id: id, parent: parent, name: name, kind: kind, start: unix(time.start),
+            end: unix(time.end))
     }
 
     // MARK: The whole
 
-    private func exchangeSpan(_ entry: SpanLayout.Entry, _ names: NameTables) -> TraceSpan {
-        var span = span(entry, name(names), .server, id: root, parent: parent)
+    private func exchangeSpan(_ time: PartTime, _ names: NameTables) -> TraceSpan {
+        var span = span(time, name(names), .server, id: root, parent: parent)
         span.isParentRemote = parent != nil
         span.attributes = requestAttributes(names) + endAttributes(names)
         span.isError = isFault
-        if isFault { span.attributes.append(.init("error.type", .text(faultType))) }
+        if isFault { span.attributes.append(.init("error.type", faultType)) }
         if record.firstContentWritten.isSet {
             span.events.append(.init("first_token", at: unix(record.firstContentWritten)))
         }
@@ -118,7 +114,7 @@ extension ExchangeTrace {
     /// `{operation} {model}` as the conventions for generative AI ask, else `{method} {route}`.
     private func name(_ names: NameTables) -> String {
         if let operation = record.route.operationName {
-            return model(names).map { "\(operation) \($0)" } ?? operation
+            return model(names).map { "\(operation) \($0)" } ?? operation.description
         }
         let method = record.method == .other ? "HTTP" : record.method.label.description
         return record.route.pathTemplate.map { "\(method) \($0)" } ?? method
@@ -134,7 +130,7 @@ extension ExchangeTrace {
         var list = [
             methodAttribute,
             Attribute("url.path", .text(record.path.text)),
-            Attribute("url.scheme", .text(isTLS ? "https" : "http")),
+            Attribute("url.scheme", .label(isTLS ? "https" : "http")),
             Attribute("client.address", .text(record.client.text)),
             Attribute("http.request.body.size", .integer(Int64(clamping: record.bytesIn))),
             Attribute("sluice.request_id", .text(record.requestID.text)),
@@ -142,7 +138,7 @@ extension ExchangeTrace {
             Attribute("sluice.stream", .boolean(record.isStream)),
         ]
         if let template = record.route.pathTemplate {
-            list.append(.init("http.route", .text(template)))
+            list.append(.init("http.route", .label(template)))
         }
         list += operationAttributes(names)
         if record.route.operationName != nil, record.tokensMax >= 0 {
@@ -152,8 +148,8 @@ extension ExchangeTrace {
     }
 
     private func endAttributes(_ names: NameTables) -> [Attribute] {
-        var list = [Attribute("sluice.outcome", .text(record.outcome.label.description))]
-        func add(_ key: String, _ value: AttributeValue?) {
+        var list = [Attribute("sluice.outcome", .label(record.outcome.label))]
+        func add(_ key: StaticString, _ value: AttributeValue?) {
             if let value { list.append(Attribute(key, value)) }
         }
         func count(_ number: Int32) -> AttributeValue? {
@@ -163,7 +159,7 @@ extension ExchangeTrace {
         add(
             "http.response.status_code",
             record.status > 0 ? .integer(Int64(record.status)) : nil)
-        add("sluice.reason", record.reason == .none ? nil : .text(record.reason.label.description))
+        add("sluice.reason", record.reason == .none ? nil : .label(record.reason.label))
         add("sluice.replica", attempts.last.map { .text($0.peer.name) })
         add(
             "sluice.predicted_wait",
@@ -188,45 +184,52 @@ extension ExchangeTrace {
     /// refusal of what is too much are none. Source: OpenTelemetry conventions for HTTP, *Status*.
     private var isFault: Bool { record.outcome.result == .failed || record.status >= 500 }
 
-    private var faultType: String {
-        if record.reason != .none { return record.reason.label.description }
-        return record.status >= 500 ? "\(record.status)" : record.outcome.label.description
+    private var faultType: AttributeValue {
+        if record.reason != .none { return .label(record.reason.label) }
+        return record.status >= 500 ? .text("\(record.status)") : .label(record.outcome.label)
     }
 
     // MARK: The parts
 
     private func part(
-        _ entry: SpanLayout.Entry, random: inout some RandomNumberGenerator
+        _ name: String, _ time: PartTime, random: inout some RandomNumberGenerator
     ) -> TraceSpan {
-        let name =
-            switch entry.part {
-            case .receive: "receive"
-            case .queue: "queue"
-            case .exchange, .stream, .connect, .engine: "stream"
-            }
-        var span = span(entry, name, .internal, id: SpanID(random: &random), parent: root)
-        if entry.part == .queue, record.predictedWait >= .zero {
+        span(time, name, .internal, id: SpanID(random: &random), parent: root)
+    }
+
+    private func queueSpan(
+        _ time: PartTime, random: inout some RandomNumberGenerator
+    ) -> TraceSpan {
+        var span = part("queue", time, random: &random)
+        if record.predictedWait >= .zero {
             span.attributes.append(
                 .init("sluice.predicted_wait", .number(record.predictedWait.seconds)))
         }
-        if entry.part == .stream { fail(&span, record.outcome.result == .failed, faultType) }
+        return span
+    }
+
+    private func streamSpan(
+        _ time: PartTime, random: inout some RandomNumberGenerator
+    ) -> TraceSpan {
+        var span = part("stream", time, random: &random)
+        fail(&span, record.outcome.result == .failed, faultType)
         return span
     }
 
     private func connectSpan(
-        _ entry: SpanLayout.Entry, _ attempt: TraceAttempt, _ index: Int,
+        _ time: PartTime, _ attempt: TraceAttempt, _ index: Int,
         random: inout some RandomNumberGenerator
     ) -> TraceSpan {
-        var span = span(entry, "connect", .client, id: SpanID(random: &random), parent: root)
+        var span = span(time, "connect", .client, id: SpanID(random: &random), parent: root)
         span.attributes = attemptAttributes(attempt, index)
         if !attempt.sent.isSet { failAsAttempt(&span, attempt) }
         return span
     }
 
     private func engineSpan(
-        _ entry: SpanLayout.Entry, _ attempt: TraceAttempt, _ index: Int, _ names: NameTables
+        _ time: PartTime, _ attempt: TraceAttempt, _ index: Int, _ names: NameTables
     ) -> TraceSpan {
-        var span = span(entry, "engine", .client, id: attempt.engine, parent: root)
+        var span = span(time, "engine", .client, id: attempt.engine, parent: root)
         span.attributes = attemptAttributes(attempt, index)
         span.attributes.append(
             .init("sluice.upstream_request_id", .text(upstreamID(attempt))))
@@ -236,23 +239,23 @@ extension ExchangeTrace {
                 .init("http.response.status_code", .integer(Int64(attempt.status))))
         }
         if attempt.status >= 400 {
-            fail(&span, true, "\(attempt.status)")
+            fail(&span, true, .text("\(attempt.status)"))
         } else if attempt.failed.isSet || !record.firstContentArrived.isSet {
             failAsAttempt(&span, attempt)
         }
         return span
     }
 
-    private func fail(_ span: inout TraceSpan, _ hasFailed: Bool, _ type: String) {
+    private func fail(_ span: inout TraceSpan, _ hasFailed: Bool, _ type: AttributeValue) {
         guard hasFailed else { return }
         span.isError = true
-        span.attributes.append(.init("error.type", .text(type)))
+        span.attributes.append(.init("error.type", type))
     }
 
     /// Where the attempt has failed, or the exchange ended in failure with it.
     private func failAsAttempt(_ span: inout TraceSpan, _ attempt: TraceAttempt) {
         if attempt.failed.isSet {
-            fail(&span, true, attempt.reason.label.description)
+            fail(&span, true, .label(attempt.reason.label))
         } else {
             fail(&span, record.outcome.result == .failed, faultType)
         }
@@ -278,14 +281,14 @@ extension ExchangeTrace {
     private var methodAttribute: Attribute {
         Attribute(
             "http.request.method",
-            .text(record.method == .other ? "_OTHER" : record.method.label.description))
+            .label(record.method == .other ? "_OTHER" : record.method.label))
     }
 
     private func operationAttributes(_ names: NameTables) -> [Attribute] {
         guard let operation = record.route.operationName else { return [] }
         var list = [
-            Attribute("gen_ai.operation.name", .text(operation)),
-            Attribute("gen_ai.provider.name", .text("vllm")),
+            Attribute("gen_ai.operation.name", .label(operation)),
+            Attribute("gen_ai.provider.name", .label("vllm")),
         ]
         if let model = model(names) {
             list.append(.init("gen_ai.request.model", .text(model)))

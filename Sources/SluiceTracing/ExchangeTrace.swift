@@ -78,11 +78,7 @@ package struct ExchangeTrace: Sendable {
         guard let last = attempts.indices.last, !attempts[last].failed.isSet else { return }
         attempts[last].failed = now
         attempts[last].reason = reason
-        let began = attempts[last].began
-        if record.sent.isSet, record.sent >= began { attempts[last].sent = record.sent }
-        if record.answered.isSet, record.answered >= began {
-            attempts[last].status = record.upstreamStatus
-        }
+        takeOver(record.sent, record.answered, record.upstreamStatus, of: last)
     }
 
     /// The request waits for another attempt.
@@ -91,16 +87,19 @@ package struct ExchangeTrace: Sendable {
         attempts[last].requeued = now
     }
 
-    /// The exchange is over: what is left to know of it is in its record.
-    package mutating func ended(_ record: borrowing ExchangeRecord) {
-        self.record = copy record
+    /// The exchange is over: what is left to know of it is in its record, which stays as it is.
+    package mutating func ended(_ record: inout ExchangeRecord) {
+        self.record = record
         guard let last = attempts.indices.last, !attempts[last].failed.isSet else { return }
-        let began = attempts[last].began
-        if self.record.sent.isSet, self.record.sent >= began {
-            attempts[last].sent = self.record.sent
-        }
-        if self.record.answered.isSet, self.record.answered >= began {
-            attempts[last].status = self.record.upstreamStatus
-        }
+        takeOver(record.sent, record.answered, record.upstreamStatus, of: last)
+    }
+
+    /// What the record says of its last attempt, unless it says it of the one before.
+    private mutating func takeOver(
+        _ sent: Instant, _ answered: Instant, _ status: UInt16, of index: Int
+    ) {
+        let began = attempts[index].began
+        if sent.isSet, sent >= began { attempts[index].sent = sent }
+        if answered.isSet, answered >= began { attempts[index].status = status }
     }
 }

@@ -3,7 +3,7 @@ import SluiceTelemetry
 /// What spans call a route. Source: OpenTelemetry semantic conventions, *Generative AI* and *HTTP*.
 extension Route {
     /// `gen_ai.operation.name`; nil where the conventions have no name for it.
-    package var operationName: String? {
+    package var operationName: StaticString? {
         switch self {
         case .chatCompletions, .responses, .messages: "chat"
         case .completions: "text_completion"
@@ -16,7 +16,7 @@ extension Route {
 
     /// `http.route`: the path as it is documented, for a response and what belongs to it that of the
     /// response; nil where the route stands for many paths.
-    package var pathTemplate: String? {
+    package var pathTemplate: StaticString? {
         switch self {
         case .chatCompletions: "/v1/chat/completions"
         case .completions: "/v1/completions"

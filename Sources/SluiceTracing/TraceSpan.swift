@@ -1,24 +1,47 @@
 /// A value of an attribute. Source: opentelemetry-proto, `AnyValue`.
 package enum AttributeValue: Equatable, Sendable {
     case text(String)
+    /// A text that was there before.
+    case label(StaticString)
     case integer(Int64)
     case number(Double)
     case boolean(Bool)
+
+    /// Whether they are the same to a collector.
+    package static func == (a: AttributeValue, b: AttributeValue) -> Bool {
+        if let text = a.string { return text == b.string }
+        switch (a, b) {
+        case (.integer(let a), .integer(let b)): return a == b
+        case (.number(let a), .number(let b)): return a == b
+        case (.boolean(let a), .boolean(let b)): return a == b
+        case (.text, _), (.label, _), (.integer, _), (.number, _), (.boolean, _): return false
+        }
+    }
+
+    private var string: String? {
+        switch self {
+        case .text(let text): text
+        case .label(let label): label.description
+        case .integer, .number, .boolean: nil
+        }
+    }
 }
 
 /// A name with its value.
-package struct Attribute: Equatable, Sendable {
-    package let key: String
+package struct Attribute: Sendable {
+    package let name: StaticString
     package let value: AttributeValue
 
-    package init(_ key: String, _ value: AttributeValue) {
-        self.key = key
+    package var key: String { name.description }
+
+    package init(_ name: StaticString, _ value: AttributeValue) {
+        self.name = name
         self.value = value
     }
 }
 
 /// One operation within a trace. Source: opentelemetry-proto, `Span`.
-package struct TraceSpan: Equatable, Sendable {
+package struct TraceSpan: Sendable {
     /// Where the operation stands to its parent; the raw value is that of the protocol.
     package enum Kind: Int32, Sendable {
         case `internal` = 1

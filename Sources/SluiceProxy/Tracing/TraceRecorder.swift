@@ -87,7 +87,7 @@ final class TraceRecorder {
     func ended(
         _ trace: Pinned<ExchangeTrace>, _ record: inout ExchangeRecord, now: Instant
     ) {
-        trace.value.ended(record)
+        trace.value.ended(&record)
         finished.append(FinishedTrace(trace: trace, spanCount: trace.value.spanCount))
         if finished.count >= Self.batchMax {
             flush(now: now)

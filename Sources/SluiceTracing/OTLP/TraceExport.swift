@@ -4,7 +4,7 @@
 /// `common/v1/common.proto`, `resource/v1/resource.proto`; field numbers stand beside the names.
 package enum TraceExport {
     /// The instrumentation that made the spans.
-    static let scope = "sluice"
+    static let scope: StaticString = "sluice"
 
     /// Who exports.
     package struct Resource: Sendable {
@@ -20,23 +20,26 @@ package enum TraceExport {
 
     /// The body of a request with these spans.
     package static func request(_ spans: [TraceSpan], from resource: Resource) -> [UInt8] {
-        var writer = WireWriter()
+        var writer = WireWriter(bytes: spans.count * spanBytes + spanBytes)
         // resource_spans
-        writer.message(1) { writer in
+        writer.message(1, lengthBytes: 3) { writer in
             // resource
-            writer.message(1) { append(resource.attributes, 1, to: &$0) }
+            writer.message(1, lengthBytes: 2) { append(resource.attributes, 1, to: &$0) }
             // scope_spans
-            writer.message(2) { writer in
+            writer.message(2, lengthBytes: 3) { writer in
                 // scope: name, version
                 writer.message(1) {
                     $0.text(1, scope)
                     $0.text(2, resource.version)
                 }
-                for span in spans { writer.message(2) { append(span, to: &$0) } }
+                for span in spans { writer.message(2, lengthBytes: 2) { append(span, to: &$0) } }
             }
         }
-        return writer.bytes
+        return writer.array()
     }
+
+    /// Bytes that a span has about.
+    private static let spanBytes = 512
 
     private static func append(_ span: TraceSpan, to writer: inout WireWriter) {
         // trace_id, span_id, parent_span_id
@@ -74,7 +77,7 @@ package enum TraceExport {
         for attribute in attributes {
             // KeyValue: key, value
             writer.message(field) { writer in
-                writer.text(1, attribute.key)
+                writer.text(1, attribute.name)
                 writer.message(2) { append(attribute.value, to: &$0) }
             }
         }
@@ -84,6 +87,7 @@ package enum TraceExport {
     private static func append(_ value: AttributeValue, to writer: inout WireWriter) {
         switch value {
         case .text(let text): writer.text(1, text)
+        case .label(let label): writer.text(1, label)
         case .boolean(let boolean): writer.integer(2, boolean ? 1 : 0)
         case .integer(let integer): writer.integer(3, integer)
         case .number(let number): writer.fixed64(4, number.bitPattern)

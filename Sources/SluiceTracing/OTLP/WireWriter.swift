@@ -1,12 +1,18 @@
+import SluiceBytes
+
 /// Writes messages of Protocol Buffers, field by field, as far as OTLP needs them.
 ///
 /// Source: protobuf.dev/programming-guides/encoding: a field is its number and wire type in one
 /// varint, then a varint, eight or four bytes (the lowest first), or a length and so many bytes.
 /// Fields that have their default are for the caller to leave out.
-package struct WireWriter {
-    package private(set) var bytes: [UInt8] = []
+struct WireWriter: ~Copyable {
+    private var buffer: ByteBuffer
 
-    package init() {}
+    /// - Parameter bytes: how many are expected; there may be more.
+    init(bytes: Int = 256) { buffer = ByteBuffer(minimumCapacity: bytes) }
+
+    /// What has been written.
+    func array() -> [UInt8] { buffer.array() }
 
     private enum WireType: UInt64 {
         case varint = 0
@@ -22,10 +28,10 @@ package struct WireWriter {
     private mutating func varint(_ number: UInt64) {
         var rest = number
         while rest >= 0x80 {
-            bytes.append(UInt8(truncatingIfNeeded: rest) | 0x80)
+            buffer.append(UInt8(truncatingIfNeeded: rest) | 0x80)
             rest >>= 7
         }
-        bytes.append(UInt8(truncatingIfNeeded: rest))
+        buffer.append(UInt8(truncatingIfNeeded: rest))
     }
 
     /// `int32`, `int64`, `bool` and enums.
@@ -37,46 +43,62 @@ package struct WireWriter {
     /// `fixed64`; a `double` by its bit pattern.
     mutating func fixed64(_ field: Int, _ number: UInt64) {
         tag(field, .fixed64)
-        append(number, count: 8)
+        buffer.append(packed: number, count: 8)
     }
 
     /// `fixed32`.
     mutating func fixed32(_ field: Int, _ number: UInt32) {
         tag(field, .fixed32)
-        append(UInt64(number), count: 4)
-    }
-
-    private mutating func append(_ number: UInt64, count: Int) {
-        for place in 0..<count {
-            bytes.append(UInt8(truncatingIfNeeded: number >> UInt64(8 * place)))
-        }
+        buffer.append(packed: UInt64(number), count: 4)
     }
 
     /// `string`.
     mutating func text(_ field: Int, _ text: String) {
         tag(field, .lengthDelimited)
         varint(UInt64(text.utf8.count))
-        bytes.append(contentsOf: text.utf8)
+        buffer.append(text: text)
     }
 
-    /// `bytes`: these words, the highest byte of each first.
-    mutating func id(_ field: Int, _ words: UInt64...) {
+    /// `string`.
+    mutating func text(_ field: Int, _ text: StaticString) {
         tag(field, .lengthDelimited)
-        varint(UInt64(8 * words.count))
-        for word in words { append(word.byteSwapped, count: 8) }
+        varint(UInt64(text.utf8CodeUnitCount))
+        buffer.append(text)
+    }
+
+    /// `bytes`: eight, the highest of the word first.
+    mutating func id(_ field: Int, _ word: UInt64) {
+        tag(field, .lengthDelimited)
+        varint(8)
+        buffer.append(packed: word.byteSwapped, count: 8)
+    }
+
+    /// `bytes`: sixteen.
+    mutating func id(_ field: Int, _ high: UInt64, _ low: UInt64) {
+        tag(field, .lengthDelimited)
+        varint(16)
+        buffer.append(packed: high.byteSwapped, count: 8)
+        buffer.append(packed: low.byteSwapped, count: 8)
     }
 
     /// A message within the message, written by `body`.
     ///
-    /// Its length comes before it and is known after it: what is written moves by as many bytes.
-    mutating func message(_ field: Int, _ body: (inout WireWriter) -> Void) {
+    /// Its length comes before it and is known after it: room is left for one of `lengthBytes`, and
+    /// what is written moves only where another number was needed.
+    @inline(__always)
+    mutating func message(_ field: Int, lengthBytes: Int = 1, _ body: (inout WireWriter) -> Void) {
         tag(field, .lengthDelimited)
-        let start = bytes.count
+        let start = buffer.count
+        buffer.append(packed: 0, count: lengthBytes)
         body(&self)
-        let end = bytes.count
-        varint(UInt64(end - start))
-        let length = Array(bytes[end...])
-        bytes.removeSubrange(end...)
-        bytes.insert(contentsOf: length, at: start)
+        var rest = UInt64(buffer.count - start - lengthBytes)
+        var (varint, count): (UInt64, Int) = (0, 0)
+        repeat {
+            let byte = rest & 0x7F | (rest >= 0x80 ? 0x80 : 0)
+            varint |= byte << UInt64(8 * count)
+            rest >>= 7
+            count += 1
+        } while rest > 0 && count < 8
+        buffer.replace(start..<start + lengthBytes, packed: varint, count: count)
     }
 }

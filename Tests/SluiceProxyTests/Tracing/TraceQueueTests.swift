@@ -24,8 +24,9 @@ func finishedTrace(spans count: Int = 2, id: UInt64 = 7) throws -> FinishedTrace
         trace.value.attempt(
             at: peer, engine: try #require(SpanID(UInt64(number))), suffix: 0, now: record.received)
     }
-    trace.value.ended(record)
-    #expect(trace.value.spanCount == count)
+    trace.value.ended(&record)
+    let spanCount = trace.value.spanCount
+    #expect(spanCount == count)
     return FinishedTrace(trace: trace, spanCount: count)
 }
 
