@@ -10,6 +10,8 @@ import SluiceTracing
 final class TraceExporter {
     /// For the last spans at the end.
     static let stopMax = Nanoseconds.seconds(1)
+    /// How long spans wait for others.
+    static let batchWait = Nanoseconds.seconds(1)
 
     private let isStopping = SharedFlag()
     private var thread: WorkerThread?
@@ -19,13 +21,14 @@ final class TraceExporter {
     ///   - note: says something to the operator.
     /// - Throws: ``SystemError`` when the process has no descriptor or thread left.
     init(
-        _ queue: TraceQueue, to target: TraceTarget, lookup: @escaping NameLookup,
-        names: @escaping @Sendable () -> NameTables, note: @escaping @Sendable (String) -> Void
+        _ queue: TraceQueue, to target: TraceTarget, batchWait: Nanoseconds = batchWait,
+        lookup: @escaping NameLookup, names: @escaping @Sendable () -> NameTables,
+        note: @escaping @Sendable (String) -> Void
     ) throws(SystemError) {
         let start = ExportStart(
             try ExportLoop(
-                queue, to: target, lookup: lookup, names: names, note: note, isStopping: isStopping)
-        )
+                queue, to: target, batchWait: batchWait, lookup: lookup, names: names, note: note,
+                isStopping: isStopping))
         thread = try WorkerThread(name: "sluice-trace") { start.run() }
     }
 
@@ -48,8 +51,6 @@ private final class ExportStart: @unchecked Sendable {
 private final class ExportLoop {
     /// Spans of one request at most, but for an exchange that has more alone: half a megabyte.
     static let batchSpansMax = 1_024
-    /// How long spans wait for others.
-    static let batchWait = Nanoseconds.seconds(1)
     /// Between two looks at the queue.
     static let tickInterval = Nanoseconds.milliseconds(100)
     /// For one request, from its start to the answer's end.
@@ -68,6 +69,7 @@ private final class ExportLoop {
 
     private let queue: TraceQueue
     private let target: TraceTarget
+    private let batchWait: Nanoseconds
     private let lookup: NameLookup
     private let names: @Sendable () -> NameTables
     private let note: @Sendable (String) -> Void
@@ -86,12 +88,13 @@ private final class ExportLoop {
     private var isFailing = false
 
     init(
-        _ queue: TraceQueue, to target: TraceTarget, lookup: @escaping NameLookup,
-        names: @escaping @Sendable () -> NameTables, note: @escaping @Sendable (String) -> Void,
-        isStopping: SharedFlag
+        _ queue: TraceQueue, to target: TraceTarget, batchWait: Nanoseconds,
+        lookup: @escaping NameLookup, names: @escaping @Sendable () -> NameTables,
+        note: @escaping @Sendable (String) -> Void, isStopping: SharedFlag
     ) throws(SystemError) {
         self.queue = queue
         self.target = target
+        self.batchWait = batchWait
         self.lookup = lookup
         self.names = names
         self.note = note
@@ -129,7 +132,7 @@ private final class ExportLoop {
     }
 
     private func nextBatch() -> Batch? {
-        let due = stopBy < .never ? Instant.never : loop.now - Self.batchWait
+        let due = stopBy < .never ? Instant.never : loop.now - batchWait
         let taken = queue.take(spans: Self.batchSpansMax, due: due)
         if taken.isEmpty { return nil }
         let tables = names()

@@ -33,7 +33,8 @@ extension GatewayTests {
                 let target = try #require(try TraceTarget(settings))
                 queue = TraceQueue(spansMax: spansMax)
                 exporter = try TraceExporter(
-                    queue, to: target, lookup: lookup, names: { NameTables() },
+                    queue, to: target, batchWait: .milliseconds(20), lookup: lookup,
+                    names: { NameTables() },
                     note: { [notes] text in notes.all.withLock { $0.append(text) } })
             }
 
@@ -255,7 +256,7 @@ extension GatewayTests {
             let target = try #require(try TraceTarget(settings))
             let queue = TraceQueue(spansMax: 100)
             let exporter = try TraceExporter(
-                queue, to: target, lookup: { _, _ in .success([address]) },
+                queue, to: target, batchWait: .zero, lookup: { _, _ in .success([address]) },
                 names: { NameTables() }, note: { _ in })
             var batch = [try finishedTrace(spans: 3)]
             queue.put(&batch, now: MonotonicClock.now())
@@ -266,7 +267,7 @@ extension GatewayTests {
             // Without the CA nothing is sent.
             settings.caFile = nil
             let doubting = try TraceExporter(
-                queue, to: try #require(try TraceTarget(settings)),
+                queue, to: try #require(try TraceTarget(settings)), batchWait: .zero,
                 lookup: { _, _ in .success([address]) }, names: { NameTables() }, note: { _ in })
             batch = [try finishedTrace(spans: 3)]
             queue.put(&batch, now: MonotonicClock.now())
