@@ -78,7 +78,7 @@ extension EventClassifier {
             {
                 typeKind = .terminal
             } else if text.equals("response.failed", in: all) || text.equals("error", in: all) {
-                typeKind = text.count == 5 ? .error : .terminal
+                typeKind = .error
             } else if text.count > 6, text.hasBytes(".delta", at: text.count &- 6) {
                 typeKind = .content
             } else {

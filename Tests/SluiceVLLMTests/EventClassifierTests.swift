@@ -73,6 +73,8 @@ private func kinds(_ route: Route, _ events: [String], cut: Int) -> ([EventKind]
         (.completions, #"data: {"choices":[{"text":""}]}"#, .prelude),
         (.responses, #"data: {"type":"response.output_text.delta","delta":"a"}"#, .content),
         (.responses, #"data: {"type":"response.completed","response":{}}"#, .terminal),
+        (.responses, #"data: {"type":"response.incomplete","response":{}}"#, .terminal),
+        (.responses, #"data: {"type":"response.failed","response":{}}"#, .error),
         (.responses, #"data: {"type":"response.created"}"#, .prelude),
         (.messages, #"data: {"type":"content_block_delta"}"#, .content),
         (.messages, #"data: {"type":"message_stop"}"#, .terminal),
