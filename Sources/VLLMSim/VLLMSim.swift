@@ -34,6 +34,8 @@ import VLLMSimulator
     var maxNumSeqs: Int?
     @Option(parsing: .unconditional, help: "Tokens that fit into the KV cache.")
     var kvTokens: Int?
+    @Flag(help: "Prompts that begin alike are computed once, as vLLM's flag of this name does.")
+    var enablePrefixCaching = false
     @Option(help: "Bearer token that /v1 asks for.")
     var apiKey: String?
     @Option(
@@ -120,6 +122,7 @@ import VLLMSimulator
         configuration.tracksLoad = enableServerLoadTracking
         configuration.engine.speed = speed
         if let maxNumSeqs { configuration.engine.sequencesMax = maxNumSeqs }
+        configuration.engine.keepsPrefixes = enablePrefixCaching
         if let kvTokens { configuration.engine.cacheTokensMax = kvTokens }
         if fixedFirstTokenMilliseconds != nil || fixedGapMilliseconds != nil {
             configuration.engine.pace = .fixed(
