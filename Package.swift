@@ -143,7 +143,10 @@ let package = Package(
             resources: [.copy("Fixtures")]),
         tests(
             "SluiceSimulationTests",
-            ["SluiceBytes", "SluiceSimulation", "SluiceTelemetry", "SluiceTime", "SluiceTraffic"]),
+            [
+                "SluiceBytes", "SluiceInsight", "SluiceProxy", "SluiceSimulation",
+                "SluiceTelemetry", "SluiceTime", "SluiceTraffic",
+            ]),
         .target(
             name: "EndpointTestSupport",
             dependencies: ["SluiceBytes", "SluiceEndpoint", "SluiceReactor", "SluiceTime"],

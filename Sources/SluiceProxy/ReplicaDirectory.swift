@@ -224,6 +224,14 @@ struct ReplicaDirectory: Sendable {
     /// How a model is shared; `number` is that of its entry, not 0.
     func split(_ number: UInt16) -> ModelSplit { splits[Int(number) - 1] }
 
+    /// The labels of the models that a pool serves, alone or with others.
+    func labels(pool: Int) -> Set<UInt16> {
+        let served = models.filter { model in
+            model.pool == pool || model.split > 0 && split(model.split).pools.contains(pool)
+        }
+        return Set(served.map(\.label))
+    }
+
     /// Where a hash is, or would be put.
     private func place(of hash: UInt64) -> Int {
         var (low, high) = (0, hashes.count)

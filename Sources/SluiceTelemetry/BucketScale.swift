@@ -142,6 +142,9 @@ package struct HistogramValue: Sendable {
     /// Counts one time; a negative one as zero.
     package mutating func observe(_ time: Nanoseconds) { observe(UInt64(max(0, time.count))) }
 
+    /// Sum of all observations in base units.
+    package var total: Double { Double(sum) / scale.divisor }
+
     mutating func add(bucket: Int, _ count: UInt64) { counts[bucket] &+= count }
     mutating func add(sum more: UInt64) { sum &+= more }
     mutating func add(_ other: HistogramValue) {

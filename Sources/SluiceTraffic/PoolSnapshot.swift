@@ -28,6 +28,8 @@ package struct ReplicaSnapshotRow: Sendable {
     package var slots: Double
     /// Time of one engine step, seconds.
     package var stepTime: Double
+    /// When anything last came on one of its streams; unset where nothing ever has.
+    package var lastEvent: Instant
     /// Time per prompt token that has to be computed, seconds.
     package var promptTime: Double
     /// Other clients' requests, faded when the scrape is stale.

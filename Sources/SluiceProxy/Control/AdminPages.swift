@@ -46,6 +46,7 @@ final class AdminPages {
                 responder.respond(
                     200, contentType: "application/json",
                     body: Array(ObjectivesPage.render(control).utf8))
+            case "/diagnosis": answerDiagnosis(request, responder, control)
             case "/config":
                 responder.respond(200, text: configuration, contentType: "application/json")
             case "/queue", "/decisions", "/route", "/admission":
@@ -73,6 +74,22 @@ final class AdminPages {
         case .put, .delete, .patch, .options, .connect, .trace, .other:
             refuse(responder, allow: "GET, HEAD, POST")
         }
+    }
+
+    private func answerDiagnosis(
+        _ request: ServerRequest, _ responder: Responder, _ control: ControlLoop
+    ) {
+        var span: Nanoseconds?
+        if let text = request.parameter("against") {
+            span = DiagnosisPage.span(text)
+            guard span != nil else {
+                return responder.respond(
+                    400, text: "against is a span from 1m to 8d, such as 30m, 1h or 1d\n")
+            }
+        }
+        responder.respond(
+            200, contentType: "application/json",
+            body: Array(DiagnosisPage.render(control, against: span).utf8))
     }
 
     /// Another method than the page has.

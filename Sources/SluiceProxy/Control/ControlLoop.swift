@@ -18,6 +18,7 @@ final class ControlLoop {
     let registry: ReplicaRegistry
     let pages: AdminPages
     private(set) lazy var dashboard = DashboardFeed(self)
+    private(set) lazy var diagnosis = DiagnosisWatch(self)
     /// Counts what the control thread itself does: scrapes, name look-ups.
     let shard: MetricShard
     private let signals: SignalSource?
@@ -112,6 +113,7 @@ final class ControlLoop {
         readyBy = loop.now + Self.firstProbesMax
         registry.begin()
         tick()
+        diagnose()
         if admin != nil { renewDashboard() }
         while stopped.count < shared.mailboxes.count, loop.now < stopBy {
             loop.turn(maxWait: Self.tickInterval)
@@ -148,6 +150,11 @@ final class ControlLoop {
         for change in watch.advance(to: now, shared.objectiveCounters) {
             shared.logger.warning("\(change)")
         }
+    }
+
+    private func diagnose() {
+        diagnosis.tick()
+        loop.after(DiagnosisWatch.interval) { [unowned self] in diagnose() }
     }
 
     private func renewDashboard() {

@@ -22,6 +22,7 @@ enum OverviewPage {
             ("/queue", "who waits, for how long yet, and what that is predicted from"),
             ("/decisions", "the latest decisions of a pool: ?pool= &n= &request="),
             ("/route", "what would become of a request now: ?pool= &class= &prompt_tokens="),
+            ("/diagnosis", "what is wrong, why, and what to do: ?against=1d compares"),
             ("/slo", "objectives, error windows since the start, burn alerts"),
             ("/admission", "whether each pool's verdicts are carried out"),
             ("/config", "the settings in force, as JSON; no secrets"),

@@ -219,4 +219,7 @@ package final class SluicePolicy: GatewayPolicy {
     }
 
     package var waiting: Int { pool.snapshot(now: .unset).queueLength }
+
+    /// What the pool shows of itself.
+    package func snapshot(now: Instant) -> PoolSnapshot { pool.snapshot(now: now) }
 }

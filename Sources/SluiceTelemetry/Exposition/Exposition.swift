@@ -145,7 +145,7 @@ package enum Exposition {
         if scale.divisor == 1 {
             append(histogram.sum, into: &out)
         } else {
-            out.append(text: text(Double(histogram.sum) / scale.divisor))
+            out.append(text: text(histogram.total))
             out.append(0x0A)
         }
         appendName(name, "_count", labels, into: &out)

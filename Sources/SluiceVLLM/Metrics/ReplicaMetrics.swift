@@ -1,3 +1,5 @@
+import SluiceTelemetry
+
 /// What one page of a replica's `/metrics` said; nil where it did not say.
 ///
 /// Counts and tokens are finite, not negative and at most ``magnitudeMax``, so that each converts to
@@ -38,6 +40,9 @@ package struct ReplicaMetrics: Equatable, Sendable {
     package var requestGenerationTokens: HistogramTotals?
     /// Latency between tokens; the sum is in seconds.
     package var interTokenLatency: HistogramTotals?
+    /// Time of finished requests in the engine's queue, and in prefill; the sums are in seconds.
+    package var queueTime: HistogramTotals?
+    package var prefillTime: HistogramTotals?
 
     /// LoRA adapters with requests in the running batch, at most ``adaptersMax``; nil without LoRA.
     package var runningAdapters: [String]?
@@ -56,18 +61,4 @@ package struct ReplicaMetrics: Equatable, Sendable {
 
     /// Whether the page had any signal; a replica with `--disable-log-stats` has none.
     package var isEmpty: Bool { missing.count == Signal.allCases.count }
-}
-
-/// Sum and count of a histogram, its buckets left out.
-package struct HistogramTotals: Equatable, Sendable {
-    /// The sum of all observations, in the metric's unit.
-    package var sum: Double
-    /// How many observations there were.
-    package var count: Double
-
-    /// Both figures.
-    package init(sum: Double, count: Double) {
-        self.sum = sum
-        self.count = count
-    }
 }

@@ -39,7 +39,7 @@ package struct VLLMMetrics: ~Copyable {
 
 /// The sums of one page.
 private struct Page {
-    private var tallies = InlineArray<18, SeriesTally>(repeating: SeriesTally())
+    private var tallies = InlineArray<22, SeriesTally>(repeating: SeriesTally())
     private var badSamples = 0
     /// The newest word on LoRA adapters, and when it was said (Unix seconds).
     private var adapters: (running: [String], limit: Int?, at: Double)?
@@ -63,7 +63,8 @@ private struct Page {
         case .adapters: takeAdapters(sample)
         case .waiting, .deferred, .running, .iterationCount, .prefixQueries, .prefixHits,
             .promptTokens, .generationTokens, .preemptions, .requestTokensSum,
-            .requestTokensCount, .itlSum, .itlCount:
+            .requestTokensCount, .itlSum, .itlCount, .queueTimeSum, .queueTimeCount, .prefillSum,
+            .prefillCount:
             add(sample.value, series, rank)
         }
     }
@@ -128,6 +129,8 @@ private struct Page {
         metrics.kvTokensMax = value(.kvTokens).flatMap { $0 > 0 ? $0 : nil }
         metrics.requestGenerationTokens = totals(.requestTokensSum, .requestTokensCount)
         metrics.interTokenLatency = totals(.itlSum, .itlCount)
+        metrics.queueTime = totals(.queueTimeSum, .queueTimeCount)
+        metrics.prefillTime = totals(.prefillSum, .prefillCount)
         metrics.runningAdapters = adapters?.running
         metrics.runningAdaptersMax = adapters?.limit
         for signal in Signal.allCases where !Self.has(signal, metrics) {

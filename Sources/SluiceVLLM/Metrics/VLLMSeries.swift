@@ -5,6 +5,7 @@ enum VLLMSeries: UInt8, CaseIterable {
     case waiting, waitingByReason, deferred, running, kvUsage, iterationCount, prefixQueries
     case prefixHits, promptTokens, generationTokens, preemptions, sleeping, kvTokens
     case requestTokensSum, requestTokensCount, itlSum, itlCount, adapters
+    case queueTimeSum, queueTimeCount, prefillSum, prefillCount
 
     /// How a sample names its series: smaller is better, and only the best kind on a page counts.
     ///
@@ -19,7 +20,7 @@ enum VLLMSeries: UInt8, CaseIterable {
     /// The series a metric belongs to, nil for the many that are of no interest.
     ///
     /// `waitingByReason` stands for both reasons; the sample's label decides. A page has some 600
-    /// names of which 25 are wanted: prefix and length are compared before any text.
+    /// names of which 29 are wanted: prefix and length are compared before any text.
     static func named(_ line: Span<UInt8>, _ name: Range<Int>) -> (VLLMSeries, Rank)? {
         guard name.count >= 22, name.count <= 40 else { return nil }
         // "vllm" in a word, first byte lowest.
@@ -57,13 +58,18 @@ enum VLLMSeries: UInt8, CaseIterable {
         case 29: return named("request_generation_tokens_sum") ? (.requestTokensSum, false) : nil
         case 30:
             if named("num_requests_waiting_by_reason") { return (.waitingByReason, false) }
+            if named("request_queue_time_seconds_sum") { return (.queueTimeSum, false) }
             return named("gpu_prefix_cache_queries_total") ? (.prefixQueries, true) : nil
         case 31:
             if named("request_generation_tokens_count") { return (.requestTokensCount, false) }
             return named("inter_token_latency_seconds_sum") ? (.itlSum, false) : nil
+        case 32:
+            if named("request_queue_time_seconds_count") { return (.queueTimeCount, false) }
+            return named("request_prefill_time_seconds_sum") ? (.prefillSum, false) : nil
         case 33:
             if named("inter_token_latency_seconds_count") { return (.itlCount, false) }
             return named("time_per_output_token_seconds_sum") ? (.itlSum, true) : nil
+        case 34: return named("request_prefill_time_seconds_count") ? (.prefillCount, false) : nil
         case 35: return named("time_per_output_token_seconds_count") ? (.itlCount, true) : nil
         default: return nil
         }

@@ -1,4 +1,5 @@
 import SluiceBytes
+import SluiceTelemetry
 import SluiceVLLM
 import Testing
 
@@ -35,6 +36,8 @@ import Testing
         expected.kvTokensMax = 1_048_576
         expected.requestGenerationTokens = HistogramTotals(sum: 52, count: 10)
         expected.interTokenLatency = HistogramTotals(sum: 51.67194801099936, count: 5_871)
+        expected.queueTime = HistogramTotals(sum: 0.0003292970006896212, count: 10)
+        expected.prefillTime = HistogramTotals(sum: 4.328507476999675, count: 10)
         #expect(metrics == expected)
     }
 

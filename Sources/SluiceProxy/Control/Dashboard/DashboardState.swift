@@ -83,6 +83,12 @@ enum DashboardState {
             ("objective_seconds", PageJSON.number(objective(control))),
             ("shed_window_seconds", "\(History.shedWindowSeconds)"),
             ("sheds", PageJSON.list(sheds)),
+            (
+                "diagnosis",
+                PageJSON.list(
+                    control.diagnosis.diagnosis.findings.prefix(DiagnosisPage.shownMax)
+                        .map { DiagnosisPage.finding($0, now) })
+            ),
             ("pools", PageJSON.list(pools.map { pool($0.0, $0.1) })),
             ("replicas", PageJSON.list(replicas(pools, control))),
             ("objectives", PageJSON.list(objectives(control))),

@@ -89,6 +89,7 @@ const newest = (name) => points.length > 0 ? points[points.length - 1][column(na
 function draw() {
   drawFreshness();
   drawHealth();
+  drawDiagnosis();
   drawTiles();
   for (const chart of charts) chart.draw();
   drawReplicas();
@@ -128,6 +129,24 @@ function drawHealth() {
   const ordered = state.pools.filter((pool) => pool.mode !== pool.configured_mode)
     .map((pool) => `pool ${pool.pool}: admission is ${pool.mode} by an operator's order, configured: ${pool.configured_mode}`);
   byId("problems").replaceChildren(...state.problems.concat(ordered).map((text) => element("li", {}, text)));
+}
+
+// What a reader has opened stays open.
+const opened = new Set();
+function drawDiagnosis() {
+  byId("diagnosis").replaceChildren(...state.diagnosis.map((finding) => {
+    const whom = finding.replica === null ? `pool ${finding.pool}` : `${finding.replica}, pool ${finding.pool}`;
+    const key = `${finding.cause} ${whom}`;
+    const row = element("details", { class: finding.confidence, "data-cause": finding.cause },
+      element("summary", {}, element("b", {}, finding.title),
+        `${whom} · ${finding.confidence}, for ${span(finding.since_seconds)}`),
+      element("p", {}, finding.meaning),
+      element("ul", {}, ...finding.evidence.map((evidence) => element("li", {}, evidence.text))),
+      element("ol", {}, ...finding.next_steps.map((step) => element("li", {}, step))));
+    row.open = opened.has(key);
+    row.addEventListener("toggle", () => row.open ? opened.add(key) : opened.delete(key));
+    return row;
+  }));
 }
 
 function drawTiles() {

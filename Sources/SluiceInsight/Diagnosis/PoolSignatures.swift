@@ -1,0 +1,264 @@
+/// Signatures of a pool as a whole; see docs/diagnosis.md.
+struct PoolSignatures {
+    let window: DiagnosisWindow
+    let ranges: PoolRanges
+    /// The same over ``DiagnosisWindow/longSeconds``; nil before so much has passed.
+    let long: DiagnosisWindow?
+    /// What has been found of its replicas.
+    let replicas: [Finding]
+
+    /// The first cause in order that explains times and refusals; nil: none.
+    func first() -> Finding? {
+        accounting() ?? nobodyServes() ?? slotBound() ?? windowTooSmall() ?? cacheThrash()
+            ?? longerPrompts()
+            ?? imbalance() ?? shedWhileIdle() ?? slowFirstTokens() ?? slowTokens()
+    }
+
+    func finding(
+        _ cause: Cause, _ confidence: Confidence, _ evidence: [Evidence?]
+    ) -> Finding {
+        Finding(cause, window.now.name, confidence, evidence.compactMap { $0 })
+    }
+
+    /// A number with what is usual beside it.
+    func usual(
+        _ signal: String, _ value: Double?, _ range: HealthyRange, _ unit: Unit
+    ) -> Evidence? {
+        value.map {
+            Evidence(signal, $0, unit, range.isLearned ? Bound.learned(range, unit) : "")
+        }
+    }
+
+    /// Whether a cause found at half the replicas or more explains the pool.
+    private func isExplained(by causes: Set<Cause>) -> Bool {
+        let count = replicas.count { causes.contains($0.cause) }
+        return count > 0 && count * 2 >= window.tracks.count
+    }
+
+    // MARK: Whether first tokens, queues and tokens are worse than usual
+
+    private static func isAbove(_ value: Double?, _ bound: Bound?) -> Bool {
+        guard let value, let bound else { return false }
+        return value > bound.value
+    }
+
+    /// Where there is an objective, half of it is what a queue may take.
+    private var isQueueLong: Bool {
+        Self.isAbove(
+            window.queueTime,
+            Bound(
+                ranges.queueTime, factor: 3,
+                margin: max(0.05, (window.now.firstTokenObjective ?? 0) / 2),
+                cold: (window.now.firstTokenObjective ?? 2) / 2, unit: .seconds))
+    }
+    private var isFirstTokenLate: Bool {
+        Self.isAbove(
+            window.mean(\.firstToken),
+            Bound(
+                ranges.firstToken, factor: 1.5,
+                margin: max(0.05, (window.now.firstTokenObjective ?? 0) / 4),
+                cold: window.now.firstTokenObjective, unit: .seconds))
+    }
+    private var isTokenLate: Bool {
+        Self.isAbove(
+            window.mean(\.gap),
+            Bound(
+                ranges.gap, factor: 1.4,
+                margin: max(0.002, (window.now.timePerTokenObjective ?? 0) / 4),
+                cold: window.now.timePerTokenObjective,
+                unit: .seconds))
+    }
+    /// By the engines' account where they give one, else by the time to the first token there.
+    private var isPrefillLong: Bool {
+        guard window.requests >= DiagnosisWindow.requestsMin else { return false }
+        let (value, range) =
+            window.prefill == nil
+            ? (window.engine, ranges.engine) : (window.prefill, ranges.prefill)
+        guard let value, let bound = range.upper(factor: 1.3, margin: 0.01) else { return false }
+        return value > bound
+    }
+
+    private var prefill: Evidence? {
+        window.prefill == nil
+            ? usual("first token in the engine", window.engine, ranges.engine, .seconds)
+            : usual("prefill", window.prefill, ranges.prefill, .seconds)
+    }
+
+    // MARK: Lines
+
+    /// Line 13: Little's law, over a span of many requests in which the load stood.
+    private func accounting() -> Finding? {
+        guard let long, !window.now.sharesModels, let residence = long.mean(\.duration),
+            residence > 0, residence * 10 <= long.seconds, long.count(\.duration) >= 100,
+            long.isSteady, let first = long.gauges.first, let last = long.gauges.last
+        else { return nil }
+        let mean = long.gauges.reduce(0) { $0 + $1.held } / Double(long.gauges.count)
+        let byRate = long.count(\.duration) / long.seconds * residence
+        // What was there at either end has been counted in part only, and between two looks a number
+        // of requests varies by its root.
+        let slack =
+            max(first.held, last.held) * residence / long.seconds
+            + 4 * (max(mean, byRate) / Double(long.gauges.count)).squareRoot()
+        let off = abs(mean - byRate)
+        guard off > 0.1 * max(mean, byRate) + slack, off >= 1 else { return nil }
+        return finding(
+            .accountingError, .likely,
+            [
+                Evidence("mean requests in the gateway", mean, .requests),
+                Evidence("their rate times their mean time", byRate, .requests),
+            ])
+    }
+
+    /// Nobody can be served: no replica takes work, and requests came for it.
+    private func nobodyServes() -> Finding? {
+        guard window.serving.isEmpty, window.growth(\.unserved) + window.growth(\.shed) >= 1 else {
+            return nil
+        }
+        return finding(
+            .noReplica, .certain,
+            [
+                Evidence("replicas known", Double(window.tracks.count), .replicas),
+                Evidence("refused", window.rate(\.unserved) + window.rate(\.shed), .perSecond),
+            ])
+    }
+
+    /// Line 4: every slot taken and requests waiting, so long that some are refused or late.
+    private func slotBound() -> Finding? {
+        guard !isExplained(by: [.kvBound, .replicaStalled, .metricsPathBroken]),
+            window.queuedPart >= 0.8 || (window.waiting ?? 0) >= 1,
+            let utilization = window.utilization, utilization >= 0.85,
+            window.growth(\.shed) >= 1 || isQueueLong
+        else { return nil }
+        let down = replicas.count { $0.cause < .metricsPathBroken }
+        return finding(
+            .slotBound, .likely,
+            [
+                Evidence("slots taken", utilization, .ratio),
+                Evidence("waiting in the gateway", window.queueLength, .requests),
+                window.waiting.map { Evidence("waiting in engines", $0, .requests) },
+                Evidence("refused", window.rate(\.shed), .perSecond),
+                usual("offered load", window.rate(\.received), ranges.arrivals, .perSecond),
+                usual("prompt", window.mean(\.promptTokens), ranges.promptTokens, .tokens),
+                usual("answer", window.mean(\.generatedTokens), ranges.generatedTokens, .tokens),
+                down > 0 ? Evidence("replicas that do not serve", Double(down), .replicas) : nil,
+            ])
+    }
+
+    /// Line 5: requests wait here while no engine has a queue and slots are free.
+    private func windowTooSmall() -> Finding? {
+        guard window.queuedPart >= 0.8, let waiting = window.waiting, waiting < 0.5,
+            let running = window.running, window.slots > 0, running < 0.75 * window.slots,
+            // Slots that a cache has no room for, and of those just begun with, are kept empty on purpose.
+            !replicas.contains(where: { $0.cause == .kvBound }),
+            !window.serving.contains(where: { $0.now?.isWarming ?? false }),
+            window.serving.allSatisfy({ ($0.mean { $0.cacheUsage } ?? 0) < 0.7 })
+        else { return nil }
+        return finding(
+            .windowTooSmall, .likely,
+            [
+                Evidence("waiting in the gateway", window.queueLength, .requests),
+                Evidence("waiting in engines", waiting, .requests),
+                Evidence(
+                    "running in engines", running, .requests,
+                    "slots: \(Unit.requests.text(window.slots))"),
+            ])
+    }
+
+    /// Line 8: prefill takes longer, prompts are as long as ever, fewer of their tokens are cached.
+    private func cacheThrash() -> Finding? {
+        guard isPrefillLong, !isQueueLong, !arePromptsLonger, let hits = window.hitRatio,
+            let lower = ranges.hitRatio.lower(factor: 1.3, margin: 0.1), hits < lower
+        else { return nil }
+        return finding(
+            .cacheThrash, .likely,
+            [
+                usual("prompt tokens found in the cache", hits, ranges.hitRatio, .ratio),
+                prefill,
+                usual("prompt", window.mean(\.promptTokens), ranges.promptTokens, .tokens),
+            ])
+    }
+
+    private var arePromptsLonger: Bool {
+        ranges.promptTokens.upper(factor: 1.3).map { (window.mean(\.promptTokens) ?? 0) > $0 }
+            ?? false
+    }
+
+    /// Line 9: prefill takes longer, and so do prompts.
+    private func longerPrompts() -> Finding? {
+        guard isPrefillLong, arePromptsLonger else { return nil }
+        return finding(
+            .longerPrompts, .likely,
+            [
+                usual("prompt", window.mean(\.promptTokens), ranges.promptTokens, .tokens),
+                prefill,
+                usual("first token", window.mean(\.firstToken), ranges.firstToken, .seconds),
+            ])
+    }
+
+    /// Line 11: a queue at one replica and none at another.
+    private func imbalance() -> Finding? {
+        let queues = window.serving.compactMap { track in
+            track.mean { $0.isHeard ? $0.waiting : nil }.map { (track.now?.name ?? "", $0) }
+        }
+        guard let longest = queues.max(by: { $0.1 < $1.1 }),
+            let shortest = queues.min(by: { $0.1 < $1.1 }), longest.1 > 5, shortest.1 < 0.5
+        else { return nil }
+        return finding(
+            .imbalance, .likely,
+            [
+                Evidence("waiting at \(longest.0)", longest.1, .requests),
+                Evidence("waiting at \(shortest.0)", shortest.1, .requests),
+            ])
+    }
+
+    /// Line 12: refusals with a fifth of the capacity unused.
+    private func shedWhileIdle() -> Finding? {
+        let sheds = window.growth(\.shed)
+        guard sheds >= 3, let utilization = window.utilization, utilization < 0.8,
+            let now = window.utilizationNow, now < 0.8,
+            !replicas.contains(where: { $0.cause == .kvBound })
+        else { return nil }
+        return finding(
+            .shedWhileIdle, .likely,
+            [
+                Evidence("refused", sheds / window.seconds, .perSecond),
+                Evidence("slots taken", utilization, .ratio),
+                Evidence("waiting in the gateway", window.queueLength, .requests),
+            ])
+    }
+
+    // MARK: What is left (the interpretation matrix)
+
+    /// First tokens late, queue as usual, tokens as usual.
+    private func slowFirstTokens() -> Finding? {
+        guard isFirstTokenLate, !isQueueLong, isPrefillLong, !isTokenLate,
+            !replicas.contains(where: { $0.cause == .slowReplica })
+        else { return nil }
+        return finding(
+            .slowPrefill, .possible,
+            [
+                usual("first token", window.mean(\.firstToken), ranges.firstToken, .seconds),
+                usual("queue", window.queueTime, ranges.queueTime, .seconds),
+                prefill,
+                usual("prompt", window.mean(\.promptTokens), ranges.promptTokens, .tokens),
+                usual("between tokens", window.mean(\.gap), ranges.gap, .seconds),
+            ])
+    }
+
+    /// Tokens slow without a queue: by the batch, or in spite of it.
+    private func slowTokens() -> Finding? {
+        guard isTokenLate, !isQueueLong, window.requests >= DiagnosisWindow.requestsMin,
+            !replicas.contains(where: { $0.cause == .slowReplica || $0.cause == .kvBound })
+        else { return nil }
+        let each = max(window.perReplica, window.perReplicaNow)
+        let isCrowded = ranges.perReplica.upper(factor: 1.3, margin: 1).map { each > $0 }
+        return finding(
+            isCrowded == true ? .tooConcurrent : .slowDecode,
+            isCrowded == nil ? .possible : .likely,
+            [
+                usual("between tokens", window.mean(\.gap), ranges.gap, .seconds),
+                usual("in flight at each replica", each, ranges.perReplica, .requests),
+                usual("queue", window.queueTime, ranges.queueTime, .seconds),
+            ])
+    }
+}
