@@ -1,7 +1,7 @@
 import ArgumentParser
 import SluiceProxy
 
-/// The program: `sluice serve|check|rules|doctor|demo|bench|simulate|top|admission|cordon|uncordon`.
+/// The program: `sluice serve|check|rules|doctor|demo|bench|simulate|top|diagnose|admission|cordon|uncordon`.
 @main struct Sluice: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "sluice",
@@ -24,6 +24,8 @@ import SluiceProxy
                 sluice simulate --scenario T3
               Watch a running gateway:
                 sluice top
+              Ask it what is wrong, and what has changed since yesterday:
+                sluice diagnose --against 1d
               Refuse nothing from now on, and count what would have been refused:
                 sluice admission --mode shadow
 
@@ -38,6 +40,6 @@ import SluiceProxy
         subcommands: [
             ServeCommand.self, CheckCommand.self, RulesCommand.self, DoctorCommand.self,
             DemoCommand.self, BenchCommand.self, SimulateCommand.self, TopCommand.self,
-            AdmissionCommand.self, CordonCommand.self, UncordonCommand.self,
+            DiagnoseCommand.self, AdmissionCommand.self, CordonCommand.self, UncordonCommand.self,
         ])
 }

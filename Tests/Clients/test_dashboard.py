@@ -91,6 +91,12 @@ def test_a_dead_replica_comes_first_and_is_called_a_problem(browser, gateway):
     shows(browser, "#problems", r"dead \(connect_refused\)")
     shows(browser, "#health", "with problems")
     assert "dead" in text(browser, "#replicas tr:nth-child(2)")
+    shows(browser, "#diagnosis summary", r"the replica does not answer.*certain")
+    browser.execute_script("document.querySelector('#diagnosis summary').click()")
+    # What a reader has opened stays open when the page is drawn anew.
+    shows(browser, "#freshness", "^live$")
+    shows(browser, "#diagnosis details[open] ol", "kubectl")
+    assert complaints(browser) == []
 
 
 def test_it_says_that_nothing_comes_and_that_the_gateway_was_restarted(browser, programs):

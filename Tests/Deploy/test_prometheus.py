@@ -135,18 +135,24 @@ def test_labels_of_a_rule_are_labels_of_its_metrics(rule):
 # --- Every alert has a page that helps -------------------------------------------------------------
 
 
-def test_every_alert_has_a_page_and_every_page_an_alert():
-    assert {path.stem for path in RUNBOOKS.glob("*.md")} == set(NAMES)
+PAGES = sorted(path.stem for path in RUNBOOKS.glob("*.md"))
+
+
+def test_every_alert_has_a_page_and_every_other_page_is_a_listed_scenario():
+    assert set(NAMES) <= set(PAGES)
+    listed = (ROOT / "docs/operating.md").read_text()
+    for name in set(PAGES) - set(NAMES):
+        assert f"(operating/{name}.md)" in listed, name
     for rule in ALERTS:
         assert rule["annotations"]["runbook_url"] == f"docs/operating/{rule['alert']}.md"
         assert rule["labels"]["severity"] in {"page", "ticket"}
         assert rule["annotations"]["summary"] and rule["annotations"]["description"]
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", PAGES)
 def test_a_page_says_what_is_seen_why_and_what_to_do(name):
     text = (RUNBOOKS / f"{name}.md").read_text()
-    assert text.startswith(f"# {name}\n")
+    assert text.startswith(f"# {name}\n" if name in NAMES else "# ")
     order = [text.index(f"**{part}") for part in
              ("What you see.", "Likely causes**", "What to do**")]
     assert order == sorted(order)

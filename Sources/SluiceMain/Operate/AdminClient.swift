@@ -22,13 +22,17 @@ struct AdminClient: ParsableArguments {
 
     /// Asks, and prints the answer; leaves with 1 where it is no good one.
     func ask(_ method: SluiceHTTP.Method, _ path: String) throws {
+        print(String(decoding: try answer(method, path), as: UTF8.self), terminator: "")
+    }
+
+    /// Asks, and hands over the answer's body; leaves with 1 where it is no good one.
+    func answer(_ method: SluiceHTTP.Method, _ path: String) throws -> [UInt8] {
         let target = try target()
         let loop = try EndpointLoop()
         var request = HTTPClient.request(method, path, at: target, apiKey: nil)
         request.fields.append(("x-sluice-admin", "1"))
         switch HTTPClient(on: loop).fetchNow(request, at: target, on: loop) {
-        case .success(let answer) where answer.status == 200:
-            print(String(decoding: answer.body, as: UTF8.self), terminator: "")
+        case .success(let answer) where answer.status == 200: return answer.body
         case .success(let answer):
             let said = String(decoding: answer.body.prefix(1_000), as: UTF8.self)
             printError("sluice: \(admin)\(path): HTTP \(answer.status): \(said)")

@@ -41,12 +41,22 @@ struct TopFeed {
             let signalStale: Bool
         }
 
+        struct Finding: Decodable {
+            struct Evidence: Decodable { let text: String }
+
+            let title, pool, confidence: String
+            let replica: String?
+            let evidence: [Evidence]
+        }
+
         let version: String
         let columns: [String]
         let ready, draining: Bool
         let problems: [String]
         let objectiveSeconds: Double?
         let sheds: [Shed]
+        /// Nil of a gateway that is older.
+        let diagnosis: [Finding]?
         let pools: [Pool]
         let replicas: [Replica]
     }

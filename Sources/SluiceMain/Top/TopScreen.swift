@@ -8,6 +8,7 @@ struct TopScreen {
 
     private static let widths = [22, 12, 9, 8, 6, 7, 7, 5, 7]
     private static let bars = Array("▁▂▃▄▅▆▇█")
+    private static let findingsMax = 3
     private static let labelWidth = 24
     private static let valueWidth = 10
     /// From this width on there is room for why a replica is in its state.
@@ -25,6 +26,7 @@ struct TopScreen {
         if state.problems.count > 4 {
             lines.append(text.bad("! and \(state.problems.count - 4) more: see /readyz"))
         }
+        lines += (state.diagnosis ?? []).prefix(Self.findingsMax).map(finding)
         lines += [""] + charts(feed, state, columns: columns) + [""] + classes(state)
         let shed = state.sheds.map { "\($0.reason) \($0.count)" }.joined(separator: ", ")
         lines += ["refused in the last minute: " + (shed.isEmpty ? "nobody" : shed), ""]
@@ -32,6 +34,15 @@ struct TopScreen {
         lines += replicas(state, isWide: columns >= Self.wideColumns, room: room)
         return (lines.prefix(max(1, rows - 2)) + [text.dim("[q] quit")])
             .map { ScreenText.cut($0, columns) }
+    }
+
+    /// A cause, whose, and what speaks most for it.
+    private func finding(_ finding: TopFeed.State.Finding) -> String {
+        let whom = finding.replica ?? "pool \(finding.pool)"
+        let evidence = finding.evidence.prefix(2).map(\.text).joined(separator: ", ")
+        let line = "→ \(whom): \(finding.title) (\(finding.confidence))"
+        return (finding.confidence == "certain" ? text.bad(line) : text.fair(line))
+            + "  " + text.dim(evidence)
     }
 
     private func header(_ state: TopFeed.State, _ feed: TopFeed, _ silence: String?) -> String {
@@ -164,6 +175,7 @@ struct TopScreen {
             "\(ready) of \(state.replicas.count) replicas ready",
         ]
         parts += state.problems.prefix(2)
+        parts += (state.diagnosis ?? []).prefix(1).map { "\($0.replica ?? $0.pool): \($0.title)" }
         return parts.joined(separator: "  ")
     }
 
