@@ -35,6 +35,9 @@ def mean(name, labels="F"):
 # (row, panels); a panel: (title, unit, queries, what to know); a query: (expression, legend[, hint]).
 # Hints: "count" draws bars against the right axis, "bound" a dashed line, "past" a thin one.
 VOLUME = "count"
+# Titles of panels that dcgm-exporter's own dashboard has more on.
+OF_THE_GPU = ("GPU", "Power", "Clocks", "Temperature", "Hardware")
+DCGM_DASHBOARD = "https://grafana.com/grafana/dashboards/12239"
 PAST = "past"
 ROWS = [
     ("What do users experience?", [
@@ -242,9 +245,8 @@ def panel(number, spec, x, y):
         "options": {"legend": {"displayMode": "table", "placement": "bottom", "calcs": ["lastNotNull", "max"]},
                     "tooltip": {"mode": "multi", "sort": "desc"}},
         "targets": targets}
-    if title.startswith(("GPU", "Power", "Clocks", "Temperature", "Hardware")):
-        made["links"] = [{"title": "dcgm-exporter's dashboard", "targetBlank": True,
-                          "url": "https://grafana.com/grafana/dashboards/12239"}]
+    if title.startswith(OF_THE_GPU):
+        made["links"] = [{"title": "dcgm-exporter's dashboard", "targetBlank": True, "url": DCGM_DASHBOARD}]
     return made
 
 
