@@ -3,7 +3,7 @@
 
     .venv/bin/python scripts/fault_pictures.py [CAUSE...]
 
-Needs the release binaries and chromium with its driver; a minute for each cause.
+Needs the release binaries, chromium with its driver, and Pillow; a minute and more for each cause.
 """
 
 import io
