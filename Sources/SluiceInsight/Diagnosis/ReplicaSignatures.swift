@@ -100,7 +100,7 @@ struct ReplicaSignatures {
             ])
     }
 
-    /// Line 6: for five seconds we held more than the engine ever had, while it worked.
+    /// Line 6: all the time we held more that had begun than the engine ever had, while it worked.
     private func leakedSlots(_ now: ReplicaFigures) -> Finding? {
         guard let ours = track.extremes(of: { $0.inFlight - $0.pending }),
             let engine = track.extremes(of: \.inEngine),
