@@ -301,13 +301,13 @@ def dashboard():
         "panels": panels}
 
 
-def main():
-    text = json.dumps(dashboard(), indent=1, ensure_ascii=False) + "\n"
+def write(made, file):
+    text = json.dumps(made, indent=1, ensure_ascii=False) + "\n"
     if sys.argv[1:] == ["--print"]:
         print(text, end="")
     else:
-        FILE.write_text(text)
+        file.write_text(text)
 
 
 if __name__ == "__main__":
-    main()
+    write(dashboard(), FILE)

@@ -8,10 +8,8 @@ beside it. Source: Perses' data model (perses.dev), plugins TimeSeriesChart and 
     scripts/perses_dashboard.py --print   prints it
 """
 
-import json
 import pathlib
 import re
-import sys
 
 import grafana_dashboard as grafana
 
@@ -103,13 +101,5 @@ def dashboard():
             "panels": panels, "layouts": layouts}}
 
 
-def main():
-    text = json.dumps(dashboard(), indent=1, ensure_ascii=False) + "\n"
-    if sys.argv[1:] == ["--print"]:
-        print(text, end="")
-    else:
-        FILE.write_text(text)
-
-
 if __name__ == "__main__":
-    main()
+    grafana.write(dashboard(), FILE)

@@ -42,15 +42,13 @@ package struct DiagnosisWindow: Sendable {
     /// The part of the seconds in which somebody waited in the gateway.
     var queuedPart: Double { gauge { $0.queueLength > 0 ? 1 : 0 } }
     /// In flight as a part of capacity; nil where nothing serves.
-    var utilization: Double? {
-        let capacity = gauge(\.capacity)
-        return capacity > 0 ? gauge(\.inFlight) / capacity : nil
-    }
+    var utilization: Double? { Self.utilization(gauges[...]) }
     /// The same of the last three seconds: means over the whole window lag behind a step.
-    var utilizationNow: Double? {
-        let lately = gauges.suffix(3)
-        let capacity = lately.reduce(0) { $0 + $1.capacity }
-        return capacity > 0 ? lately.reduce(0) { $0 + $1.inFlight } / capacity : nil
+    var utilizationNow: Double? { Self.utilization(gauges.suffix(3)) }
+
+    private static func utilization(_ gauges: ArraySlice<PoolFigures>) -> Double? {
+        let capacity = gauges.reduce(0) { $0 + $1.capacity }
+        return capacity > 0 ? gauges.reduce(0) { $0 + $1.inFlight } / capacity : nil
     }
     /// In flight at a replica that serves: over the window, and in the last three seconds.
     var perReplica: Double { perReplica { $0.samples[...] } }

@@ -45,30 +45,10 @@ package struct HealthyRange: Equatable, Sendable {
         guard isLearned else { return nil }
         return mean - max(Self.deviations * deviation, (1 - 1 / factor) * abs(mean), margin)
     }
-}
 
-/// A bound and where it is from.
-struct Bound {
-    let value: Double
-    /// As an aside: "usual: 20 ms, learned over 12 min".
-    let origin: String
-
-    /// The upper end of what is usual, else the cold default, else none.
-    init?(
-        _ range: HealthyRange, factor: Double, margin: Double = 0, cold: Double?, unit: Unit
-    ) {
-        if let upper = range.upper(factor: factor, margin: margin) {
-            value = upper
-            origin = Self.learned(range, unit)
-        } else if let cold {
-            value = cold
-            origin = "default, nothing learned yet"
-        } else {
-            return nil
-        }
-    }
-
-    static func learned(_ range: HealthyRange, _ unit: Unit) -> String {
-        "usual: \(unit.text(range.mean)), learned over \(Unit.seconds.text(Double(range.seconds)))"
+    /// As an aside: "usual: 20 ms, learned over 12 min"; empty where nothing is.
+    func aside(_ unit: Unit) -> String {
+        guard isLearned else { return "" }
+        return "usual: \(unit.text(mean)), learned over \(Unit.seconds.text(Double(seconds)))"
     }
 }

@@ -24,9 +24,7 @@ struct PoolSignatures {
     func usual(
         _ signal: String, _ value: Double?, _ range: HealthyRange, _ unit: Unit
     ) -> Evidence? {
-        value.map {
-            Evidence(signal, $0, unit, range.isLearned ? Bound.learned(range, unit) : "")
-        }
+        value.map { Evidence(signal, $0, unit, range.aside(unit)) }
     }
 
     /// Whether a cause found at half the replicas or more explains the pool.
@@ -37,36 +35,32 @@ struct PoolSignatures {
 
     // MARK: Whether first tokens, queues and tokens are worse than usual
 
-    private static func isAbove(_ value: Double?, _ bound: Bound?) -> Bool {
+    private static func isAbove(_ value: Double?, _ bound: Double?) -> Bool {
         guard let value, let bound else { return false }
-        return value > bound.value
+        return value > bound
     }
 
     /// Where there is an objective, half of it is what a queue may take.
     private var isQueueLong: Bool {
         Self.isAbove(
             window.queueTime,
-            Bound(
-                ranges.queueTime, factor: 3,
-                margin: max(0.05, (window.now.firstTokenObjective ?? 0) / 2),
-                cold: (window.now.firstTokenObjective ?? 2) / 2, unit: .seconds))
+            ranges.queueTime.upper(
+                factor: 3, margin: max(0.05, (window.now.firstTokenObjective ?? 0) / 2))
+                ?? (window.now.firstTokenObjective ?? 2) / 2)
     }
     private var isFirstTokenLate: Bool {
         Self.isAbove(
             window.mean(\.firstToken),
-            Bound(
-                ranges.firstToken, factor: 1.5,
-                margin: max(0.05, (window.now.firstTokenObjective ?? 0) / 4),
-                cold: window.now.firstTokenObjective, unit: .seconds))
+            ranges.firstToken.upper(
+                factor: 1.5, margin: max(0.05, (window.now.firstTokenObjective ?? 0) / 4))
+                ?? window.now.firstTokenObjective)
     }
     private var isTokenLate: Bool {
         Self.isAbove(
             window.mean(\.gap),
-            Bound(
-                ranges.gap, factor: 1.4,
-                margin: max(0.002, (window.now.timePerTokenObjective ?? 0) / 4),
-                cold: window.now.timePerTokenObjective,
-                unit: .seconds))
+            ranges.gap.upper(
+                factor: 1.4, margin: max(0.002, (window.now.timePerTokenObjective ?? 0) / 4))
+                ?? window.now.timePerTokenObjective)
     }
     /// By the engines' account where they give one, else by the time to the first token there.
     private var isPrefillLong: Bool {
@@ -74,8 +68,7 @@ struct PoolSignatures {
         let (value, range) =
             window.prefill == nil
             ? (window.engine, ranges.engine) : (window.prefill, ranges.prefill)
-        guard let value, let bound = range.upper(factor: 1.3, margin: 0.01) else { return false }
-        return value > bound
+        return Self.isAbove(value, range.upper(factor: 1.3, margin: 0.01))
     }
 
     private var prefill: Evidence? {
@@ -179,8 +172,7 @@ struct PoolSignatures {
     }
 
     private var arePromptsLonger: Bool {
-        ranges.promptTokens.upper(factor: 1.3).map { (window.mean(\.promptTokens) ?? 0) > $0 }
-            ?? false
+        Self.isAbove(window.mean(\.promptTokens), ranges.promptTokens.upper(factor: 1.3))
     }
 
     /// Line 9: prefill takes longer, and so do prompts.

@@ -89,11 +89,11 @@ struct ReplicaSignatures {
             [
                 Evidence(
                     "preemptions", rate, .perSecond,
-                    Bound(track.preemptions, factor: 3, cold: 0.2, unit: .perSecond)?.origin ?? ""),
+                    isAboveUsual == nil
+                        ? "default, nothing learned yet" : track.preemptions.aside(.perSecond)),
                 Evidence(
                     "KV cache in use at most", usage, .ratio,
-                    track.cacheUsage.isLearned
-                        ? Bound.learned(track.cacheUsage, .ratio) : ""),
+                    track.cacheUsage.aside(.ratio)),
                 Evidence("running", running, .requests, "slots: \(Unit.requests.text(now.slots))"),
                 Evidence("waiting in the engine", waiting, .requests),
                 Evidence("waiting in the gateway", window.queueLength, .requests),
@@ -148,8 +148,7 @@ struct ReplicaSignatures {
             .slowReplica, now, isAboveUsual == nil ? .possible : .likely,
             [
                 Evidence(
-                    "its step time", time, .seconds,
-                    track.stepTime.isLearned ? Bound.learned(track.stepTime, .seconds) : ""),
+                    "its step time", time, .seconds, track.stepTime.aside(.seconds)),
                 Evidence("its peers' median", median.time, .seconds),
                 Evidence("its requests in flight", batch, .requests),
                 Evidence("its peers'", median.batch, .requests),
