@@ -27,8 +27,8 @@ STRETCH ?= 5
 
 CFLAGS_BENCH := -O2 -Wall -Wextra -Werror
 
-.PHONY: help run demo build test lint format unit clients simulation admission-docs faults sanitizers summary bench \
-	overload bench-tools soak instructions test-vllm container-check clean setup-run setup-test setup-count setup-bench
+.PHONY: help run demo build test lint format unit clients clients-and-builds simulation admission-docs faults \
+	sanitizers summary bench overload bench-tools soak instructions test-vllm container-check clean setup-run setup-test setup-count setup-bench
 .NOTPARALLEL:
 
 help: ## lists the targets
@@ -37,7 +37,7 @@ help: ## lists the targets
 run: setup-run build ## builds, then starts three simulated replicas, the gateway and a gentle load
 	@exec .build/release/sluice demo
 
-test: setup-test lint unit build simulation clients sanitizers summary ## checks everything (what CI runs)
+test: setup-test lint unit build simulation clients-and-builds sanitizers summary ## checks everything (what CI runs)
 
 build: setup-run ## the release binaries, .build/release/sluice and vllm-sim
 	@swift build -c release --product sluice
@@ -54,6 +54,11 @@ unit: setup-test ## the Swift suites, unit and end to end
 
 clients: setup-test build ## official clients and faults against the binaries, validation of deploy/
 	@scripts/client-tests.sh
+
+# The Python suites mostly wait: what the sanitizers need is built in the time they leave over.
+clients-and-builds: setup-test build
+	@scripts/meanwhile.sh scripts/client-tests.sh -- \
+	  'for kind in $(SANITIZERS); do scripts/swift-tests.sh --build $$kind || exit; done'
 
 sanitizers: setup-test ## the Swift suites under thread and address sanitizer
 	@for kind in $(SANITIZERS); do scripts/swift-tests.sh $$kind '$(SANITIZER_FILTER)'; done
