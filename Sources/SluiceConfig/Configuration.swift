@@ -101,10 +101,7 @@ package struct Configuration: Sendable {
                 if replica.apiKeyFile == nil {
                     settings.pools[pool].replicas[index].apiKeyFile = key
                 }
-                let isTLS = [replica.url, replica.metricsURL ?? ""].contains {
-                    $0.hasPrefix("https://")
-                }
-                if replica.caFile == nil, isTLS {
+                if replica.caFile == nil, replica.usesTLS {
                     settings.pools[pool].replicas[index].caFile = authority
                 }
             }

@@ -176,13 +176,15 @@ struct Relations {
                     name, replica.name == nil ? "\(path).url" : "\(path).name", &names,
                     "is the name of another replica")
             }
-            if replica.caFile != nil, !url.isTLS {
-                let isMetricsTLS = replica.metricsURL?.hasPrefix("https://") ?? false
-                if !isMetricsTLS {
-                    report(
-                        "\(path).ca_file", "is given for the http URL \(quoted(replica.url))",
-                        "No certificate is checked over http: write https:// or remove ca_file.")
-                }
+            if replica.caFile != nil, !replica.usesTLS {
+                report(
+                    "\(path).ca_file", "is given for the http URL \(quoted(replica.url))",
+                    "No certificate is checked over http: write https:// or remove ca_file.")
+            }
+            if !replica.gpus.isEmpty, replica.gpuMetricsURL == nil {
+                report(
+                    "\(path).gpus", "says which GPUs, but there is no gpu_metrics_url",
+                    "Add where dcgm-exporter is: gpu_metrics_url: http://HOST:9400/metrics.")
             }
             checkLoop(url, "\(path).url")
         }
@@ -194,9 +196,7 @@ struct Relations {
                 "One fixed address belongs into `replicas`.")
         }
         if let file = pool.caFile, pool.replicaDNS?.hasPrefix("https://") != true,
-            !pool.replicas.contains(where: {
-                $0.url.hasPrefix("https://") || $0.metricsURL?.hasPrefix("https://") == true
-            }), !wasRefused
+            !pool.replicas.contains(where: \.usesTLS), !wasRefused
         {
             report(
                 "\(path).ca_file",

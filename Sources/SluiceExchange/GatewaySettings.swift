@@ -177,6 +177,10 @@ package struct ReplicaSettings: Sendable, Equatable {
     package var name: String?
     /// Where `/metrics` is, when not at the URL.
     package var metricsURL: String?
+    /// Where dcgm-exporter tells of the GPUs of its host; nil: nobody looks at them.
+    package var gpuMetricsURL: String?
+    /// Its own of them, by index or UUID; empty: all.
+    package var gpus: [String] = []
     /// Share of load relative to the others: 0.01 … 100.
     package var weight = 1.0
     /// File with vLLM's `--api-key`, sent as a bearer token instead of the client's.
@@ -185,4 +189,9 @@ package struct ReplicaSettings: Sendable, Equatable {
     package var caFile: String?
 
     package init(url: String) { self.url = url }
+
+    /// All that it is asked at.
+    package var urls: [String] { [url, metricsURL, gpuMetricsURL].compactMap { $0 } }
+    /// Whether any of them is reached by TLS.
+    package var usesTLS: Bool { urls.contains { $0.hasPrefix("https://") } }
 }

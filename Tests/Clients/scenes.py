@@ -2,11 +2,13 @@
 pictures of docs/diagnosis.md."""
 
 import contextlib
+import http.server
 import itertools
 import json
 import os
 import signal
 import socket
+import tempfile
 import threading
 import urllib.parse
 
@@ -68,14 +70,54 @@ class Load:
             assert not thread.is_alive()
 
 
+class GPUs(http.server.ThreadingHTTPServer):
+    """What dcgm-exporter says of a host with two GPUs, one for each replica."""
+
+    daemon_threads = True
+
+    def __init__(self):
+        super().__init__(("127.0.0.1", 0), GPUPage)
+        self.figures = [
+            {"SM_CLOCK": 1980, "GPU_UTIL": 92, "GPU_TEMP": 61, "POWER_USAGE": 480,
+             "FB_USED": 71_000, "FB_FREE": 10_000, "XID_ERRORS": 0} for _ in range(2)]
+        self.url = f"http://127.0.0.1:{self.server_port}/metrics"
+        self.thread = threading.Thread(target=self.serve_forever, daemon=True)
+        self.thread.start()
+
+    def stop(self):
+        self.shutdown()
+        self.thread.join()
+        self.server_close()
+
+
+class GPUPage(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        body = "".join(
+            f'DCGM_FI_DEV_{name}{{gpu="{gpu}",UUID="GPU-{gpu}",Hostname="h"}} {value}\n'
+            for gpu, figures in enumerate(self.server.figures)
+            for name, value in figures.items()).encode()
+        self.send_response(200)
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+
 class Scene:
     """A fleet of two, before anything is done to it."""
 
     def __init__(self, replica_flags=(), gateway_flags=(), clients=3, prompt=40):
         self.replicas = [support.Simulator("--seed", str(seed), *replica_flags) for seed in (1, 2)]
-        self.gateway = support.gateway_for(
-            *(replica.url for replica in self.replicas),
-            flags=[*gateway_flags, "--access-log", "off"])
+        self.gpus = GPUs()
+        with tempfile.NamedTemporaryFile("w", suffix=".yaml") as config:
+            json.dump({"pools": [{"name": "default", "replicas": [
+                {"url": replica.url, "gpu_metrics_url": self.gpus.url, "gpus": [index]}
+                for index, replica in enumerate(self.replicas)]}]}, config)  # JSON is YAML
+            config.flush()
+            self.gateway = support.gateway_for(
+                flags=["--config", config.name, *gateway_flags, "--access-log", "off"])
         self.load = Load(self.gateway.url)
         self.others = Load(self.replicas[0].url)
         self.load.prompt = prompt
@@ -93,6 +135,7 @@ class Scene:
         self.load.stop()
         self.others.stop()
         self.gateway.stop()
+        self.gpus.stop()
         for replica in self.replicas:
             if replica.process.poll() is None:
                 replica.stop()
@@ -120,8 +163,19 @@ def leave_early(scene):
     scene.load.pause = 0.1
 
 
+def lose_a_gpu(scene):
+    scene.fault(freeze=True)
+    scene.gpus.figures[0]["XID_ERRORS"] = 79
+
+
+def heat_a_gpu(scene):
+    scene.fault(slow=3)
+    scene.gpus.figures[0].update(SM_CLOCK=1_005, GPU_TEMP=93)
+
+
 # What is done, by the cause that is to be named for it: how the fleet is made, and what happens.
 SCENES = {
+    "gpu_fault": ({}, lose_a_gpu),
     "metrics_path_broken": ({}, lambda scene: scene.fault(metrics="dead")),
     "replica_stalled": ({}, lambda scene: scene.fault(freeze=True)),
     "engine_dead": ({}, lambda scene: scene.fault(die=True)),
@@ -140,6 +194,7 @@ SCENES = {
         {"replica_flags": ["--enable-prefix-caching"], "prompt": 2_000},
         lambda scene: setattr(scene.load, "shared", False)),
     "longer_prompts": ({}, lambda scene: setattr(scene.load, "prompt", 4_000)),
+    "gpu_throttled": ({}, heat_a_gpu),
     "slow_replica": ({}, lambda scene: scene.fault(slow=3)),
     "slow_decode": ({}, lambda scene: [scene.fault(index, slow=3) for index in (0, 1)]),
     "upstream_errors": (

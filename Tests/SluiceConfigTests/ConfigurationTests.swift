@@ -38,6 +38,7 @@ import Testing
                 aliases: [a, b]
                 replicas:
                   - {url: "https://h:1", name: r, metrics_url: "http://h:9/m", weight: 2.5,
+                     gpu_metrics_url: "http://h:9400/metrics", gpus: [0, GPU-5f],
                      api_key_file: key, ca_file: c.pem}
                   - http://h:2/
                 replica_dns: http://n:3
@@ -90,6 +91,8 @@ import Testing
         var replica = ReplicaSettings(url: "https://h:1")
         replica.name = "r"
         replica.metricsURL = "http://h:9/m"
+        replica.gpuMetricsURL = "http://h:9400/metrics"
+        replica.gpus = ["0", "GPU-5f"]
         replica.weight = 2.5
         replica.apiKeyFile = "\(files.path)/key"
         replica.caFile = "\(files.path)/c.pem"
@@ -320,6 +323,9 @@ import Testing
             "pools: [{name: a, replicas: [{url: 'http://h:1', ca_file: c.pem}]}]",
             name: "\(files.path)/s.yaml")
         #expect(authority.contains("No certificate is checked over http"))
+        let gpus = onlyError(
+            "pools: [{name: a, replicas: [{url: 'http://h:1', gpus: [0]}]}]", name: "s.yaml")
+        #expect(gpus.contains("says which GPUs, but there is no gpu_metrics_url"))
     }
 
     @Test func `an admin listener that others reach is a warning`() throws {

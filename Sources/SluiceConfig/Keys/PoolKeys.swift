@@ -1,5 +1,6 @@
 import SluiceExchange
 import SluiceHTTP
+import SluiceInsight
 import SluiceTime
 
 /// Keys of pools and replicas.
@@ -109,14 +110,17 @@ enum PoolKeys {
                 "name", \.name, nameForm,
                 "Name of the replica in metrics and pages; without it host:port.",
                 check: { text, origin throws(ValueProblem) in try readName(text, origin) }),
-            .optionalText(
+            pageURL(
                 "metrics_url", \.metricsURL,
-                .text("\(HTTPURL.form)/PATH", pattern: "^https?://[^/?#@]+(/[^#]*)?$"),
-                "Where the replica's metrics are, when not at /metrics of its URL."
-            ) { text, _ throws(ValueProblem) in
-                try ReplicaURLText.read(text, allowsPath: true)
-                return text
-            },
+                "Where the replica's metrics are, when not at /metrics of its URL."),
+            pageURL(
+                "gpu_metrics_url", \.gpuMetricsURL,
+                "Where dcgm-exporter tells of the GPUs of the replica's host; the diagnosis reads it."
+            ),
+            .list(
+                "gpus", \.gpus, gpuForm, max: GPUFigures.gpusMax,
+                "Which of the host's GPUs are the replica's, by index or UUID; empty: all.",
+                parse: readGPU, show: { .text($0) }),
             .number(
                 "weight", \.weight, 0.01...100,
                 "Share of load relative to the other replicas of the pool."),
@@ -126,6 +130,33 @@ enum PoolKeys {
             ),
             caFile(\.caFile, "PEM file of the CA that signed this replica's certificate."),
         ]
+    }
+
+    private static func pageURL(
+        _ name: String, _ target: WritableKeyPath<ReplicaSettings, String?>, _ summary: String
+    ) -> Key<ReplicaSettings> {
+        .optionalText(
+            name, target,
+            .text("\(HTTPURL.form)/PATH", pattern: "^https?://[^/?#@]+(/[^#]*)?$"), summary
+        ) { text, _ throws(ValueProblem) in
+            try ReplicaURLText.read(text, allowsPath: true)
+            return text
+        }
+    }
+
+    private static let gpuForm = ValueForm.text(
+        "an index or a UUID", pattern: "^[0-9A-Za-z-]{1,64}$")
+
+    private static func readGPU(_ text: String, _ origin: Origin) throws(ValueProblem) -> String {
+        guard (1...64).contains(text.utf8.count),
+            text.utf8.allSatisfy({ byte in
+                switch byte {
+                case 0x30...0x39, 0x41...0x5A, 0x61...0x7A, 0x2D: true
+                default: false
+                }
+            })
+        else { throw ValueProblem("\(quoted(text)) is no GPU: an index as 0 or a UUID as GPU-5f…") }
+        return text
     }
 
     /// `replicas`: each a mapping, or just its URL.

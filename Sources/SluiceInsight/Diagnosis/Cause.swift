@@ -9,7 +9,8 @@ package enum Cause: String, CaseIterable, Comparable, Sendable {
     /// No replica takes work.
     case noReplica = "no_replica"
 
-    // What a replica shows directly.
+    // What a replica and its GPUs show directly.
+    case gpuFault = "gpu_fault"
     case replicaUnreachable = "replica_unreachable"
     case engineDead = "engine_dead"
     case keyRefused = "key_refused"
@@ -25,6 +26,7 @@ package enum Cause: String, CaseIterable, Comparable, Sendable {
     case otherClient = "other_client"
     case cacheThrash = "cache_thrash"
     case longerPrompts = "longer_prompts"
+    case gpuThrottled = "gpu_throttled"
     case slowReplica = "slow_replica"
     case imbalance
     case shedWhileIdle = "shed_while_idle"
@@ -49,13 +51,14 @@ package enum Cause: String, CaseIterable, Comparable, Sendable {
     /// What means over some requests tell may be chance for as long as these are in the window.
     var namedAfter: Int {
         switch self {
-        case .noReplica, .replicaUnreachable, .engineDead, .keyRefused, .replicaFailing,
+        case .noReplica, .gpuFault, .replicaUnreachable, .engineDead, .keyRefused, .replicaFailing,
             .metricsPathBroken, .replicaStalled, .kvBound, .leakedSlots, .otherClient:
             3
         case .accountingError, .slotBound, .windowTooSmall, .imbalance, .shedWhileIdle,
             .upstreamErrors, .clientsLeave, .clientErrors:
             5
-        case .cacheThrash, .longerPrompts, .slowReplica, .slowPrefill, .tooConcurrent,
+        case .cacheThrash, .longerPrompts, .gpuThrottled, .slowReplica, .slowPrefill,
+            .tooConcurrent,
             .slowDecode:
             DiagnosisWindow.seconds + 2
         }
@@ -76,6 +79,7 @@ package enum Cause: String, CaseIterable, Comparable, Sendable {
         switch self {
         case .accountingError: "the gateway's accounts do not add up"
         case .noReplica: "no replica serves"
+        case .gpuFault: "a GPU of the replica has reported an error"
         case .replicaUnreachable: "the replica does not answer"
         case .engineDead: "the engine is dead: /health says 503"
         case .keyRefused: "the replica refuses our API key"
@@ -89,6 +93,7 @@ package enum Cause: String, CaseIterable, Comparable, Sendable {
         case .otherClient: "somebody else sends requests to the replica"
         case .cacheThrash: "prompts are computed that used to be in the prefix cache"
         case .longerPrompts: "prompts have become longer"
+        case .gpuThrottled: "GPU clocks are held down, and tokens come slower for it"
         case .slowReplica: "a replica slower than its peers"
         case .imbalance: "requests wait at one replica while another is idle"
         case .shedWhileIdle: "requests are refused while replicas have room"
@@ -108,6 +113,8 @@ package enum Cause: String, CaseIterable, Comparable, Sendable {
             "Mean concurrency and rate times mean time in the gateway (Little's law) differ by more than a tenth: requests are lost from an account or counted twice."
         case .noReplica:
             "Every request is refused: all replicas are down, cordoned or asleep, or no address is known."
+        case .gpuFault:
+            "The driver has logged an Xid: a hardware error, or a program that did what it may not."
         case .replicaUnreachable:
             "Connections are refused or time out; its requests go to the others."
         case .engineDead:
@@ -134,6 +141,8 @@ package enum Cause: String, CaseIterable, Comparable, Sendable {
             "Prompts are as long as before but fewer of their tokens are found: affinity was lost, or the cache is too small for the conversations at once."
         case .longerPrompts:
             "The workload has changed, not the serving: each request takes more prefill."
+        case .gpuThrottled:
+            "Heat, the power supply or a lower limit slows the chips down: the software is as it was."
         case .slowReplica:
             "Its steps take far longer than its peers' at a like batch: thermal or power limits, a noisy neighbour, a different build."
         case .imbalance:
@@ -168,6 +177,12 @@ package enum Cause: String, CaseIterable, Comparable, Sendable {
                 "/readyz and /replicas say what is wrong with each, and of which name no address is known.",
                 "sluice uncordon NAME takes one back that an operator has taken out.",
                 "Engines that died together: a release, a node, a request that ends engines (poison).",
+            ]
+        case .gpuFault:
+            [
+                "dmesg and nvidia-smi -q on its host: which process, ECC and remapped rows, NVLink.",
+                "sluice cordon NAME and restart the engine; a GPU that has fallen off the bus (79) or lost memory (48, 64, 94, 95) needs its node drained.",
+                "13, 31 and 43 come mostly from the program: a new vLLM, kernel or model? Roll back.",
             ]
         case .replicaUnreachable:
             [
@@ -239,6 +254,12 @@ package enum Cause: String, CaseIterable, Comparable, Sendable {
             [
                 "Which client or tenant: the access log has prompt_tokens.",
                 "Plan capacity by tokens, not requests; bound prompts where they are not meant.",
+            ]
+        case .gpuThrottled:
+            [
+                "nvidia-smi -q -d PERFORMANCE,TEMPERATURE,POWER on its host: which limit holds?",
+                "Fans, air flow, a power supply, a power cap that somebody has set (nvidia-smi -pl)?",
+                "It gets less work by itself; sluice cordon NAME takes it out.",
             ]
         case .slowReplica:
             [

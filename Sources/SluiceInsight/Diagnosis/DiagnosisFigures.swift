@@ -16,6 +16,17 @@ package enum ReplicaTrouble: Equatable, Sendable {
     case failing
     /// No event on any of its streams for long; `wedged` where its engine stands still too.
     case stalled(isWedged: Bool)
+
+    /// What the replica does, in words.
+    var words: String {
+        switch self {
+        case .unreachable: "does not answer"
+        case .unhealthy: "says 503"
+        case .unauthorized: "refuses our key"
+        case .failing: "fails"
+        case .stalled: "stands still"
+        }
+    }
 }
 
 /// One replica at one instant; nil where it does not say.
@@ -69,6 +80,9 @@ package struct ReplicaFigures: Sendable {
     /// Of finished requests: seconds in the engine's queue, and in prefill.
     package var engineQueue: HistogramTotals?
     package var prefill: HistogramTotals?
+
+    /// What its GPUs say, where an exporter is scraped for them; nil where that is not so, or old.
+    package var gpu: GPUFigures?
 
     package init() {}
 

@@ -11,6 +11,8 @@ package enum Unit: String, Sendable {
     /// 0 … 1, shown in percent.
     case ratio
     case replicas
+    case hertz = "Hz"
+    case celsius = "°C"
 
     /// As people read it: "12 ms", "85 %", "3.1/s".
     package func text(_ value: Double) -> String {
@@ -29,6 +31,8 @@ package enum Unit: String, Sendable {
         case .requests, .count, .replicas: return rounded(value)
         case .perSecond: return rounded(value) + "/s"
         case .ratio: return rounded(value * 100) + " %"
+        case .hertz: return rounded(value / 1e6) + " MHz"
+        case .celsius: return rounded(value) + " °C"
         }
     }
 }

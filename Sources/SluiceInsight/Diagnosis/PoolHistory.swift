@@ -215,7 +215,7 @@ package struct Comparison: Sendable {
         case .ratio: 0.02
         case .seconds: 0.005
         case .perSecond: 0.1
-        case .tokens, .requests, .replicas, .count: 0.5
+        case .tokens, .requests, .replicas, .count, .hertz, .celsius: 0.5
         }
     }
 

@@ -10,10 +10,10 @@ struct ReplicaSignatures {
     /// What the replica's figures say, the first cause in order; nil: nothing is wrong with it.
     func first() -> Finding? {
         guard let now = track.now else { return nil }
-        if let finding = trouble(now) { return finding }
+        if let finding = gpuFault(now) ?? trouble(now) { return finding }
         guard let window else { return nil }
         return metricsPath(now) ?? kvBound(now, window) ?? leakedSlots(now)
-            ?? otherClient(now, window) ?? slow(now)
+            ?? otherClient(now, window) ?? throttled(now) ?? slow(now)
     }
 
     private func finding(
@@ -22,12 +22,27 @@ struct ReplicaSignatures {
         Finding(cause, pool, replica: now.name, confidence, evidence)
     }
 
+    /// A GPU has reported an error while we looked: a minute ago, or longer where the replica does not
+    /// serve.
+    private func gpuFault(_ now: ReplicaFigures) -> Finding? {
+        guard let (fault, age) = track.gpu.lastFault, age <= 60 || now.trouble != nil else {
+            return nil
+        }
+        var evidence = [GPUTrack.evidence(of: fault, age: age)]
+        if let trouble = now.trouble {
+            evidence.append(
+                Evidence("replica \(trouble.words) for", now.troubleSeconds, .seconds))
+        }
+        return finding(.gpuFault, now, now.trouble == nil ? .likely : .certain, evidence)
+    }
+
     private func trouble(_ now: ReplicaFigures) -> Finding? {
         guard let trouble = now.trouble else { return nil }
         let since = Evidence("in this state for", now.troubleSeconds, .seconds)
         switch trouble {
-        case .unreachable: return finding(.replicaUnreachable, now, .certain, [since])
-        case .unhealthy: return finding(.engineDead, now, .certain, [since])
+        case .unreachable:
+            return finding(.replicaUnreachable, now, .certain, [since] + track.gpu.evidence)
+        case .unhealthy: return finding(.engineDead, now, .certain, [since] + track.gpu.evidence)
         case .unauthorized: return finding(.keyRefused, now, .certain, [since])
         case .failing: return finding(.replicaFailing, now, .certain, [since])
         case .stalled(let isWedged):
@@ -43,7 +58,8 @@ struct ReplicaSignatures {
                 evidence.append(
                     Evidence("engine steps in \(DiagnosisWindow.seconds) s", steps, .count))
             }
-            return finding(.replicaStalled, now, isWedged ? .certain : .likely, evidence)
+            return finding(
+                .replicaStalled, now, isWedged ? .certain : .likely, evidence + track.gpu.evidence)
         }
     }
 
@@ -136,6 +152,24 @@ struct ReplicaSignatures {
             ])
     }
 
+    /// Clocks are held down, and steps take longer for it than its own do, or its peers'.
+    private func throttled(_ now: ReplicaFigures) -> Finding? {
+        let heldDown = track.gpu.isHeldDown
+        guard heldDown.is, let time = track.workingStepTime else { return nil }
+        let isAboveUsual = track.stepTime.upper(factor: 1.15).map { time > $0 }
+        let median = pace.median(without: now.name)
+        guard isAboveUsual ?? false || median.map({ time > 1.3 * $0.time }) ?? false else {
+            return nil
+        }
+        var evidence = [
+            Evidence("its step time", time, .seconds, track.stepTime.aside(.seconds))
+        ]
+        if let median { evidence.append(Evidence("its peers' median", median.time, .seconds)) }
+        return finding(
+            .gpuThrottled, now, heldDown.isLearned ? .likely : .possible,
+            evidence + track.gpu.evidence)
+    }
+
     /// Line 10: steps half as long again as its peers', at no larger a batch, and than its own.
     private func slow(_ now: ReplicaFigures) -> Finding? {
         guard let time = track.workingStepTime, let batch = track.mean({ $0.inFlight }),
@@ -152,7 +186,7 @@ struct ReplicaSignatures {
                 Evidence("its peers' median", median.time, .seconds),
                 Evidence("its requests in flight", batch, .requests),
                 Evidence("its peers'", median.batch, .requests),
-            ])
+            ] + track.gpu.evidence)
     }
 }
 

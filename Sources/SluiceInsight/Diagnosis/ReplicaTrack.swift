@@ -9,10 +9,12 @@ struct ReplicaTrack: Sendable {
     var stepTime = HealthyRange()
     var cacheUsage = HealthyRange()
     var preemptions = HealthyRange()
+    private(set) var gpu = GPUTrack()
 
     mutating func add(_ figures: ReplicaFigures) {
         if samples.count == Self.samplesMax { samples.removeFirst() }
         samples.append(figures)
+        gpu.add(figures.gpu)
     }
 
     var now: ReplicaFigures? { samples.last }
@@ -71,7 +73,7 @@ struct ReplicaTrack: Sendable {
 
     /// What one second has to teach.
     struct Lesson: Sendable {
-        let stepTime, cacheUsage, preemptions: Double?
+        let stepTime, cacheUsage, preemptions, clock: Double?
     }
 
     private var lessons = HeldBack<Lesson>()
@@ -80,11 +82,13 @@ struct ReplicaTrack: Sendable {
     mutating func isWell() {
         let lesson = Lesson(
             stepTime: workingStepTime, cacheUsage: mean { $0.isHeard ? $0.cacheUsage : nil },
-            preemptions: growth(\.preemptions).map { $0 / Double(DiagnosisWindow.seconds) })
+            preemptions: growth(\.preemptions).map { $0 / Double(DiagnosisWindow.seconds) },
+            clock: gpu.busyClock)
         guard let learned = lessons.add(lesson) else { return }
         if let time = learned.stepTime { stepTime.observe(time) }
         if let usage = learned.cacheUsage { cacheUsage.observe(usage) }
         if let rate = learned.preemptions { preemptions.observe(rate) }
+        gpu.learn(learned.clock)
     }
 
     /// Something is: nothing of the last seconds is learned.

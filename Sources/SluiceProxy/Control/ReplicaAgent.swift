@@ -42,14 +42,17 @@ final class ReplicaAgent {
     private var isScraping = false
     private var isAskingModels = false
     private var isFetchingMetrics = false
-    private var exchanges: [ObjectIdentifier: ClientExchange] = [:]
+    private let pages: PageFetcher
+    /// Who looks at its GPUs; nil where nobody was asked to.
+    let gpus: GPUAgent?
 
     static let modelsInterval = Nanoseconds.seconds(30)
     static let scrapeBytesMax = 4 << 20
 
     init(
         pool: Int, endpoint: ReplicaEndpoint, id: ReplicaID, name: String,
-        metricsAddress: SocketAddress, tls: TLSClientContext?, registry: ReplicaRegistry
+        metricsAddress: SocketAddress, gpus: GPUAgent?, tls: TLSClientContext?,
+        registry: ReplicaRegistry
     ) {
         self.pool = pool
         self.endpoint = endpoint
@@ -58,12 +61,15 @@ final class ReplicaAgent {
         self.tls = tls
         self.metricsAddress = metricsAddress
         self.registry = registry
+        self.gpus = gpus
+        pages = PageFetcher(
+            registry.client, authorization: endpoint.authorization, tls: tls)
     }
 
     /// Whether the other one does the same for the same replica.
     func isSame(as other: ReplicaAgent) -> Bool {
         name == other.name && endpoint.isSame(as: other.endpoint) && tls === other.tls
-            && metricsAddress == other.metricsAddress
+            && metricsAddress == other.metricsAddress && gpus?.source == other.gpus?.source
     }
 
     /// Takes over what is known of the replica from the agent before, where only the way to it has
@@ -78,6 +84,7 @@ final class ReplicaAgent {
     func begin() {
         probe()
         scrape()
+        gpus?.begin()
     }
 
     func end() {
@@ -85,8 +92,8 @@ final class ReplicaAgent {
         registry.loop.cancel(&scrapeTimer)
         registry.loop.cancel(&probeTimer)
         registry.loop.cancel(&modelsTimer)
-        for exchange in exchanges.values { exchange.cancel() }
-        exchanges = [:]
+        pages.end()
+        gpus?.end()
     }
 
     private var traffic: ReplicaPool { registry.shared.pools[pool] }
@@ -95,40 +102,17 @@ final class ReplicaAgent {
         registry.shared.wake(traffic.observe(id, event, now: registry.loop.now), except: nil)
     }
 
-    /// Asks for a path and hands over status and body, or why there is none.
+    /// Asks the replica for a path and hands over status and body, or why there is none.
     private func get(
         _ path: String, url: HTTPURL, at address: SocketAddress, within limit: Nanoseconds,
         bytesMax: Int, onBody: @escaping (borrowing ByteBuffer, Range<Int>) -> Void,
         _ done: @escaping (Result<Int, ClientFailure>) -> Void
     ) {
-        var request = ClientRequest(host: url.authority)
-        request.target = path
-        request.totalMax = limit
-        request.connectMax = min(limit, registry.shared.settings.timeouts.connect)
-        request.bodyBytesMax = bytesMax
-        request.fields = [("user-agent", "sluice")]
-        if url.isTLS, let context = tls { request.tls = (context, url.host) }
-        if holdsKey {
-            let key = String(decoding: endpoint.authorization, as: UTF8.self)
-            request.fields.append(("authorization", key))
-        }
-        var status = 0
-        var handlers = ClientHandlers()
-        var token: ObjectIdentifier?
-        let forget = { [weak self] in if let token { self?.exchanges[token] = nil } }
-        handlers.onHead = { code, _ in status = code }
-        handlers.onBody = onBody
-        handlers.onEnd = {
-            forget()
-            done(.success(status))
-        }
-        handlers.onFailure = { failure in
-            forget()
-            done(.failure(failure))
-        }
-        let exchange = registry.client.send(request, to: address, handlers)
-        token = ObjectIdentifier(exchange)
-        exchanges[ObjectIdentifier(exchange)] = exchange
+        pages.get(
+            PageFetcher.Page(
+                path: path, url: url, address: address, within: limit,
+                connectMax: registry.shared.settings.timeouts.connect, bytesMax: bytesMax),
+            onBody: onBody, done)
     }
 
     /// Whether the replica is sent a key of ours in place of the clients'.
@@ -328,14 +312,6 @@ private final class MetricsReader {
         metrics.value.feed(buffer.bytes.extracting(range))
     }
     func finish() -> ReplicaMetrics { metrics.value.finish() }
-}
-
-/// Collects a small body; the client bounds it.
-private final class BodyCollector {
-    private(set) var bytes: [UInt8] = []
-    func feed(_ buffer: borrowing ByteBuffer, _ range: Range<Int>) {
-        bytes += buffer.array(range)
-    }
 }
 
 extension ProbeOutcome {

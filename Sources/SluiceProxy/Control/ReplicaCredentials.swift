@@ -48,7 +48,7 @@ struct PoolCredentials {
             list.append(
                 try ReplicaCredentials(
                     apiKeyFile: replica.apiKeyFile ?? pool.apiKeyFile,
-                    caFile: replica.caFile ?? pool.caFile, urls: [replica.url, replica.metricsURL],
+                    caFile: replica.caFile ?? pool.caFile, urls: replica.urls,
                     contexts: &contexts))
         }
         replicas = list

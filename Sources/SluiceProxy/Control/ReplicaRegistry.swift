@@ -136,8 +136,7 @@ final class ReplicaRegistry {
     private func resolveNames() {
         var wanted: [Resolver.Name] = []
         for pool in pools {
-            var urls = pool.replicas.compactMap { try? HTTPURL($0.url) }
-            urls += pool.replicas.compactMap { $0.metricsURL.flatMap { try? HTTPURL($0) } }
+            var urls = pool.replicas.flatMap(\.urls).compactMap { try? HTTPURL($0) }
             urls = urls.filter { SocketAddress(host: $0.host, port: $0.port) == nil }
             if let url = pool.replicaDNS.flatMap({ try? HTTPURL($0) }) { urls.append(url) }
             for url in urls where !wanted.contains(where: { $0.url.authority == url.authority }) {
@@ -243,6 +242,7 @@ final class ReplicaRegistry {
         let address: SocketAddress
         let url: HTTPURL
         let metricsURL: HTTPURL
+        var gpus: GPUAgent.Source?
         let credentials: ReplicaCredentials
     }
 
@@ -261,6 +261,7 @@ final class ReplicaRegistry {
                         name: replica.name ?? url.authority, key: key, weight: replica.weight),
                     address: address, url: url,
                     metricsURL: replica.metricsURL.flatMap { try? HTTPURL($0) } ?? url,
+                    gpus: gpus(of: replica, in: pool),
                     credentials: credentials[index].replicas[number]))
         }
         if let url = pool.replicaDNS.flatMap({ try? HTTPURL($0) }) {
@@ -322,7 +323,20 @@ final class ReplicaRegistry {
             tls: want.url.isTLS ? want.credentials.tls : nil)
         return ReplicaAgent(
             pool: pool, endpoint: endpoint, id: id, name: want.descriptor.name,
-            metricsAddress: metricsAddress(want), tls: want.credentials.tls, registry: self)
+            metricsAddress: metricsAddress(want),
+            gpus: want.gpus.map {
+                GPUAgent($0, on: loop, client: client, tls: want.credentials.tls)
+            }, tls: want.credentials.tls, registry: self)
+    }
+
+    /// Nil where none is named, or its name has no address yet.
+    private func gpus(of replica: ReplicaSettings, in pool: PoolSettings) -> GPUAgent.Source? {
+        guard let url = replica.gpuMetricsURL.flatMap({ try? HTTPURL($0) }),
+            let address = SocketAddress(host: url.host, port: url.port)
+                ?? addresses.address(of: url.authority)
+        else { return nil }
+        return GPUAgent.Source(
+            url: url, address: address, gpus: replica.gpus, timeout: pool.scrapeTimeout)
     }
 
     /// Where the metrics page is: at the replica's address where it has its name, else where its own

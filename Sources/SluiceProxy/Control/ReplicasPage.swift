@@ -38,6 +38,7 @@ enum ReplicasPage {
                         ("last_scrape", PageJSON.quoted(agent?.lastScrape ?? "gone")),
                         ("tls_problem", agent?.tlsProblem.map(PageJSON.quoted) ?? "null"),
                         ("missing_signals", missing(agent?.metrics)),
+                        ("gpus", agent?.gpus.map(gpus) ?? "null"),
                         ("vllm_version", agent?.version.map(PageJSON.quoted) ?? "null"),
                         (
                             "models",
@@ -111,6 +112,24 @@ enum ReplicasPage {
     private static func namesToLookUp(_ settings: PoolSettings) -> String {
         ([settings.replicaDNS].compactMap { $0 } + settings.replicas.map(\.url))
             .joined(separator: ", ")
+    }
+
+    private static func gpus(_ agent: GPUAgent) -> String {
+        let figures = agent.figures
+        let faults = figures?.faults.map { fault in
+            PageJSON.object([("gpu", PageJSON.quoted(fault.gpu)), ("xid", "\(fault.xid)")])
+        }
+        return PageJSON.object([
+            ("last_scrape", PageJSON.quoted(agent.lastScrape)),
+            ("count", "\(figures?.count ?? 0)"),
+            ("utilization_ratio", PageJSON.number(figures?.utilization)),
+            ("slowest_clock_hertz", PageJSON.number(figures?.clock)),
+            ("hottest_celsius", PageJSON.number(figures?.temperature)),
+            ("power_watts", PageJSON.number(figures?.power)),
+            ("fullest_memory_ratio", PageJSON.number(figures?.memoryUsage)),
+            ("held_down", figures?.isHeldDown.map { $0 ? "true" : "false" } ?? "null"),
+            ("faults", PageJSON.list(faults ?? [])),
+        ])
     }
 
     private static func missing(_ metrics: ReplicaMetrics?) -> String {

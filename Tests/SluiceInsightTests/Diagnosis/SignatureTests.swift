@@ -146,6 +146,101 @@ import Testing
         #expect(script.causes.isEmpty)
     }
 
+    // MARK: Of its GPUs
+
+    /// Three replicas whose GPUs have been well for a minute.
+    private func watched() -> FigureScript {
+        var script = FigureScript(replicas: 3)
+        for index in 0..<3 {
+            var gpu = GPUFigures()
+            gpu.count = 1
+            gpu.utilization = 0.9
+            gpu.clock = 1.98e9
+            gpu.temperature = 60
+            gpu.faults = [GPUFigures.Fault(gpu: "7", xid: 13)]
+            script.pool.replicas[index].gpu = gpu
+        }
+        script.play(60)
+        return script
+    }
+
+    @Test func `an error of a GPU, not one that was there when we came`() {
+        var script = watched()
+        #expect(script.causes.isEmpty)
+        script.pool.replicas[0].gpu?.faults = [GPUFigures.Fault(gpu: "7", xid: 48)]
+        script.play(3)
+        #expect(script.causes == ["gpu_fault gpu-0"])
+        let finding = script.diagnosis.findings.first
+        #expect(finding?.confidence == .likely)
+        #expect(
+            finding?.evidence.first?.text
+                == "Xid of GPU 7: 48 (memory error that could not be corrected, 2 s ago)")
+        // While it serves that is news for a minute.
+        script.play(75)
+        #expect(script.causes.isEmpty)
+    }
+
+    @Test func `a replica that stops with an error of its GPU`() {
+        var script = watched()
+        script.pool.replicas[1].gpu?.faults = [GPUFigures.Fault(gpu: "7", xid: 79)]
+        script.play(120)
+        script.pool.replicas[1].trouble = .unhealthy
+        script.pool.replicas[1].isServing = false
+        script.play(1)
+        #expect(script.causes == ["gpu_fault gpu-1"])
+        #expect(script.diagnosis.findings.first?.confidence == .certain)
+        #expect(
+            script.diagnosis.findings.first?.evidence.last?.signal == "replica says 503 for")
+        // After ten minutes the one is no longer told by the other.
+        script.play(600)
+        #expect(script.causes == ["engine_dead gpu-1"])
+        let evidence = script.diagnosis.findings.first?.evidence.map(\.signal) ?? []
+        #expect(evidence.contains("slowest GPU's clock"))
+    }
+
+    @Test func `clocks below the usual, and steps that take longer for it`() {
+        var script = watched()
+        script.play(25) {
+            $0.pool.replicas[2].gpu?.clock = 1.2e9
+            $0.pool.replicas[2].stepTime = 0.03
+        }
+        #expect(script.causes == ["gpu_throttled gpu-2"])
+        let finding = script.diagnosis.findings.first
+        #expect(finding?.confidence == .likely)
+        let evidence = finding?.evidence.map(\.text) ?? []
+        #expect(
+            evidence.contains { $0.hasPrefix("slowest GPU's clock 1200 MHz (usual: 1980 MHz,") },
+            "\(evidence)")
+    }
+
+    @Test func `clocks that the exporter says are held down, without anything learned`() {
+        var script = FigureScript(replicas: 3)
+        script.play(25) {
+            var gpu = GPUFigures()
+            gpu.isHeldDown = true
+            $0.pool.replicas[2].gpu = gpu
+            $0.pool.replicas[2].stepTime = 0.03
+        }
+        #expect(script.causes == ["gpu_throttled gpu-2"])
+        #expect(script.diagnosis.findings.first?.confidence == .possible)
+    }
+
+    @Test func `low clocks of an idle GPU, or without slower steps, are no finding`() {
+        var script = watched()
+        script.play(25) {
+            $0.pool.replicas[0].gpu?.clock = 1.2e9
+            $0.pool.replicas[1].gpu?.clock = 0.4e9
+            $0.pool.replicas[1].gpu?.utilization = 0.05
+        }
+        #expect(script.causes.isEmpty)
+    }
+
+    @Test func `a slow replica whose clocks are as usual is a slow one`() {
+        var script = watched()
+        script.play(25) { $0.pool.replicas[2].stepTime = 0.06 }
+        #expect(script.causes == ["slow_replica gpu-2"])
+    }
+
     // MARK: Of a pool
 
     @Test func `every slot taken, a queue, refusals`() {

@@ -84,6 +84,7 @@ final class DiagnosisWatch {
             if let agent = agents[row.id] {
                 figures.lastScrape = agent.lastScrape
                 if let metrics = agent.metrics { figures.take(metrics) }
+                figures.gpu = agent.gpus?.figures
             }
             pool.replicas.append(figures)
         }
