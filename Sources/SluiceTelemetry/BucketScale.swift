@@ -126,6 +126,9 @@ package struct HistogramValue: Sendable {
     package private(set) var sum: UInt64 = 0
     /// The newest observation with a trace, by bucket; most buckets have none.
     package private(set) var exemplars: [Int: Exemplar] = [:]
+    /// The same observations in the cells of ``NativeBuckets``, empty before the first; nil where some
+    /// are not in them.
+    private(set) var native: [UInt64]? = []
 
     /// An empty histogram.
     package init(_ scale: BucketScale) {
@@ -137,6 +140,7 @@ package struct HistogramValue: Sendable {
     package mutating func observe(_ value: UInt64) {
         counts[scale.index(of: value)] &+= 1
         sum &+= value
+        native = nil
     }
 
     /// Counts one time; a negative one as zero.
@@ -145,12 +149,27 @@ package struct HistogramValue: Sendable {
     /// Sum of all observations in base units.
     package var total: Double { Double(sum) / scale.divisor }
 
+    /// - Parameter native: nil where these observations are in no native cells.
+    mutating func add(_ more: [UInt64], sum: UInt64, native cells: [UInt64]?) {
+        for (index, count) in more.enumerated() { counts[index] &+= count }
+        self.sum &+= sum
+        add(native: cells)
+    }
+
+    private mutating func add(native cells: [UInt64]?) {
+        guard let cells, let own = native else { return native = nil }
+        guard !own.isEmpty else { return native = cells }
+        for (index, count) in cells.enumerated() where count > 0 { native?[index] &+= count }
+    }
+
     mutating func add(bucket: Int, _ count: UInt64) { counts[bucket] &+= count }
     mutating func add(sum more: UInt64) { sum &+= more }
+
     mutating func add(_ other: HistogramValue) {
         for index in 0..<min(counts.count, other.counts.count) {
             counts[index] &+= other.counts[index]
         }
+        add(native: other.native)
         sum &+= other.sum
         for (bucket, exemplar) in other.exemplars { add(exemplar, bucket: bucket) }
     }

@@ -15,6 +15,7 @@ import urllib.parse
 import pytest
 
 import support
+from prometheus import ask, prometheus
 
 sys.path.insert(0, str(support.ROOT / "Tests"))
 import promql  # noqa: E402  (shared with the tests of deploy/)
@@ -96,41 +97,6 @@ def exporter():
         server.shutdown()
         thread.join()
         server.server_close()
-
-
-@contextlib.contextmanager
-def prometheus(directory, jobs):
-    """Debian's, scraping twice a second; its URL."""
-    found = shutil.which("prometheus") or support.ROOT / ".build/tools/usr/bin/prometheus"
-    if not shutil.which(found):
-        pytest.skip("prometheus is not installed")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    (directory / "prometheus.yml").write_text(json.dumps({  # JSON is YAML
-        "global": {"scrape_interval": "500ms", "scrape_timeout": "500ms"},
-        "scrape_configs": [{"job_name": name, "static_configs": [{"targets": targets}]}
-                           for name, targets in jobs.items()]}))
-    with open(directory / "log", "wb") as log:
-        process = subprocess.Popen(
-            [found, f"--config.file={directory}/prometheus.yml",
-             f"--storage.tsdb.path={directory}/data", f"--web.listen-address=127.0.0.1:{port}"],
-            stdout=log, stderr=log)
-    try:
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        process.wait(10)
-
-
-def ask(url, query):
-    """The values that a query has now; None while Prometheus does not answer."""
-    with contextlib.suppress(OSError, ValueError):
-        answer = support.get(
-            f"{url}/api/v1/query?query={urllib.parse.quote(query)}").json()
-        assert answer["status"] == "success", (query, answer)
-        return [float(row["value"][1]) for row in answer["data"]["result"]]
-    return None
 
 
 def load(gateway, seconds):

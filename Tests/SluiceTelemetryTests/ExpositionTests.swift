@@ -5,9 +5,7 @@ import Testing
 
 @Suite struct ExpositionTests {
     static func page(_ snapshot: MetricSnapshot, _ format: ExpositionFormat) -> String {
-        var buffer = ByteBuffer()
-        Exposition.render(snapshot, format: format, into: &buffer)
-        return buffer.text()
+        String(decoding: Exposition.render(snapshot, format: format), as: UTF8.self)
     }
 
     /// A snapshot with at least one sample of every family.
@@ -121,13 +119,29 @@ import Testing
         #expect(text.contains("sluice_metrics_series_max 10\n"))
     }
 
-    @Test func `a scraper gets OpenMetrics only if it asks`() {
-        func format(_ accept: String) -> ExpositionFormat {
-            ExpositionFormat(accept: Array(accept.utf8).span)
-        }
-        #expect(format("") == .prometheusText004)
-        #expect(format("text/plain;version=0.0.4;q=0.5,*/*;q=0.1") == .prometheusText004)
-        #expect(
-            format("Application/OpenMetrics-Text;version=1.0.0;q=0.5,text/plain") == .openMetrics)
+    @Test(arguments: [
+        ("", ExpositionFormat.prometheusText004), ("*/*", .prometheusText004),
+        ("text/plain;version=0.0.4;q=0.5,*/*;q=0.1", .prometheusText004),
+        ("Application/OpenMetrics-Text;version=1.0.0,text/plain;q=0.5", .openMetrics),
+        ("application/openmetrics-text; version=1.0.0; q=0.5, text/plain", .prometheusText004),
+        ("application/openmetrics-text;q=0", .prometheusText004),
+        (
+            "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited,application/openmetrics-text;version=1.0.0;q=0.8,*/*;q=0.2",
+            .protobuf
+        ),
+        (
+            "application/openmetrics-text;q=0.6,application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited;q=0.5",
+            .openMetrics
+        ),
+        // Another message, or another way to put several behind each other.
+        ("application/vnd.google.protobuf;proto=a.B;encoding=delimited", .prometheusText004),
+        (
+            "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=text",
+            .prometheusText004
+        ),
+        (String(repeating: ",;=q", count: 10_000), .prometheusText004),
+    ])
+    func `a scraper gets the format it likes best`(accept: String, format: ExpositionFormat) {
+        #expect(ExpositionFormat(accept: accept) == format)
     }
 }

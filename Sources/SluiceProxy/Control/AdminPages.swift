@@ -123,8 +123,7 @@ final class AdminPages {
                 control.shared.isReady() ? 200 : 503, contentType: "application/json",
                 body: Array(ReplicasPage.readiness(control).utf8))
         case "/metrics":
-            let accept = Array((request[field: "accept"] ?? "").utf8)
-            let format = ExpositionFormat(accept: accept.span)
+            let format = ExpositionFormat(accept: request[field: "accept"] ?? "")
             responder.respond(
                 200, contentType: format.contentType.description,
                 body: MetricsPage.render(control, format))

@@ -9,7 +9,7 @@ enum MetricsPage {
     /// Renders the page; reading stops no worker.
     static func render(_ control: ControlLoop, _ format: ExpositionFormat) -> [UInt8] {
         let shared = control.shared
-        var snapshot = MetricSnapshot()
+        var snapshot = MetricSnapshot(native: format == .protobuf)
         snapshot.add(shared.shards + [control.shard], names: control.registry.nameTables)
         let now = control.loop.now
         for (index, traffic) in shared.pools.enumerated() {
@@ -21,9 +21,7 @@ enum MetricsPage {
         addObjectives(control, to: &snapshot)
         addGateway(control, to: &snapshot)
         addProcess(control, to: &snapshot)
-        var page = ByteBuffer(minimumCapacity: 262_144)
-        Exposition.render(snapshot, format: format, into: &page)
-        return page.array()
+        return Exposition.render(snapshot, format: format)
     }
 
     private static func addPool(

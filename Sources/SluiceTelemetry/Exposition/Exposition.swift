@@ -1,52 +1,26 @@
 import SluiceBytes
 
-/// A text format for metrics.
-package enum ExpositionFormat: Sendable {
-    /// Prometheus text format, version 0.0.4.
-    case prometheusText004
-    /// OpenMetrics text format, version 1.0.0.
-    case openMetrics
-
-    /// The format a scraper asks for: OpenMetrics if its `Accept` names it, else Prometheus text.
-    package init(accept: Span<UInt8>) {
-        let wanted: StaticString = "application/openmetrics-text"
-        var offset = 0
-        while offset + wanted.utf8CodeUnitCount <= accept.count {
-            let end = offset + wanted.utf8CodeUnitCount
-            if accept.equalsIgnoringCase(wanted, in: offset..<end) {
-                self = .openMetrics
-                return
-            }
-            offset += 1
-        }
-        self = .prometheusText004
-    }
-
-    /// The value of `Content-Type`.
-    package var contentType: StaticString {
-        switch self {
-        case .prometheusText004: "text/plain; version=0.0.4; charset=utf-8"
-        case .openMetrics: "application/openmetrics-text; version=1.0.0; charset=utf-8"
-        }
-    }
-}
-
 /// Writes a snapshot as the text a scraper reads.
 ///
 /// Source: Prometheus, "Exposition formats"; OpenMetrics 1.0.
 package enum Exposition {
-    /// Appends the whole page to `out`, families in the catalog's order, samples sorted.
+    /// The whole page: families in the catalog's order, samples sorted.
     ///
     /// Families without samples are left out. Adds `sluice_metrics_series` and its limit.
     package static func render(
+        _ snapshot: MetricSnapshot, format: ExpositionFormat
+    ) -> [UInt8] {
+        var snapshot = snapshot
+        snapshot.addOwnSize()
+        if format == .protobuf { return ProtobufExposition.render(snapshot) }
+        var page = ByteBuffer(minimumCapacity: 262_144)
+        render(snapshot, format: format, into: &page)
+        return page.array()
+    }
+
+    private static func render(
         _ snapshot: MetricSnapshot, format: ExpositionFormat, into out: inout ByteBuffer
     ) {
-        var snapshot = snapshot
-        if snapshot.seriesDropped > 0 {
-            snapshot.add(.metricsLost, count: snapshot.seriesDropped)
-        }
-        snapshot.add(.metricsSeriesMax, count: UInt64(snapshot.seriesMax))
-        snapshot.add(.metricsSeries, count: UInt64(snapshot.seriesCount + 1))
         for metric in Metric.allCases {
             let samples = snapshot.families[Int(metric.rawValue)]
             if samples.isEmpty { continue }

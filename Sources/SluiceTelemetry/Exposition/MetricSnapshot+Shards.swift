@@ -19,7 +19,7 @@ extension MetricSnapshot {
                     guard let series = key.series else { return }
                     if let scale = series.scale {
                         shard.addHistogram(
-                            slot,
+                            slot, native: hasNative,
                             to: &histograms[key, default: HistogramValue(shard.scales[scale])])
                     } else {
                         counters[key, default: 0] &+= shard.counter(slot)

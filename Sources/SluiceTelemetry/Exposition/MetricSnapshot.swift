@@ -11,6 +11,8 @@ package struct MetricSnapshot {
 
     /// Time series at most, as lines on the page; more are left out and counted.
     package let seriesMax: Int
+    /// Whether histograms have their native buckets too.
+    let hasNative: Bool
     /// Samples of each family by their rendered labels, without braces.
     private(set) var families: [[String: Value]]
     /// Lines that the samples will take.
@@ -20,9 +22,12 @@ package struct MetricSnapshot {
 
     /// An empty snapshot.
     ///
-    /// - Parameter seriesMax: default 100,000, about 10 MB of text.
-    package init(seriesMax: Int = 100_000) {
+    /// - Parameters:
+    ///   - seriesMax: default 100,000, about 10 MB of text.
+    ///   - native: whether the page will show native histograms.
+    package init(seriesMax: Int = 100_000, native: Bool = false) {
         self.seriesMax = seriesMax
+        hasNative = native
         families = Array(repeating: [:], count: Metric.allCases.count)
     }
 
@@ -59,6 +64,13 @@ package struct MetricSnapshot {
         _ metric: Metric, _ labels: [String], current: String, of states: [String]
     ) {
         for state in states { add(metric, labels + [state], state == current ? 1 : 0) }
+    }
+
+    /// Says how many series there are, and how many had no room.
+    mutating func addOwnSize() {
+        if seriesDropped > 0 { add(.metricsLost, count: seriesDropped) }
+        add(.metricsSeriesMax, count: UInt64(seriesMax))
+        add(.metricsSeries, count: UInt64(seriesCount + 1))
     }
 
     /// A counter's or gauge's value, nil if there is none; for pages and tests.

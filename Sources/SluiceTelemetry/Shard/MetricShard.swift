@@ -10,7 +10,7 @@ import Synchronization
 /// The counters and histograms of one thread, in memory that never grows.
 ///
 /// Series are made on first use in a table of fixed size, so a peer can never create more than
-/// ``seriesMax``; observations beyond are counted in ``lost``. About 0.4 MB.
+/// ``seriesMax``; observations beyond are counted in ``lost``. About 0.9 MB.
 package final class MetricShard: Sendable {
     /// Label combinations at most, of all families together.
     package static let seriesMax = 4_096
@@ -19,8 +19,11 @@ package final class MetricShard: Sendable {
     static let seriesHardMax = 7_168
     /// Slots of the table: a power of two, so never fuller than seven eighths.
     static let slotsMax = 8_192
-    /// Cells of all histograms: of each the sum, then its buckets, the infinite one last.
+    /// Cells of all histograms: of each the sum, where its native cells begin (plus one, 0: it has
+    /// none), then its buckets, the infinite one last.
     static let cellsMax = 32_768
+    /// Native cells of all histograms; those for which no room is left do without.
+    static let nativeCellsMax = 65_536
 
     /// The bounds of the histograms.
     package let scales: BucketScales
@@ -29,11 +32,14 @@ package final class MetricShard: Sendable {
     /// Of a counter its value, of a histogram the index of its first cell.
     private let values = InlineArray<8_192, Atomic<UInt64>> { _ in Atomic(0) }
     private let cells = InlineArray<32_768, Atomic<UInt64>> { _ in Atomic(0) }
+    private let nativeCells = InlineArray<65_536, Atomic<UInt64>> { _ in Atomic(0) }
     private let bounds: ShardBounds
+    private let nativeBuckets = NativeBuckets()
     /// Traces behind latencies; only exchanges that came with one touch it.
     let exemplars = ExemplarStore()
     private let seriesUsed = Atomic<Int>(0)
     private let cellsUsed = Atomic<Int>(0)
+    private let nativeUsed = Atomic<Int>(0)
     private let lostCount = Atomic<UInt64>(0)
     private let plain = InlineArray<8, Atomic<UInt64>> { _ in Atomic(0) }
     /// Content events by model, outside the table because they are counted for every token.
@@ -69,7 +75,7 @@ package final class MetricShard: Sendable {
 
     @inline(never)
     private func countElsewhere(_ key: SeriesKey, _ n: UInt64) {
-        let slot = find(key, cells: 0, max: Self.seriesMax)
+        let slot = find(key, nil, max: Self.seriesMax)
         if slot < 0 { return bump(lostCount) }
         bump(values[slot], n)
     }
@@ -86,8 +92,8 @@ package final class MetricShard: Sendable {
 
     @inline(never)
     private func countElsewhere(_ key: SeriesKey, orReduced reduced: SeriesKey) {
-        var slot = find(key, cells: 0, max: Self.seriesMax)
-        if slot < 0 { slot = find(reduced, cells: 0, max: Self.seriesHardMax) }
+        var slot = find(key, nil, max: Self.seriesMax)
+        if slot < 0 { slot = find(reduced, nil, max: Self.seriesHardMax) }
         if slot < 0 { return bump(lostCount) }
         bump(values[slot])
     }
@@ -104,7 +110,7 @@ package final class MetricShard: Sendable {
 
     @inline(never)
     private func observeElsewhere(_ key: SeriesKey, _ scale: ScaleName, _ value: UInt64) {
-        let slot = find(key, cells: bounds.count(scale) &+ 2, max: Self.seriesMax)
+        let slot = find(key, scale, max: Self.seriesMax)
         if slot < 0 { return bump(lostCount) }
         observe(at: Int(truncatingIfNeeded: values[slot].load(ordering: .relaxed)), scale, value)
     }
@@ -118,7 +124,13 @@ package final class MetricShard: Sendable {
     @inline(__always)
     private func observe(at base: Int, _ scale: ScaleName, _ value: UInt64) {
         bump(cells[base], value)
-        bump(cells[base &+ 1 &+ bounds.index(of: value, in: scale)])
+        bump(cells[base &+ 2 &+ bounds.index(of: value, in: scale)])
+        let native = cells[base &+ 1].load(ordering: .relaxed)
+        if native != 0 {
+            bump(
+                nativeCells[
+                    Int(truncatingIfNeeded: native) &- 1 &+ nativeBuckets.cell(of: value)])
+        }
     }
 
     /// Adds to a counter without labels.
@@ -143,8 +155,7 @@ package final class MetricShard: Sendable {
 
     @inline(never)
     private func makeGapCells(_ model: Int) -> Int {
-        let slot = find(
-            SeriesKey(.gap, UInt16(model)), cells: bounds.count(.token) &+ 2, max: Self.seriesMax)
+        let slot = find(SeriesKey(.gap, UInt16(model)), .token, max: Self.seriesMax)
         if slot < 0 { return -1 }
         let base = Int(truncatingIfNeeded: values[slot].load(ordering: .relaxed))
         gapCells[model].store(base &+ 1, ordering: .relaxed)
@@ -157,26 +168,34 @@ package final class MetricShard: Sendable {
         Int(truncatingIfNeeded: (key.word &* 0x9E37_79B9_7F4A_7C15) >> 51)
     }
 
-    /// The slot of `key`, made if need be; -1 if there is no room.
+    /// The slot of `key`, made if need be, with a histogram of `scale`; -1 if there is no room.
     @inline(__always)
-    private func find(_ key: SeriesKey, cells n: Int, max: Int) -> Int {
+    private func find(_ key: SeriesKey, _ scale: ScaleName?, max: Int) -> Int {
         var slot = Self.firstSlot(key)
         while true {
             let found = keys[slot].load(ordering: .relaxed)
             if found == key.word { return slot }
-            if found == 0 { return insert(key, at: slot, cells: n, max: max) }
+            if found == 0 { return insert(key, at: slot, scale, max: max) }
             slot = (slot &+ 1) & (Self.slotsMax &- 1)
         }
     }
 
     @inline(never)
-    private func insert(_ key: SeriesKey, at slot: Int, cells n: Int, max: Int) -> Int {
+    private func insert(
+        _ key: SeriesKey, at slot: Int, _ scale: ScaleName?, max: Int
+    ) -> Int {
         let used = seriesUsed.load(ordering: .relaxed)
         let base = cellsUsed.load(ordering: .relaxed)
+        let n = scale.map { bounds.count($0) &+ 3 } ?? 0
         guard used < max, base &+ n <= Self.cellsMax else { return -1 }
         if n > 0 {
             cellsUsed.store(base &+ n, ordering: .relaxed)
             values[slot].store(UInt64(base), ordering: .relaxed)
+            let native = nativeUsed.load(ordering: .relaxed)
+            if scale?.isNative ?? false, native &+ NativeBuckets.cells <= Self.nativeCellsMax {
+                nativeUsed.store(native &+ NativeBuckets.cells, ordering: .relaxed)
+                cells[base &+ 1].store(UInt64(native &+ 1), ordering: .relaxed)
+            }
         }
         seriesUsed.store(used &+ 1, ordering: .relaxed)
         keys[slot].store(key.word, ordering: .releasing)
@@ -191,8 +210,9 @@ package final class MetricShard: Sendable {
             let key = SeriesKey(word: keys[slot].load(ordering: .relaxed))
             guard let series = key.series, series.isOfReplica, key.a == replica else { continue }
             if let scale = series.scale {
+                // None of a replica's is native.
                 let base = Int(values[slot].load(ordering: .relaxed))
-                for cell in base..<(base + scales[scale].count + 2) {
+                for cell in base..<(base + scales[scale].count + 3) {
                     cells[cell].store(0, ordering: .relaxed)
                 }
             } else {
@@ -223,14 +243,31 @@ package final class MetricShard: Sendable {
     func contentEvents(model: Int) -> UInt64 { events[model].load(ordering: .relaxed) }
 
     /// Adds the histogram in `slot` to `histogram`, which has the same bounds.
-    func addHistogram(_ slot: Int, to histogram: inout HistogramValue) {
+    ///
+    /// - Parameter native: whether its native cells are wanted too.
+    func addHistogram(_ slot: Int, native: Bool = false, to histogram: inout HistogramValue) {
         let base = Int(truncatingIfNeeded: values[slot].load(ordering: .relaxed))
         let count = histogram.scale.count
-        histogram.add(sum: cells[base].load(ordering: .relaxed))
-        for bucket in 0...count {
-            histogram.add(bucket: bucket, cells[base + 1 + bucket].load(ordering: .relaxed))
+        let first = Int(truncatingIfNeeded: cells[base + 1].load(ordering: .relaxed)) - 1
+        var buckets: [UInt64] = []
+        var fine: [UInt64]?
+        // Both have to hold the same observations, and the owner goes on counting: a glance takes
+        // less than a microsecond, so that one or two are mostly enough.
+        for _ in 0..<(native && first >= 0 ? Self.glancesMax : 1) {
+            buckets = (0...count).map { cells[base + 2 + $0].load(ordering: .acquiring) }
+            guard native, first >= 0 else { break }
+            let seen = (0..<NativeBuckets.cells).map {
+                nativeCells[first + $0].load(ordering: .acquiring)
+            }
+            if seen.reduce(0, &+) == buckets.reduce(0, &+) {
+                fine = seen
+                break
+            }
         }
+        histogram.add(buckets, sum: cells[base].load(ordering: .relaxed), native: fine)
     }
+
+    private static let glancesMax = 16
 }
 
 /// Counters without labels.

@@ -41,6 +41,9 @@ enum ShardSeries: UInt8, CaseIterable {
 /// Which of ``BucketScales`` a histogram uses.
 enum ScaleName: UInt8, CaseIterable {
     case firstToken, duration, short, token, coarse, tokens, bytes
+
+    /// Whether its histograms, those of what users wait for, are kept in native buckets too.
+    var isNative: Bool { self == .firstToken || self == .duration || self == .token }
 }
 
 extension BucketScales {

@@ -1,3 +1,5 @@
+import SluiceBytes
+
 /// Spans as OTLP sends them: the request `ExportTraceServiceRequest` and its answer.
 ///
 /// Source: opentelemetry-proto 1.9, `collector/trace/v1/trace_service.proto`, `trace/v1/trace.proto`,

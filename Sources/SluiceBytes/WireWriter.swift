@@ -1,18 +1,16 @@
-import SluiceBytes
-
-/// Writes messages of Protocol Buffers, field by field, as far as OTLP needs them.
+/// Writes messages of Protocol Buffers, field by field, as far as OTLP and Prometheus need them.
 ///
 /// Source: protobuf.dev/programming-guides/encoding: a field is its number and wire type in one
 /// varint, then a varint, eight or four bytes (the lowest first), or a length and so many bytes.
 /// Fields that have their default are for the caller to leave out.
-struct WireWriter: ~Copyable {
+package struct WireWriter: ~Copyable {
     private var buffer: ByteBuffer
 
     /// - Parameter bytes: how many are expected; there may be more.
-    init(bytes: Int = 256) { buffer = ByteBuffer(minimumCapacity: bytes) }
+    package init(bytes: Int = 256) { buffer = ByteBuffer(minimumCapacity: bytes) }
 
     /// What has been written.
-    func array() -> [UInt8] { buffer.array() }
+    package func array() -> [UInt8] { buffer.array() }
 
     private enum WireType: UInt64 {
         case varint = 0
@@ -35,46 +33,64 @@ struct WireWriter: ~Copyable {
     }
 
     /// `int32`, `int64`, `bool` and enums.
-    mutating func integer(_ field: Int, _ number: Int64) {
+    package mutating func integer(_ field: Int, _ number: Int64) {
         tag(field, .varint)
         varint(UInt64(bitPattern: number))
     }
 
+    /// `sint32` and `sint64`: numbers near zero are short, negative ones too.
+    package mutating func signed(_ field: Int, _ number: Int64) {
+        tag(field, .varint)
+        zigzag(number)
+    }
+
+    private mutating func zigzag(_ number: Int64) {
+        varint(UInt64(bitPattern: number << 1 ^ number >> 63))
+    }
+
+    /// `repeated sint64`, packed.
+    package mutating func signed(_ field: Int, _ numbers: [Int64]) {
+        message(field) { writer in for number in numbers { writer.zigzag(number) } }
+    }
+
+    /// `double`.
+    package mutating func real(_ field: Int, _ number: Double) { fixed64(field, number.bitPattern) }
+
     /// `fixed64`; a `double` by its bit pattern.
-    mutating func fixed64(_ field: Int, _ number: UInt64) {
+    package mutating func fixed64(_ field: Int, _ number: UInt64) {
         tag(field, .fixed64)
         buffer.append(packed: number, count: 8)
     }
 
     /// `fixed32`.
-    mutating func fixed32(_ field: Int, _ number: UInt32) {
+    package mutating func fixed32(_ field: Int, _ number: UInt32) {
         tag(field, .fixed32)
         buffer.append(packed: UInt64(number), count: 4)
     }
 
     /// `string`.
-    mutating func text(_ field: Int, _ text: String) {
+    package mutating func text(_ field: Int, _ text: String) {
         tag(field, .lengthDelimited)
         varint(UInt64(text.utf8.count))
         buffer.append(text: text)
     }
 
     /// `string`.
-    mutating func text(_ field: Int, _ text: StaticString) {
+    package mutating func text(_ field: Int, _ text: StaticString) {
         tag(field, .lengthDelimited)
         varint(UInt64(text.utf8CodeUnitCount))
         buffer.append(text)
     }
 
     /// `bytes`: eight, the highest of the word first.
-    mutating func id(_ field: Int, _ word: UInt64) {
+    package mutating func id(_ field: Int, _ word: UInt64) {
         tag(field, .lengthDelimited)
         varint(8)
         buffer.append(packed: word.byteSwapped, count: 8)
     }
 
     /// `bytes`: sixteen.
-    mutating func id(_ field: Int, _ high: UInt64, _ low: UInt64) {
+    package mutating func id(_ field: Int, _ high: UInt64, _ low: UInt64) {
         tag(field, .lengthDelimited)
         varint(16)
         buffer.append(packed: high.byteSwapped, count: 8)
@@ -86,8 +102,18 @@ struct WireWriter: ~Copyable {
     /// Its length comes before it and is known after it: room is left for one of `lengthBytes`, and
     /// what is written moves only where another number was needed.
     @inline(__always)
-    mutating func message(_ field: Int, lengthBytes: Int = 1, _ body: (inout WireWriter) -> Void) {
+    package mutating func message(
+        _ field: Int, lengthBytes: Int = 1, _ body: (inout WireWriter) -> Void
+    ) {
         tag(field, .lengthDelimited)
+        delimited(lengthBytes: lengthBytes, body)
+    }
+
+    /// A message of its own, behind its length.
+    @inline(__always)
+    package mutating func delimited(
+        lengthBytes: Int = 1, _ body: (inout WireWriter) -> Void
+    ) {
         let start = buffer.count
         buffer.append(packed: 0, count: lengthBytes)
         body(&self)
