@@ -7,7 +7,12 @@ import Testing
 
 /// Bytes of which no two neighbourhoods are alike.
 func pattern(_ count: Int, seed: UInt8) -> [UInt8] {
-    (0..<count).map { UInt8(truncatingIfNeeded: $0 &* 31 &+ $0 >> 8) ^ seed }
+    // Repeats itself after 64 KiB; made once that far, as sixteen mebibytes byte by byte take long.
+    var bytes = (0..<min(count, 65_536)).map {
+        UInt8(truncatingIfNeeded: $0 &* 31 &+ $0 >> 8) ^ seed
+    }
+    while bytes.count < count { bytes += bytes.prefix(count - bytes.count) }
+    return bytes
 }
 
 private func fixture() throws -> TLSFixture { try TLSFixture.shared.get() }
