@@ -122,7 +122,8 @@ struct PoolSignatures {
             let utilization = window.utilization, utilization >= 0.85,
             window.growth(\.shed) >= 1 || isQueueLong
         else { return nil }
-        let down = replicas.count { $0.cause < .metricsPathBroken }
+        // A GPU's error is certain to be one where its replica does not serve.
+        let down = replicas.count { $0.cause < .metricsPathBroken && $0.confidence == .certain }
         return finding(
             .slotBound, .likely,
             [
@@ -221,10 +222,14 @@ struct PoolSignatures {
 
     // MARK: What is left (the interpretation matrix)
 
+    private var hasSlowReplica: Bool {
+        replicas.contains { $0.cause == .slowReplica || $0.cause == .gpuThrottled }
+    }
+
     /// First tokens late, queue as usual, tokens as usual.
     private func slowFirstTokens() -> Finding? {
         guard isFirstTokenLate, !isQueueLong, isPrefillLong, !isTokenLate,
-            !replicas.contains(where: { $0.cause == .slowReplica })
+            !hasSlowReplica
         else { return nil }
         return finding(
             .slowPrefill, .possible,
@@ -240,7 +245,7 @@ struct PoolSignatures {
     /// Tokens slow without a queue: by the batch, or in spite of it.
     private func slowTokens() -> Finding? {
         guard isTokenLate, !isQueueLong, window.requests >= DiagnosisWindow.requestsMin,
-            !replicas.contains(where: { $0.cause == .slowReplica || $0.cause == .kvBound })
+            !hasSlowReplica, !replicas.contains(where: { $0.cause == .kvBound })
         else { return nil }
         let each = max(window.perReplica, window.perReplicaNow)
         let isCrowded = ranges.perReplica.upper(factor: 1.3, margin: 1).map { each > $0 }

@@ -1,6 +1,3 @@
-import SluiceBytes
-import SluiceTelemetry
-
 /// JSON as the admin pages are written: small, rare, and read by people too.
 enum PageJSON {
     /// Rounded to thousandths; null for what is no number.
@@ -31,10 +28,21 @@ enum PageJSON {
     static func quoted(_ text: String) -> String { "\"\(escaped(text))\"" }
 
     /// What stands between the quotes of a string: for names of members that come from elsewhere.
+    ///
+    /// Source: RFC 8259 section 7; what need not be escaped stays as it is, in UTF-8.
     static func escaped(_ text: String) -> String {
-        var buffer = ByteBuffer()
-        let bytes = Array(text.utf8)
-        AccessLogFormatter.appendEscaped(bytes.span, into: &buffer)
-        return buffer.text()
+        var escaped = ""
+        for scalar in text.unicodeScalars {
+            switch scalar {
+            case "\"": escaped += "\\\""
+            case "\\": escaped += "\\\\"
+            case "\n": escaped += "\\n"
+            case _ where scalar.value < 0x20 || scalar.value == 0x7F:
+                let code = String(scalar.value, radix: 16)
+                escaped += "\\u" + String(repeating: "0", count: 4 - code.count) + code
+            default: escaped.unicodeScalars.append(scalar)
+            }
+        }
+        return escaped
     }
 }

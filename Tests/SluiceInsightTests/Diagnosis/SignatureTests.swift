@@ -200,6 +200,8 @@ import Testing
 
     @Test func `clocks below the usual, and steps that take longer for it`() {
         var script = watched()
+        // What it does to the pool's tokens is explained by it.
+        script.gap = 0.03
         script.play(25) {
             $0.pool.replicas[2].gpu?.clock = 1.2e9
             $0.pool.replicas[2].stepTime = 0.03
