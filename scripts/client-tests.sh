@@ -22,9 +22,7 @@ tests() { .venv/bin/python -m pytest -q -p no:cacheprovider "$@"; }
 if [ $# -gt 0 ]; then
   tests "$@"
 else
-  # What mostly waits runs two files at a time; where goodput or many fleets at once are measured,
-  # one.
+  # What mostly waits runs two files at a time; what measures times has the machine to itself.
   tests -n 2 --dist loadfile --ignore Tests/Clients/test_diagnosis.py Tests/Clients Tests/Deploy
-  tests Tests/Clients/test_diagnosis.py Tests/Overload
-  tests -n 2 --dist loadfile Tests/Faults
+  tests Tests/Clients/test_diagnosis.py Tests/Faults Tests/Overload
 fi

@@ -12,21 +12,24 @@ import fleet as fleets  # noqa: E402  (needs the path above)
 # The test's thread and the load's share the interpreter: neither may hold it for long.
 sys.setswitchinterval(0.0005)
 
+FIGURES = []
+
+
 class Figures:
     """What a scenario measured; `hold` also asserts it, after all of it has been noted."""
 
     def __init__(self, row, title):
-        self.row, self.title, self.rows, self.broken = row, title, [], []
+        self.row, self.title, self.broken = row, title, []
 
     def note(self, name, value, unit=""):
-        self.rows.append((self.row, self.title, name, f"{_text(value)}{unit}", "", "", "–"))
+        FIGURES.append((self.row, self.title, name, f"{_text(value)}{unit}", "", "", "–"))
 
     def hold(self, name, value, limit, unit="", error=0.0):
         """`value`, which the machine may have made wrong by `error`, is at most `limit`."""
         holds = value <= limit + error
-        self.rows.append((self.row, self.title, name, f"{_text(value)}{unit}",
-                          f"≤ {_text(limit)}{unit}" if limit else "0",
-                          f"{_text(error)}{unit}" if error else "", "yes" if holds else "NO"))
+        FIGURES.append((self.row, self.title, name, f"{_text(value)}{unit}",
+                        f"≤ {_text(limit)}{unit}" if limit else "0",
+                        f"{_text(error)}{unit}" if error else "", "yes" if holds else "NO"))
         if not holds:
             self.broken.append(
                 f"{name}: {_text(value)}{unit} > {_text(limit)}{unit} + {_text(error)}{unit}")
@@ -42,8 +45,6 @@ def figures(request):
     words = request.node.name.split("_")
     made = Figures(words[2], " ".join(words[3:]))
     yield made
-    # With the report: the summary may be another process' work.
-    request.node.user_properties.append(("figures", made.rows))
     assert not made.broken, "; ".join(made.broken)
 
 
@@ -76,14 +77,10 @@ def upstream():
 
 
 def pytest_terminal_summary(terminalreporter):
-    ended = [report for reports in terminalreporter.stats.values() for report in reports
-             if getattr(report, "when", "") == "teardown"]
-    figures = [row for report in ended for rows in dict(report.user_properties).values()
-               for row in rows]
-    if not figures:
+    if not FIGURES:
         return
     terminalreporter.section("faults: rows and figures")
     terminalreporter.write_line("| row | fault | figure | measured | required | error | met |")
     terminalreporter.write_line("| ---: | --- | --- | ---: | ---: | ---: | --- |")
-    for row in sorted(figures, key=lambda figure: int(figure[0])):
+    for row in sorted(FIGURES, key=lambda figure: int(figure[0])):
         terminalreporter.write_line("| " + " | ".join(row) + " |")

@@ -144,18 +144,13 @@ enum PoolKeys {
         }
     }
 
-    private static let gpuForm = ValueForm.text(
-        "an index or a UUID", pattern: "^[0-9A-Za-z-]{1,64}$")
+    private static let gpuForm = ValueForm.either(
+        .integer(0...999, word: nil), .text("a UUID", pattern: "^[0-9A-Za-z-]{1,64}$"))
 
     private static func readGPU(_ text: String, _ origin: Origin) throws(ValueProblem) -> String {
-        guard (1...64).contains(text.utf8.count),
-            text.utf8.allSatisfy({ byte in
-                switch byte {
-                case 0x30...0x39, 0x41...0x5A, 0x61...0x7A, 0x2D: true
-                default: false
-                }
-            })
-        else { throw ValueProblem("\(quoted(text)) is no GPU: an index as 0 or a UUID as GPU-5f…") }
+        guard GPUFigures.isName(text) else {
+            throw ValueProblem("\(quoted(text)) is no GPU: an index as 0 or a UUID as GPU-5f…")
+        }
         return text
     }
 

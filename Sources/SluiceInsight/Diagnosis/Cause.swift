@@ -79,7 +79,7 @@ package enum Cause: String, CaseIterable, Comparable, Sendable {
         switch self {
         case .accountingError: "the gateway's accounts do not add up"
         case .noReplica: "no replica serves"
-        case .gpuFault: "a GPU of the replica has reported an error"
+        case .gpuFault: "a GPU of the replica has failed"
         case .replicaUnreachable: "the replica does not answer"
         case .engineDead: "the engine is dead: /health says 503"
         case .keyRefused: "the replica refuses our API key"
@@ -114,7 +114,7 @@ package enum Cause: String, CaseIterable, Comparable, Sendable {
         case .noReplica:
             "Every request is refused: all replicas are down, cordoned or asleep, or no address is known."
         case .gpuFault:
-            "The driver has logged an Xid: a hardware error, or a program that did what it may not."
+            "The driver has logged an Xid that stands for broken hardware: memory, NVLink, the bus."
         case .replicaUnreachable:
             "Connections are refused or time out; its requests go to the others."
         case .engineDead:
@@ -182,7 +182,7 @@ package enum Cause: String, CaseIterable, Comparable, Sendable {
             [
                 "dmesg and nvidia-smi -q on its host: which process, ECC and remapped rows, NVLink.",
                 "sluice cordon NAME and restart the engine; a GPU that has fallen off the bus (79) or lost memory (48, 64, 94, 95) needs its node drained.",
-                "13, 31 and 43 come mostly from the program: a new vLLM, kernel or model? Roll back.",
+                "The same on another node after a move: the program may be to blame. Roll back.",
             ]
         case .replicaUnreachable:
             [

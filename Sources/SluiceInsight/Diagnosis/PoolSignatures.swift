@@ -117,7 +117,7 @@ struct PoolSignatures {
 
     /// Line 4: every slot taken and requests waiting, so long that some are refused or late.
     private func slotBound() -> Finding? {
-        guard !isExplained(by: [.kvBound, .replicaStalled, .metricsPathBroken]),
+        guard !isExplained(by: [.gpuFault, .kvBound, .replicaStalled, .metricsPathBroken]),
             window.queuedPart >= 0.8 || (window.waiting ?? 0) >= 1,
             let utilization = window.utilization, utilization >= 0.85,
             window.growth(\.shed) >= 1 || isQueueLong

@@ -10,10 +10,10 @@ struct ReplicaSignatures {
     /// What the replica's figures say, the first cause in order; nil: nothing is wrong with it.
     func first() -> Finding? {
         guard let now = track.now else { return nil }
-        if let finding = gpuFault(now) ?? trouble(now) { return finding }
-        guard let window else { return nil }
+        if now.trouble != nil, let finding = gpuFault(now) ?? trouble(now) { return finding }
+        guard let window else { return gpuFault(now) }
         return metricsPath(now) ?? kvBound(now, window) ?? leakedSlots(now)
-            ?? otherClient(now, window) ?? throttled(now) ?? slow(now)
+            ?? otherClient(now, window) ?? gpuFault(now) ?? throttled(now) ?? slow(now)
     }
 
     private func finding(
@@ -22,18 +22,21 @@ struct ReplicaSignatures {
         Finding(cause, pool, replica: now.name, confidence, evidence)
     }
 
-    /// A GPU has reported an error while we looked: a minute ago, or longer where the replica does not
-    /// serve.
+    /// The hardware has failed: certain where the replica has not served since, else news for a minute.
     private func gpuFault(_ now: ReplicaFigures) -> Finding? {
-        guard let (fault, age) = track.gpu.lastFault, age <= 60 || now.trouble != nil else {
-            return nil
+        guard let age = track.gpu.hardwareFaultAge else { return nil }
+        switch now.trouble {
+        case nil:
+            guard age <= 60 else { return nil }
+            return finding(.gpuFault, now, .likely, track.gpu.evidence)
+        case .unreachable?, .unhealthy?, .stalled?:
+            let since = Evidence(
+                "replica \(now.trouble?.words ?? "") for", now.troubleSeconds, .seconds)
+            let isBusy = now.trouble == .stalled(isWedged: false)
+            return finding(
+                .gpuFault, now, isBusy ? .likely : .certain, [since] + track.gpu.evidence)
+        case .unauthorized?, .failing?: return nil
         }
-        var evidence = [GPUTrack.evidence(of: fault, age: age)]
-        if let trouble = now.trouble {
-            evidence.append(
-                Evidence("replica \(trouble.words) for", now.troubleSeconds, .seconds))
-        }
-        return finding(.gpuFault, now, now.trouble == nil ? .likely : .certain, evidence)
     }
 
     private func trouble(_ now: ReplicaFigures) -> Finding? {
@@ -156,11 +159,12 @@ struct ReplicaSignatures {
     private func throttled(_ now: ReplicaFigures) -> Finding? {
         let heldDown = track.gpu.isHeldDown
         guard heldDown.is, let time = track.workingStepTime else { return nil }
-        let isAboveUsual = track.stepTime.upper(factor: 1.15).map { time > $0 }
+        let isAboveUsual = track.stepTime.upper(factor: 1.15).map { time > $0 } ?? false
         let median = pace.median(without: now.name)
-        guard isAboveUsual ?? false || median.map({ time > 1.3 * $0.time }) ?? false else {
-            return nil
+        if let median, let batch = track.mean({ $0.inFlight }) {
+            guard batch <= 1.25 * median.batch + 1 else { return nil }
         }
+        guard isAboveUsual || median.map({ time > 1.3 * $0.time }) ?? false else { return nil }
         var evidence = [
             Evidence("its step time", time, .seconds, track.stepTime.aside(.seconds))
         ]

@@ -19,11 +19,15 @@ package struct GPUFigures: Equatable, Sendable {
         }
     }
 
-    /// GPUs on the page that are this replica's.
+    /// Whose page it is, and which GPUs of it: figures of another source have nothing to do with these.
+    package var source = ""
+    /// GPUs on the page that are this replica's, and how many it is said to have, 0 for any number.
     package var count = 0
+    package var wanted = 0
     /// Part of the time in which a kernel ran, 0 … 1; mean.
     package var utilization: Double?
-    /// Clock of the streaming multiprocessors, hertz; the slowest.
+    /// Clock of the streaming multiprocessors, hertz; the slowest of those that are busy, as others
+    /// clock down.
     package var clock: Double?
     /// Degrees Celsius; the hottest.
     package var temperature: Double?
@@ -34,11 +38,19 @@ package struct GPUFigures: Equatable, Sendable {
     /// Whether heat or the power supply holds the clock of any down; nil where the exporter does not
     /// say why clocks are what they are. A power cap is not among it: many GPUs run at theirs.
     package var isHeldDown: Bool?
-    /// In the order of the page, ``gpusMax`` at most.
-    package var faults: [Fault] = []
+    /// By GPU its last error, 0 for none; those that the page has a word on.
+    package var xids: [String: Int] = [:]
+    /// Errors, by GPU.
+    package var faults: [Fault] {
+        xids.filter { $0.value > 0 }.sorted { $0.key < $1.key }.map {
+            Fault(gpu: $0.key, xid: $0.value)
+        }
+    }
 
     /// GPUs of a replica that are told apart.
     package static let gpusMax = 64
+    /// What runs for a smaller part of the time is idle.
+    private static let busyLeast = 0.5
 
     package init() {}
 
@@ -52,9 +64,8 @@ package struct GPUFigures: Equatable, Sendable {
         let wants = { (line: Span<UInt8>, name: Range<Int>) in Series(line, name) != nil }
         let take = { (sample: borrowing PrometheusSample) in
             guard let series = Series(sample.line, sample.name), sample.value.isFinite,
-                sample.value >= 0, let label = sample.text("gpu")
+                sample.value >= 0, let gpu = sample.text("gpu")?.text, Self.isName(gpu)
             else { return }
-            let gpu = label.text
             guard
                 gpus.isEmpty || gpus.contains(gpu)
                     || gpus.contains(sample.text("UUID")?.text ?? gpu)
@@ -71,22 +82,34 @@ package struct GPUFigures: Equatable, Sendable {
         parser.finish(wants: wants, take)
         guard !rows.isEmpty else { return nil }
         self.init(rows)
+        wanted = gpus.count
+    }
+
+    /// Whether a text can name a GPU: an index or a UUID. What it is goes into the log.
+    package static func isName(_ text: String) -> Bool {
+        (1...64).contains(text.utf8.count)
+            && text.utf8.allSatisfy { byte in
+                switch byte {
+                case 0x30...0x39, 0x41...0x5A, 0x61...0x7A, 0x2D: true
+                default: false
+                }
+            }
     }
 
     private init(_ rows: [Row]) {
         count = rows.count
         let busy = rows.compactMap { $0.values[.utilization] }
         if !busy.isEmpty { utilization = busy.reduce(0, +) / Double(busy.count) / 100 }
-        clock = rows.compactMap { $0.values[.clock] }.min().map { $0 * 1e6 }
+        let working = rows.filter { ($0.values[.utilization] ?? 100) >= Self.busyLeast * 100 }
+        clock = working.compactMap { $0.values[.clock] }.min().map { $0 * 1e6 }
         temperature = rows.compactMap { $0.values[.temperature] }.max()
         let watts = rows.compactMap { $0.values[.power] }
         if !watts.isEmpty { power = watts.reduce(0, +) }
         memoryUsage = rows.compactMap(\.memoryUsage).max()
         let reasons = rows.compactMap { $0.values[.clockReasons] ?? $0.values[.oldClockReasons] }
         if !reasons.isEmpty { isHeldDown = reasons.contains(where: Self.holdsDown) }
-        faults = rows.compactMap { row in
-            guard let xid = row.values[.xid], xid >= 1, xid < 1_000_000 else { return nil }
-            return Fault(gpu: row.gpu, xid: Int(xid))
+        for row in rows {
+            if let xid = row.values[.xid], xid < 1_000_000 { xids[row.gpu] = Int(xid) }
         }
     }
 
@@ -150,6 +173,15 @@ package struct GPUFigures: Equatable, Sendable {
 }
 
 extension GPUFigures.Fault {
+    /// Whether the hardware or its driver failed; the other codes are mostly the program's doing, the
+    /// end of it, or a note for later.
+    package var isHardware: Bool {
+        switch xid {
+        case 48, 62, 64, 74, 79, 94, 95, 119, 120: true
+        default: false
+        }
+    }
+
     /// What the code is about, in a few words; empty for one that says little to an operator.
     ///
     /// Source: NVIDIA, "Xid Errors", catalog.

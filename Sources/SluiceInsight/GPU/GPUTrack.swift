@@ -1,45 +1,55 @@
 /// The last seconds of a replica's GPUs, and what is usual for them.
 struct GPUTrack: Sendable {
-    /// Seconds for which an error counts as news.
+    /// Seconds for which an error explains a replica that does not serve.
     static let newsSeconds = 600
-    /// GPUs that run less are idle, and may clock down.
-    static let busyUtilization = 0.5
     /// Below this part of its usual clock a GPU is held down; clocks stray by a few percent with heat.
     private static let clockRatioMin = 0.85
+    /// Errors that a finding tells.
+    private static let toldMax = 4
 
     private(set) var samples: [GPUFigures?] = []
     private(set) var clock = HealthyRange()
-    /// Errors that were on the first page: who knows when they were.
-    private var known: Set<GPUFigures.Fault>?
-    /// What came after it, the newest last, with the seconds since.
-    private var news: [(fault: GPUFigures.Fault, age: Int)] = []
+    private var source = ""
+    /// What each GPU's page has said last; the first word on one is none of now.
+    private var known: [String: Int] = [:]
+    /// By GPU the last error that came while we looked, and the seconds since.
+    private var news: [String: (xid: Int, age: Int)] = [:]
 
     mutating func add(_ figures: GPUFigures?) {
+        if let figures, figures.source != source {
+            self = GPUTrack()
+            source = figures.source
+        }
         if samples.count == ReplicaTrack.samplesMax { samples.removeFirst() }
         samples.append(figures)
-        for place in news.indices { news[place].age += 1 }
-        news.removeAll { $0.age > Self.newsSeconds }
+        for gpu in news.keys { news[gpu]?.age += 1 }
+        news = news.filter { $0.value.age <= Self.newsSeconds }
         guard let figures else { return }
-        let faults = Set(figures.faults)
-        // The same error once more leaves the page as it is: only another one is seen.
-        for fault in figures.faults where known.map({ !$0.contains(fault) }) ?? false {
-            news.append((fault, 0))
+        // The same error once more leaves the page as it is: only another one is seen. A page may lack
+        // a GPU for a while, as when its exporter has just begun.
+        for (gpu, xid) in figures.xids {
+            if let before = known[gpu], xid > 0, xid != before { news[gpu] = (xid, 0) }
+            if known.count < GPUFigures.gpusMax || known[gpu] != nil { known[gpu] = xid }
         }
-        known = faults
     }
 
     var now: GPUFigures? { samples.last ?? nil }
 
-    /// The newest error of the last ten minutes, and the seconds since.
-    var lastFault: (fault: GPUFigures.Fault, age: Int)? { news.last }
+    /// Errors of the last ten minutes: those of the hardware first, then the latest.
+    private var lately: [(fault: GPUFigures.Fault, age: Int)] {
+        news.map { (GPUFigures.Fault(gpu: $0.key, xid: $0.value.xid), $0.value.age) }
+            .sorted {
+                ($0.fault.isHardware ? 0 : 1, $0.age, $0.fault.gpu)
+                    < ($1.fault.isHardware ? 0 : 1, $1.age, $1.fault.gpu)
+            }
+    }
+
+    /// Seconds since the hardware has failed; nil where it has not.
+    var hardwareFaultAge: Int? { lately.first { $0.fault.isHardware }?.age }
 
     /// Mean clock while the GPUs were busy; nil where they were for less than half of the window.
     var busyClock: Double? {
-        let clocks = samples.compactMap { figures -> Double? in
-            guard let figures, figures.utilization.map({ $0 >= Self.busyUtilization }) ?? true
-            else { return nil }
-            return figures.clock
-        }
+        let clocks = samples.compactMap { $0?.clock }
         guard !clocks.isEmpty, clocks.count * 2 >= samples.count else { return nil }
         return clocks.reduce(0, +) / Double(clocks.count)
     }
@@ -60,9 +70,14 @@ struct GPUTrack: Sendable {
 
     /// What there is to say of them now, for a finding about their replica.
     var evidence: [Evidence] {
-        guard let now else { return [] }
-        var rows: [Evidence] = []
-        if let last = lastFault { rows.append(Self.evidence(of: last.fault, age: last.age)) }
+        guard let now else { return faults }
+        var rows = faults
+        if now.count < now.wanted {
+            rows.append(
+                Evidence(
+                    "its GPUs on the exporter's page", Double(now.count), .count,
+                    "configured: \(now.wanted)"))
+        }
         if let busy = now.utilization { rows.append(Evidence("its GPUs are busy", busy, .ratio)) }
         if let clock = now.clock {
             rows.append(Evidence("slowest GPU's clock", clock, .hertz, self.clock.aside(.hertz)))
@@ -76,10 +91,21 @@ struct GPUTrack: Sendable {
         return rows
     }
 
-    static func evidence(of fault: GPUFigures.Fault, age: Int) -> Evidence {
+    /// Errors with their age, then those that were there before we looked.
+    private var faults: [Evidence] {
+        let lately = lately
+        let old = (now?.faults ?? []).filter { fault in
+            !lately.contains { $0.fault == fault }
+        }
+        let rows =
+            lately.map { Self.evidence($0.fault, "\(Unit.seconds.text(Double($0.age))) ago") }
+            + old.map { Self.evidence($0, "since longer") }
+        return Array(rows.prefix(Self.toldMax))
+    }
+
+    private static func evidence(_ fault: GPUFigures.Fault, _ when: String) -> Evidence {
         let meaning = fault.meaning.isEmpty ? "" : "\(fault.meaning), "
         return Evidence(
-            "Xid of GPU \(fault.gpu):", Double(fault.xid), .count,
-            "\(meaning)\(Unit.seconds.text(Double(age))) ago")
+            "Xid of GPU \(fault.gpu):", Double(fault.xid), .count, meaning + when)
     }
 }

@@ -1,3 +1,4 @@
+import Logging
 import SluiceEndpoint
 import SluiceHTTP
 import SluiceInsight
@@ -16,6 +17,9 @@ final class GPUAgent {
         /// Indices or UUIDs; empty: all.
         var gpus: [String]
         var timeout: Nanoseconds
+
+        /// Of all others apart from these.
+        var name: String { "\(url.authority)\(url.target) \(address) \(gpus)" }
     }
 
     /// A page of eight GPUs with every field has some 200 KB.
@@ -32,10 +36,18 @@ final class GPUAgent {
     private var isEnded = false
     private var read: (figures: GPUFigures, at: Instant)?
     /// What became of the last look, in a few words.
-    private(set) var lastScrape = "none yet"
+    private(set) var lastScrape = noneYet
+    private static let noneYet = "none yet"
+    private let replica: String
+    private let log: Logger
 
-    init(_ source: Source, on loop: EndpointLoop, client: HTTPClient, tls: TLSClientContext?) {
+    init(
+        _ source: Source, of replica: String, on loop: EndpointLoop, client: HTTPClient,
+        tls: TLSClientContext?, log: Logger
+    ) {
         self.source = source
+        self.replica = replica
+        self.log = log
         self.loop = loop
         pages = PageFetcher(client, tls: tls)
     }
@@ -69,14 +81,25 @@ final class GPUAgent {
         switch result {
         case .success(200):
             let bytes = page.bytes
-            guard let figures = GPUFigures(page: bytes.span, gpus: source.gpus) else {
-                lastScrape = "no DCGM_FI_DEV_… of its GPUs"
-                return
+            guard var figures = GPUFigures(page: bytes.span, gpus: source.gpus) else {
+                return note("no DCGM_FI_DEV_… of its GPUs")
             }
+            figures.source = source.name
             read = (figures, loop.now)
-            lastScrape = "ok"
-        case .success(let status): lastScrape = "HTTP \(status)"
-        case .failure(let failure): lastScrape = "\(failure)"
+            note("ok")
+        case .success(let status): note("HTTP \(status)")
+        case .failure(let failure): note(failure.sentence)
+        }
+    }
+
+    /// Says in the log what has changed, once.
+    private func note(_ outcome: String) {
+        defer { lastScrape = outcome }
+        guard outcome != lastScrape else { return }
+        if outcome != "ok" {
+            log.warning("GPUs of replica \(replica): \(source.url.authority): \(outcome)")
+        } else if lastScrape != Self.noneYet {
+            log.notice("GPUs of replica \(replica): \(source.url.authority) answers again")
         }
     }
 

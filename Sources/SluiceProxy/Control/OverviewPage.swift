@@ -12,7 +12,7 @@ enum OverviewPage {
     static let statusLinks: [Link] = [
         ("/livez", "200 while every worker turns its loop"),
         ("/readyz", "200 while clients may come, and what is wrong"),
-        ("/metrics", "Prometheus text, OpenMetrics on request"),
+        ("/metrics", "Prometheus text; OpenMetrics or protobuf on request"),
     ]
     static let adminLinks =
         statusLinks + [

@@ -44,7 +44,7 @@ final class ReplicaAgent {
     private var isFetchingMetrics = false
     private let pages: PageFetcher
     /// Who looks at its GPUs; nil where nobody was asked to.
-    let gpus: GPUAgent?
+    private(set) var gpus: GPUAgent?
 
     static let modelsInterval = Nanoseconds.seconds(30)
     static let scrapeBytesMax = 4 << 20
@@ -69,7 +69,7 @@ final class ReplicaAgent {
     /// Whether the other one does the same for the same replica.
     func isSame(as other: ReplicaAgent) -> Bool {
         name == other.name && endpoint.isSame(as: other.endpoint) && tls === other.tls
-            && metricsAddress == other.metricsAddress && gpus?.source == other.gpus?.source
+            && metricsAddress == other.metricsAddress
     }
 
     /// Takes over what is known of the replica from the agent before, where only the way to it has
@@ -79,6 +79,14 @@ final class ReplicaAgent {
         adapters = old.adapters
         hasToldModels = old.hasToldModels
         isProbed = old.isProbed
+    }
+
+    /// Looks at the GPUs where the other one would, from now on.
+    func adoptGPUs(of other: ReplicaAgent) {
+        guard gpus?.source != other.gpus?.source else { return }
+        gpus?.end()
+        gpus = other.gpus
+        gpus?.begin()
     }
 
     func begin() {

@@ -146,7 +146,12 @@ final class ReplicaRegistry {
         let authorities = Set(wanted.map(\.url.authority))
         addresses.keep(only: authorities)
         troubles.keep(only: authorities)
-        unanswered = authorities.filter { addresses.address(of: $0) == nil }
+        // Nobody waits for the name of an exporter of GPUs.
+        let exporters = Set(
+            pools.flatMap(\.replicas).compactMap { replica in
+                replica.gpuMetricsURL.flatMap { try? HTTPURL($0) }?.authority
+            })
+        unanswered = authorities.subtracting(exporters).filter { addresses.address(of: $0) == nil }
         if let resolver { return resolver.resolve(wanted, now: loop.now) }
         guard !wanted.isEmpty else { return }
         resolver = try? Resolver(names: wanted, lookup: lookup, now: loop.now)
@@ -295,6 +300,7 @@ final class ReplicaRegistry {
                     let agent = makeAgent(index, id, want)
                     if let old = agents.first(where: { $0.pool == index && $0.id == id }) {
                         if old.isSame(as: agent) {
+                            old.adoptGPUs(of: agent)
                             kept.append(old)
                             continue
                         }
@@ -325,7 +331,9 @@ final class ReplicaRegistry {
             pool: pool, endpoint: endpoint, id: id, name: want.descriptor.name,
             metricsAddress: metricsAddress(want),
             gpus: want.gpus.map {
-                GPUAgent($0, on: loop, client: client, tls: want.credentials.tls)
+                GPUAgent(
+                    $0, of: want.descriptor.name, on: loop, client: client,
+                    tls: want.credentials.tls, log: shared.logger)
             }, tls: want.credentials.tls, registry: self)
     }
 

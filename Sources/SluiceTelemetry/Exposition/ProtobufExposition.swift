@@ -61,12 +61,15 @@ enum ProtobufExposition {
 
     private static func append(_ histogram: HistogramValue, to out: inout WireWriter) {
         let scale = histogram.scale
-        let total = histogram.counts.reduce(0, &+)
+        // Both kinds of buckets are read while workers count: the native ones have the last word, as
+        // what does not add up is refused.
+        let native = scale.divisor == 1e9 ? histogram.native : nil
+        let total = (native.flatMap { $0.isEmpty ? nil : $0 } ?? histogram.counts).reduce(0, &+)
         out.integer(1, Int64(clamping: total))  // Histogram.sample_count
         out.real(2, histogram.total)  // sample_sum
         var cumulative: UInt64 = 0
         for (index, count) in histogram.counts.enumerated() {
-            cumulative &+= count
+            cumulative = index < scale.count ? min(cumulative &+ count, total) : total
             out.message(3) { bucket in  // bucket
                 bucket.integer(1, Int64(clamping: cumulative))  // cumulative_count
                 bucket.real(2, index < scale.count ? scale.bound(index) : .infinity)  // upper_bound
@@ -76,7 +79,7 @@ enum ProtobufExposition {
             }
         }
         // Empty ones are told apart from classic ones by a span without buckets.
-        guard let native = histogram.native, scale.divisor == 1e9 else { return }
+        guard let native else { return }
         out.signed(5, Int64(NativeBuckets.schema))  // schema
         out.real(6, NativeBuckets.zeroThreshold)  // zero_threshold
         out.integer(7, Int64(clamping: native.first ?? 0))  // zero_count

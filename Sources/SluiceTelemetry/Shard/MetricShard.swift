@@ -248,26 +248,14 @@ package final class MetricShard: Sendable {
     func addHistogram(_ slot: Int, native: Bool = false, to histogram: inout HistogramValue) {
         let base = Int(truncatingIfNeeded: values[slot].load(ordering: .relaxed))
         let count = histogram.scale.count
+        let buckets = (0...count).map { cells[base + 2 + $0].load(ordering: .acquiring) }
         let first = Int(truncatingIfNeeded: cells[base + 1].load(ordering: .relaxed)) - 1
-        var buckets: [UInt64] = []
-        var fine: [UInt64]?
-        // Both have to hold the same observations, and the owner goes on counting: a glance takes
-        // less than a microsecond, so that one or two are mostly enough.
-        for _ in 0..<(native && first >= 0 ? Self.glancesMax : 1) {
-            buckets = (0...count).map { cells[base + 2 + $0].load(ordering: .acquiring) }
-            guard native, first >= 0 else { break }
-            let seen = (0..<NativeBuckets.cells).map {
-                nativeCells[first + $0].load(ordering: .acquiring)
-            }
-            if seen.reduce(0, &+) == buckets.reduce(0, &+) {
-                fine = seen
-                break
-            }
-        }
+        let fine =
+            native && first >= 0
+            ? (0..<NativeBuckets.cells).map { nativeCells[first + $0].load(ordering: .acquiring) }
+            : nil
         histogram.add(buckets, sum: cells[base].load(ordering: .relaxed), native: fine)
     }
-
-    private static let glancesMax = 16
 }
 
 /// Counters without labels.

@@ -40,12 +40,13 @@ import Testing
         #expect(figures.memoryUsage == 0.9)
         #expect(figures.isHeldDown == true)
         #expect(figures.faults == [GPUFigures.Fault(gpu: "1", xid: 79)])
+        #expect(figures.xids == ["0": 0, "1": 79])
     }
 
     @Test(arguments: ["0", "GPU-aa"])
     func `only the replica's own are read, by index or by UUID`(gpu: String) throws {
         let figures = try #require(read(Self.page, [gpu]))
-        #expect(figures.count == 1)
+        #expect(figures.count == 1 && figures.wanted == 1)
         #expect(figures.clock == 1.98e9)
         // A power cap is no fault: many GPUs run at theirs.
         #expect(figures.isHeldDown == false)
@@ -59,6 +60,18 @@ import Testing
     ])
     func `a page without their figures says nothing`(text: String) {
         #expect(read(text) == nil)
+    }
+
+    @Test func `the clock is that of busy GPUs, others clock down`() throws {
+        let idle = Self.page.replacing("GPU-bb\"} 70", with: "GPU-bb\"} 20")
+        #expect(try #require(read(idle)).clock == 1.98e9)
+        let all = idle.replacing("GPU-aa\"} 90", with: "GPU-aa\"} 0")
+        #expect(try #require(read(all)).clock == nil)
+    }
+
+    @Test(arguments: ["0\\nERROR forged", "\u{1B}[31m", "", String(repeating: "1", count: 65)])
+    func `what cannot name a GPU is not read: it would go into the log`(name: String) {
+        #expect(read("DCGM_FI_DEV_XID_ERRORS{gpu=\"\(name)\"} 79\n") == nil)
     }
 
     @Test func `what is on no page is not known, and the old name of a series counts`() throws {

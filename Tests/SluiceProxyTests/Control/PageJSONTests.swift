@@ -5,7 +5,8 @@ import Testing
 
 @Suite struct PageJSONTests {
     @Test(arguments: [
-        "", "plain", "93 °C", "modèle 模型 🚰", "quote \" and \\ and /", "line\nbreak\ttab\u{0}\u{1F}\u{7F}",
+        "", "plain", "93 °C", "modèle 模型 🚰", "quote \" and \\ and /",
+        "line\nbreak\ttab\u{0}\u{1F}\u{7F}",
     ])
     func `a string comes back as it was`(text: String) throws {
         let json = PageJSON.object([("key", PageJSON.quoted(text))])
