@@ -18,7 +18,7 @@ final class GPUAgent {
         var gpus: [String]
         var timeout: Nanoseconds
 
-        /// Of all others apart from these.
+        /// Tells these GPUs from all others.
         var name: String { "\(url.authority)\(url.target) \(address) \(gpus)" }
     }
 
@@ -58,6 +58,7 @@ final class GPUAgent {
         return read.figures
     }
 
+    /// Looks now, and every ``interval`` from then on.
     func begin() {
         guard !isEnded else { return }
         let page = BodyCollector()
