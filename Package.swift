@@ -71,8 +71,8 @@ let package = Package(
         module(
             "SluiceConfig",
             [
-                "SluiceExchange", "SluiceHTTP", "SluiceInsight", "SluiceTime", "SluiceTraffic",
-                yams,
+                "SluiceBytes", "SluiceExchange", "SluiceHTTP", "SluiceInsight", "SluiceTime",
+                "SluiceTraffic", yams,
             ]),
 
         // The shell: epoll, sockets, TLS, and what is built on them.

@@ -48,8 +48,8 @@ export SWIFT_BACKTRACE=${SWIFT_BACKTRACE:-enable=yes,interactive=no,color=no}
 limit=()
 if [ "${CI:-}" = true ]; then limit=(timeout --kill-after=10 "${TEST_TIME_LIMIT:-1200}"); fi
 
-# run WHAT COMMAND...: into the log, of which a failure shows what matters.
-run() {
+# logged WHAT COMMAND...: into the log, of which a failure shows what matters.
+logged() {
   local what=$1 status=0
   shift
   "${limit[@]}" "$@" >"$log" 2>&1 || status=$?
@@ -61,11 +61,11 @@ run() {
 
 began=$SECONDS
 if $builds_only; then
-  run build swift build --build-tests "${building[@]}"
+  logged build swift build --build-tests "${building[@]}"
   echo "$kind: built in $((SECONDS - began)) s"
   exit
 fi
-run run swift test "${building[@]}" "${flags[@]}"
+logged run swift test "${building[@]}" "${flags[@]}"
 summary=$(grep -E 'Test run with [0-9]+ tests? ' "$log" | tail -n 1 || true)
 case $summary in
   *"with 0 tests"* | "") echo "swift-tests: the $kind run executed no test; see $log" >&2; exit 1 ;;

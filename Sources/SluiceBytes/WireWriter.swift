@@ -56,7 +56,7 @@ package struct WireWriter: ~Copyable {
     /// `double`.
     package mutating func real(_ field: Int, _ number: Double) { fixed64(field, number.bitPattern) }
 
-    /// `fixed64`; a `double` by its bit pattern.
+    /// `fixed64`.
     package mutating func fixed64(_ field: Int, _ number: UInt64) {
         tag(field, .fixed64)
         buffer.append(packed: number, count: 8)

@@ -151,12 +151,8 @@ package struct HistogramValue: Sendable {
 
     /// - Parameter native: nil where these observations are in no native cells.
     mutating func add(_ more: [UInt64], sum: UInt64, native cells: [UInt64]?) {
-        for (index, count) in more.enumerated() { counts[index] &+= count }
+        for (index, count) in zip(counts.indices, more) { counts[index] &+= count }
         self.sum &+= sum
-        add(native: cells)
-    }
-
-    private mutating func add(native cells: [UInt64]?) {
         guard let cells, let own = native else { return native = nil }
         guard !own.isEmpty else { return native = cells }
         for (index, count) in cells.enumerated() where count > 0 { native?[index] &+= count }
@@ -166,11 +162,7 @@ package struct HistogramValue: Sendable {
     mutating func add(sum more: UInt64) { sum &+= more }
 
     mutating func add(_ other: HistogramValue) {
-        for index in 0..<min(counts.count, other.counts.count) {
-            counts[index] &+= other.counts[index]
-        }
-        add(native: other.native)
-        sum &+= other.sum
+        add(other.counts, sum: other.sum, native: other.native)
         for (bucket, exemplar) in other.exemplars { add(exemplar, bucket: bucket) }
     }
 

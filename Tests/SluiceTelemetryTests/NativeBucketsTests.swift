@@ -109,11 +109,11 @@ import Testing
         var snapshot = MetricSnapshot()
         for value in values { snapshot.add(.promptTokens, [value], count: 1) }
         let found = snapshot.families[Int(Metric.promptTokens.rawValue)].keys.flatMap {
-            RenderedLabels.pairs($0)
+            ProtobufExposition.pairs($0)
         }
         #expect(Set(found.map(\.value)) == Set(values))
         #expect(Set(found.map(\.name)) == ["model_name"])
-        #expect(RenderedLabels.pairs("").isEmpty)
-        #expect(RenderedLabels.pairs("a=\"1\",b=\"2\"").map(\.value) == ["1", "2"])
+        #expect(ProtobufExposition.pairs("").isEmpty)
+        #expect(ProtobufExposition.pairs("a=\"1\",b=\"2\"").map(\.value) == ["1", "2"])
     }
 }

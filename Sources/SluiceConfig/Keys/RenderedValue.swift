@@ -1,3 +1,5 @@
+import SluiceBytes
+
 /// A JSON value with ordered keys: for `/config` and the schema, readable by people and machines.
 indirect enum RenderedValue: Equatable, Sendable {
     case text(String)
@@ -14,7 +16,7 @@ indirect enum RenderedValue: Equatable, Sendable {
         let inner = String(repeating: " ", count: indent + 2)
         let outer = String(repeating: " ", count: indent)
         switch self {
-        case .text(let text): return Self.escaped(text)
+        case .text(let text): return Self.quoted(text)
         case .integer(let integer): return "\(integer)"
         case .number(let number):
             if !number.isFinite { return "null" }
@@ -34,26 +36,11 @@ indirect enum RenderedValue: Equatable, Sendable {
         case .object(let entries):
             if entries.isEmpty { return "{}" }
             let lines = entries.map {
-                "\(inner)\(Self.escaped($0.key)): \($0.value.json(indent: indent + 2))"
+                "\(inner)\(Self.quoted($0.key)): \($0.value.json(indent: indent + 2))"
             }
             return "{\n" + lines.joined(separator: ",\n") + "\n\(outer)}"
         }
     }
 
-    private static func escaped(_ text: String) -> String {
-        var result = "\""
-        for scalar in text.unicodeScalars {
-            switch scalar {
-            case "\"": result += "\\\""
-            case "\\": result += "\\\\"
-            case "\n": result += "\\n"
-            case "\t": result += "\\t"
-            case let scalar where scalar.value < 32 || scalar.value == 127:
-                let hex = String(scalar.value, radix: 16)
-                result += "\\u" + String(repeating: "0", count: 4 - hex.count) + hex
-            default: result.unicodeScalars.append(scalar)
-            }
-        }
-        return result + "\""
-    }
+    private static func quoted(_ text: String) -> String { "\"\(text.jsonEscaped)\"" }
 }

@@ -58,8 +58,7 @@ package enum Cause: String, CaseIterable, Comparable, Sendable {
             .upstreamErrors, .clientsLeave, .clientErrors:
             5
         case .cacheThrash, .longerPrompts, .gpuThrottled, .slowReplica, .slowPrefill,
-            .tooConcurrent,
-            .slowDecode:
+            .tooConcurrent, .slowDecode:
             DiagnosisWindow.seconds + 2
         }
     }

@@ -25,18 +25,13 @@ struct ReplicaSignatures {
     /// The hardware has failed: certain where the replica has not served since, else news for a minute.
     private func gpuFault(_ now: ReplicaFigures) -> Finding? {
         guard let age = track.gpu.hardwareFaultAge else { return nil }
-        switch now.trouble {
-        case nil:
-            guard age <= 60 else { return nil }
-            return finding(.gpuFault, now, .likely, track.gpu.evidence)
-        case .unreachable?, .unhealthy?, .stalled?:
-            let since = Evidence(
-                "replica \(now.trouble?.words ?? "") for", now.troubleSeconds, .seconds)
-            let isBusy = now.trouble == .stalled(isWedged: false)
-            return finding(
-                .gpuFault, now, isBusy ? .likely : .certain, [since] + track.gpu.evidence)
-        case .unauthorized?, .failing?: return nil
+        guard let trouble = now.trouble else {
+            return age <= 60 ? finding(.gpuFault, now, .likely, track.gpuEvidence) : nil
         }
+        guard trouble != .unauthorized, trouble != .failing else { return nil }
+        let since = Evidence("replica \(trouble.words) for", now.troubleSeconds, .seconds)
+        let isBusy = trouble == .stalled(isWedged: false)
+        return finding(.gpuFault, now, isBusy ? .likely : .certain, [since] + track.gpuEvidence)
     }
 
     private func trouble(_ now: ReplicaFigures) -> Finding? {
@@ -44,8 +39,8 @@ struct ReplicaSignatures {
         let since = Evidence("in this state for", now.troubleSeconds, .seconds)
         switch trouble {
         case .unreachable:
-            return finding(.replicaUnreachable, now, .certain, [since] + track.gpu.evidence)
-        case .unhealthy: return finding(.engineDead, now, .certain, [since] + track.gpu.evidence)
+            return finding(.replicaUnreachable, now, .certain, [since] + track.gpuEvidence)
+        case .unhealthy: return finding(.engineDead, now, .certain, [since] + track.gpuEvidence)
         case .unauthorized: return finding(.keyRefused, now, .certain, [since])
         case .failing: return finding(.replicaFailing, now, .certain, [since])
         case .stalled(let isWedged):
@@ -62,7 +57,7 @@ struct ReplicaSignatures {
                     Evidence("engine steps in \(DiagnosisWindow.seconds) s", steps, .count))
             }
             return finding(
-                .replicaStalled, now, isWedged ? .certain : .likely, evidence + track.gpu.evidence)
+                .replicaStalled, now, isWedged ? .certain : .likely, evidence + track.gpuEvidence)
         }
     }
 
@@ -155,14 +150,19 @@ struct ReplicaSignatures {
             ])
     }
 
+    /// Whether the batch is so much larger than the peers' that longer steps are to be expected.
+    private static func isBusier(_ batch: Double, than median: PoolPace.Row) -> Bool {
+        batch > 1.25 * median.batch + 1
+    }
+
     /// Clocks are held down, and steps take longer for it than its own do, or its peers'.
     private func throttled(_ now: ReplicaFigures) -> Finding? {
-        let heldDown = track.gpu.isHeldDown
+        let heldDown = track.areClocksHeldDown
         guard heldDown.is, let time = track.workingStepTime else { return nil }
         let isAboveUsual = track.stepTime.upper(factor: 1.15).map { time > $0 } ?? false
         let median = pace.median(without: now.name)
-        if let median, let batch = track.mean({ $0.inFlight }) {
-            guard batch <= 1.25 * median.batch + 1 else { return nil }
+        if let median, let batch = track.mean({ $0.inFlight }), Self.isBusier(batch, than: median) {
+            return nil
         }
         guard isAboveUsual || median.map({ time > 1.3 * $0.time }) ?? false else { return nil }
         var evidence = [
@@ -171,7 +171,7 @@ struct ReplicaSignatures {
         if let median { evidence.append(Evidence("its peers' median", median.time, .seconds)) }
         return finding(
             .gpuThrottled, now, heldDown.isLearned ? .likely : .possible,
-            evidence + track.gpu.evidence)
+            evidence + track.gpuEvidence)
     }
 
     /// Line 10: steps half as long again as its peers', at no larger a batch, and than its own.
@@ -179,7 +179,7 @@ struct ReplicaSignatures {
         guard let time = track.workingStepTime, let batch = track.mean({ $0.inFlight }),
             let median = pace.median(without: now.name)
         else { return nil }
-        guard time > 1.5 * median.time, batch <= 1.25 * median.batch + 1 else { return nil }
+        guard time > 1.5 * median.time, !Self.isBusier(batch, than: median) else { return nil }
         let isAboveUsual = track.stepTime.upper(factor: 1.3).map { time > $0 }
         guard isAboveUsual ?? true else { return nil }
         return finding(
@@ -190,14 +190,15 @@ struct ReplicaSignatures {
                 Evidence("its peers' median", median.time, .seconds),
                 Evidence("its requests in flight", batch, .requests),
                 Evidence("its peers'", median.batch, .requests),
-            ] + track.gpu.evidence)
+            ] + track.gpuEvidence)
     }
 }
 
 /// How fast the replicas of a pool work, once for all of them.
 struct PoolPace: Sendable {
+    typealias Row = (name: String, time: Double, batch: Double)
     /// By step time.
-    private let rows: [(name: String, time: Double, batch: Double)]
+    private let rows: [Row]
     private var places: [String: Int] = [:]
 
     init(_ tracks: [ReplicaTrack]) {
@@ -211,12 +212,11 @@ struct PoolPace: Sendable {
     }
 
     /// The middle one of the others, of two the slower; nil where there is none.
-    func median(without name: String) -> (time: Double, batch: Double)? {
+    func median(without name: String) -> Row? {
         let place = places[name]
         let count = rows.count - (place == nil ? 0 : 1)
         guard count > 0 else { return nil }
         let middle = count / 2
-        let row = rows[place.map { middle >= $0 ? middle + 1 : middle } ?? middle]
-        return (row.time, row.batch)
+        return rows[place.map { middle >= $0 ? middle + 1 : middle } ?? middle]
     }
 }

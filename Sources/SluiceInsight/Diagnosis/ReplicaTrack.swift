@@ -83,7 +83,7 @@ struct ReplicaTrack: Sendable {
         let lesson = Lesson(
             stepTime: workingStepTime, cacheUsage: mean { $0.isHeard ? $0.cacheUsage : nil },
             preemptions: growth(\.preemptions).map { $0 / Double(DiagnosisWindow.seconds) },
-            clock: gpu.busyClock)
+            clock: gpuClock)
         guard let learned = lessons.add(lesson) else { return }
         if let time = learned.stepTime { stepTime.observe(time) }
         if let usage = learned.cacheUsage { cacheUsage.observe(usage) }

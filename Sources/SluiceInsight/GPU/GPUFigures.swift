@@ -85,7 +85,7 @@ package struct GPUFigures: Equatable, Sendable {
         wanted = gpus.count
     }
 
-    /// Whether a text can name a GPU: an index or a UUID. What it is goes into the log.
+    /// Whether a text can name a GPU: an index or a UUID. Names go into the log.
     package static func isName(_ text: String) -> Bool {
         (1...64).contains(text.utf8.count)
             && text.utf8.allSatisfy { byte in

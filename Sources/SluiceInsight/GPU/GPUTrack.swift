@@ -1,15 +1,13 @@
-/// The last seconds of a replica's GPUs, and what is usual for them.
+/// What is remembered of a replica's GPUs beyond the last seconds: errors, and the usual clock.
 struct GPUTrack: Sendable {
     /// Seconds for which an error explains a replica that does not serve.
     static let newsSeconds = 600
-    /// Below this part of its usual clock a GPU is held down; clocks stray by a few percent with heat.
-    private static let clockRatioMin = 0.85
     /// Errors that a finding tells.
     private static let toldMax = 4
 
-    private(set) var samples: [GPUFigures?] = []
     private(set) var clock = HealthyRange()
-    private var source = ""
+    /// Of what all of this is; nothing is carried over to another.
+    private(set) var source = ""
     /// What each GPU's page has said last; the first word on one is none of now.
     private var known: [String: Int] = [:]
     /// By GPU the last error that came while we looked, and the seconds since.
@@ -20,8 +18,6 @@ struct GPUTrack: Sendable {
             self = GPUTrack()
             source = figures.source
         }
-        if samples.count == ReplicaTrack.samplesMax { samples.removeFirst() }
-        samples.append(figures)
         for gpu in news.keys { news[gpu]?.age += 1 }
         news = news.filter { $0.value.age <= Self.newsSeconds }
         guard let figures else { return }
@@ -32,8 +28,6 @@ struct GPUTrack: Sendable {
             if known.count < GPUFigures.gpusMax || known[gpu] != nil { known[gpu] = xid }
         }
     }
-
-    var now: GPUFigures? { samples.last ?? nil }
 
     /// Errors of the last ten minutes: those of the hardware first, then the latest.
     private var lately: [(fault: GPUFigures.Fault, age: Int)] {
@@ -47,52 +41,12 @@ struct GPUTrack: Sendable {
     /// Seconds since the hardware has failed; nil where it has not.
     var hardwareFaultAge: Int? { lately.first { $0.fault.isHardware }?.age }
 
-    /// Mean clock while the GPUs were busy; nil where they were for less than half of the window.
-    var busyClock: Double? {
-        let clocks = samples.compactMap { $0?.clock }
-        guard !clocks.isEmpty, clocks.count * 2 >= samples.count else { return nil }
-        return clocks.reduce(0, +) / Double(clocks.count)
-    }
-
-    /// Whether clocks are held down; `isLearned` where that is told by what is usual.
-    var isHeldDown: (isLearned: Bool, is: Bool) {
-        if let clock = busyClock, self.clock.isLearned, clock < Self.clockRatioMin * self.clock.mean
-        {
-            return (true, true)
-        }
-        let said = samples.compactMap { $0?.isHeldDown }
-        return (false, said.count * 2 >= samples.count && said.count { $0 } * 2 > said.count)
-    }
-
     mutating func learn(_ clock: Double?) {
         if let clock { self.clock.observe(clock) }
     }
 
-    /// What there is to say of them now, for a finding about their replica.
-    var evidence: [Evidence] {
-        guard let now else { return faults }
-        var rows = faults
-        if now.count < now.wanted {
-            rows.append(
-                Evidence(
-                    "its GPUs on the exporter's page", Double(now.count), .count,
-                    "configured: \(now.wanted)"))
-        }
-        if let busy = now.utilization { rows.append(Evidence("its GPUs are busy", busy, .ratio)) }
-        if let clock = now.clock {
-            rows.append(Evidence("slowest GPU's clock", clock, .hertz, self.clock.aside(.hertz)))
-        }
-        if let heat = now.temperature {
-            rows.append(Evidence("hottest GPU", heat, .celsius))
-        }
-        if let used = now.memoryUsage, used > 0.97 {
-            rows.append(Evidence("GPU memory in use", used, .ratio))
-        }
-        return rows
-    }
-
-    /// Errors with their age, then those that were there before we looked.
-    private var faults: [Evidence] {
+    /// Errors with their age, then those on the page that were there before we looked.
+    func faults(_ now: GPUFigures?) -> [Evidence] {
         let lately = lately
         let old = (now?.faults ?? []).filter { fault in
             !lately.contains { $0.fault == fault }
@@ -107,5 +61,51 @@ struct GPUTrack: Sendable {
         let meaning = fault.meaning.isEmpty ? "" : "\(fault.meaning), "
         return Evidence(
             "Xid of GPU \(fault.gpu):", Double(fault.xid), .count, meaning + when)
+    }
+}
+
+extension ReplicaTrack {
+    /// Below this part of its usual clock a GPU is held down; clocks stray by a few percent with heat.
+    private static let clockRatioMin = 0.85
+
+    /// Mean clock while the GPUs were busy; nil where they were for less than half of the window.
+    var gpuClock: Double? {
+        mean { sameGPUs($0)?.clock }
+    }
+
+    private func sameGPUs(_ figures: ReplicaFigures) -> GPUFigures? {
+        figures.gpu.flatMap { $0.source == gpu.source ? $0 : nil }
+    }
+
+    /// Whether clocks are held down; `isLearned` where that is told by what is usual.
+    var areClocksHeldDown: (isLearned: Bool, is: Bool) {
+        if let clock = gpuClock, gpu.clock.isLearned, clock < Self.clockRatioMin * gpu.clock.mean {
+            return (true, true)
+        }
+        let part = mean { sameGPUs($0)?.isHeldDown.map { $0 ? 1 : 0 } }
+        return (false, part.map { $0 > 0.5 } ?? false)
+    }
+
+    /// What there is to say of the GPUs now, for a finding about their replica.
+    var gpuEvidence: [Evidence] {
+        var rows = gpu.faults(now?.gpu)
+        guard let now = now?.gpu else { return rows }
+        if now.count < now.wanted {
+            rows.append(
+                Evidence(
+                    "its GPUs on the exporter's page", Double(now.count), .count,
+                    "configured: \(now.wanted)"))
+        }
+        if let busy = now.utilization { rows.append(Evidence("its GPUs are busy", busy, .ratio)) }
+        if let clock = now.clock {
+            rows.append(Evidence("slowest GPU's clock", clock, .hertz, gpu.clock.aside(.hertz)))
+        }
+        if let heat = now.temperature {
+            rows.append(Evidence("hottest GPU", heat, .celsius))
+        }
+        if let used = now.memoryUsage, used > 0.97 {
+            rows.append(Evidence("GPU memory in use", used, .ratio))
+        }
+        return rows
     }
 }

@@ -1,3 +1,5 @@
+import SluiceBytes
+
 /// JSON as the admin pages are written: small, rare, and read by people too.
 enum PageJSON {
     /// Rounded to thousandths; null for what is no number.
@@ -25,24 +27,5 @@ enum PageJSON {
     }
 
     /// A string, escaped.
-    static func quoted(_ text: String) -> String { "\"\(escaped(text))\"" }
-
-    /// What stands between the quotes of a string: for names of members that come from elsewhere.
-    ///
-    /// Source: RFC 8259 section 7; what need not be escaped stays as it is, in UTF-8.
-    static func escaped(_ text: String) -> String {
-        var escaped = ""
-        for scalar in text.unicodeScalars {
-            switch scalar {
-            case "\"": escaped += "\\\""
-            case "\\": escaped += "\\\\"
-            case "\n": escaped += "\\n"
-            case _ where scalar.value < 0x20 || scalar.value == 0x7F:
-                let code = String(scalar.value, radix: 16)
-                escaped += "\\u" + String(repeating: "0", count: 4 - code.count) + code
-            default: escaped.unicodeScalars.append(scalar)
-            }
-        }
-        return escaped
-    }
+    static func quoted(_ text: String) -> String { "\"\(text.jsonEscaped)\"" }
 }

@@ -71,7 +71,7 @@ enum ReplicaMetricsPage {
     }
 
     private static func entry(_ entry: MetricsSnapshot.Entry) -> String {
-        let labels = entry.labels.map { (PageJSON.escaped($0.name), PageJSON.quoted($0.value)) }
+        let labels = entry.labels.map { ($0.name.jsonEscaped, PageJSON.quoted($0.value)) }
         let (kind, members): (String, [(String, String)]) =
             switch entry.value {
             case .counter(let value): ("counter", [("value", number(value))])
@@ -86,7 +86,7 @@ enum ReplicaMetricsPage {
                         (
                             "buckets",
                             PageJSON.object(
-                                buckets.map { (PageJSON.escaped($0.bound), number($0.count)) })
+                                buckets.map { ($0.bound.jsonEscaped, number($0.count)) })
                         ),
                     ]
                 )

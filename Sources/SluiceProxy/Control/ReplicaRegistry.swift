@@ -25,7 +25,7 @@ final class ReplicaRegistry {
     var classes: [ClassPolicy]
     private var resolver: Resolver?
     private var resolverWatch: EndpointLoop.Watch?
-    private var addresses = KnownAddresses()
+    private(set) var addresses = KnownAddresses()
     private var troubles = LookupTroubles()
     /// Replicas that are not wanted any more and finish what they have.
     private var leaving: [(pool: Int, id: ReplicaID)] = []
@@ -147,11 +147,9 @@ final class ReplicaRegistry {
         addresses.keep(only: authorities)
         troubles.keep(only: authorities)
         // Nobody waits for the name of an exporter of GPUs.
-        let exporters = Set(
-            pools.flatMap(\.replicas).compactMap { replica in
-                replica.gpuMetricsURL.flatMap { try? HTTPURL($0) }?.authority
-            })
-        unanswered = authorities.subtracting(exporters).filter { addresses.address(of: $0) == nil }
+        unanswered = authorities.subtracting(gpuExporters).filter {
+            addresses.address(of: $0) == nil
+        }
         if let resolver { return resolver.resolve(wanted, now: loop.now) }
         guard !wanted.isEmpty else { return }
         resolver = try? Resolver(names: wanted, lookup: lookup, now: loop.now)
@@ -330,21 +328,8 @@ final class ReplicaRegistry {
         return ReplicaAgent(
             pool: pool, endpoint: endpoint, id: id, name: want.descriptor.name,
             metricsAddress: metricsAddress(want),
-            gpus: want.gpus.map {
-                GPUAgent(
-                    $0, of: want.descriptor.name, on: loop, client: client,
-                    tls: want.credentials.tls, log: shared.logger)
-            }, tls: want.credentials.tls, registry: self)
-    }
-
-    /// Nil where none is named, or its name has no address yet.
-    private func gpus(of replica: ReplicaSettings, in pool: PoolSettings) -> GPUAgent.Source? {
-        guard let url = replica.gpuMetricsURL.flatMap({ try? HTTPURL($0) }),
-            let address = SocketAddress(host: url.host, port: url.port)
-                ?? addresses.address(of: url.authority)
-        else { return nil }
-        return GPUAgent.Source(
-            url: url, address: address, gpus: replica.gpus, timeout: pool.scrapeTimeout)
+            gpus: want.gpus.map { agent(for: $0, of: want.descriptor.name, want.credentials.tls) },
+            tls: want.credentials.tls, registry: self)
     }
 
     /// Where the metrics page is: at the replica's address where it has its name, else where its own

@@ -1,5 +1,3 @@
-import SluiceBytes
-
 /// How a page of metrics is written.
 package enum ExpositionFormat: Sendable {
     /// Prometheus text format, version 0.0.4.

@@ -41,7 +41,7 @@ enum ProtobufExposition {
         _ labels: String, _ value: MetricSnapshot.Value, _ type: MetricType,
         to metric: inout WireWriter
     ) {
-        for (name, value) in RenderedLabels.pairs(labels) {
+        for (name, value) in pairs(labels) {
             metric.message(1) { label in  // Metric.label
                 label.text(1, name)
                 label.text(2, value)
@@ -55,6 +55,13 @@ enum ProtobufExposition {
         }
     }
 
+    /// Names and values of labels as a snapshot keeps them: `a="x",b="y"`, values escaped.
+    static func pairs(_ labels: String) -> [(name: String, value: String)] {
+        let bytes = Array(labels.utf8)
+        return PrometheusSample(line: bytes.span, name: 0..<0, labels: bytes.indices, value: 0)
+            .allLabels
+    }
+
     private static func append(_ number: Double, _ type: MetricType, to metric: inout WireWriter) {
         metric.message(type == .counter ? 3 : 2) { $0.real(1, number) }  // counter, gauge
     }
@@ -63,8 +70,8 @@ enum ProtobufExposition {
         let scale = histogram.scale
         // Both kinds of buckets are read while workers count: the native ones have the last word, as
         // what does not add up is refused.
-        let native = scale.divisor == 1e9 ? histogram.native : nil
-        let total = (native.flatMap { $0.isEmpty ? nil : $0 } ?? histogram.counts).reduce(0, &+)
+        let native = histogram.native.flatMap { $0.isEmpty ? nil : $0 }
+        let total = (native ?? histogram.counts).reduce(0, &+)
         out.integer(1, Int64(clamping: total))  // Histogram.sample_count
         out.real(2, histogram.total)  // sample_sum
         var cumulative: UInt64 = 0
@@ -105,32 +112,5 @@ enum ProtobufExposition {
             time.integer(1, Int64(clamping: exemplar.unixNanoseconds / 1_000_000_000))
             time.integer(2, Int64(clamping: exemplar.unixNanoseconds % 1_000_000_000))
         }
-    }
-}
-
-/// Labels as a snapshot keeps them: `a="x",b="y"`, values escaped.
-enum RenderedLabels {
-    /// Names and values, unescaped.
-    static func pairs(_ text: String) -> [(name: String, value: String)] {
-        var pairs: [(name: String, value: String)] = []
-        var rest = Array(text.utf8)[...]
-        while let equals = rest.firstIndex(of: 0x3D) {
-            let name = String(decoding: rest[rest.startIndex..<equals], as: UTF8.self)
-            var value: [UInt8] = []
-            var index = equals + 2
-            while index < rest.endIndex, rest[index] != 0x22 {
-                if rest[index] == 0x5C, index + 1 < rest.endIndex {
-                    index += 1
-                    value.append(rest[index] == 0x6E ? 0x0A : rest[index])
-                } else {
-                    value.append(rest[index])
-                }
-                index += 1
-            }
-            pairs.append((name, String(decoding: value, as: UTF8.self)))
-            // The closing quote and the comma.
-            rest = rest.dropFirst(min(rest.count, index + 2 - rest.startIndex))
-        }
-        return pairs
     }
 }

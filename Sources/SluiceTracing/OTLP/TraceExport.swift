@@ -92,7 +92,7 @@ package enum TraceExport {
         case .label(let label): writer.text(1, label)
         case .boolean(let boolean): writer.integer(2, boolean ? 1 : 0)
         case .integer(let integer): writer.integer(3, integer)
-        case .number(let number): writer.fixed64(4, number.bitPattern)
+        case .number(let number): writer.real(4, number)
         }
     }
 
