@@ -27,7 +27,7 @@ STRETCH ?= 5
 
 CFLAGS_BENCH := -O2 -Wall -Wextra -Werror
 
-.PHONY: help run demo build test lint format unit clients clients-and-builds simulation admission-docs faults \
+.PHONY: help run demo build test lint format unit clients plain-and-builds simulation admission-docs faults \
 	sanitizers summary bench overload bench-tools soak instructions test-vllm container-check clean setup-run setup-test setup-count setup-bench
 .NOTPARALLEL:
 
@@ -37,11 +37,10 @@ help: ## lists the targets
 run: setup-run build ## builds, then starts three simulated replicas, the gateway and a gentle load
 	@exec .build/release/sluice demo
 
-test: setup-test lint unit build simulation clients-and-builds sanitizers summary ## checks everything (what CI runs)
+test: setup-test lint plain-and-builds sanitizers summary ## checks everything (what CI runs)
 
 build: setup-run ## the release binaries, .build/release/sluice and vllm-sim
-	@swift build -c release --product sluice
-	@swift build -c release --product vllm-sim
+	@scripts/build-release.sh
 
 lint: ## layout of sources, shell scripts
 	@scripts/lint.sh
@@ -55,13 +54,17 @@ unit: setup-test ## the Swift suites, unit and end to end
 clients: setup-test build ## official clients and faults against the binaries, validation of deploy/
 	@scripts/client-tests.sh
 
-# The Python suites mostly wait: what the sanitizers need is built in the time they leave over.
-clients-and-builds: setup-test build
-	@scripts/meanwhile.sh scripts/client-tests.sh -- \
+# Most suites wait more than they work, and the release is linked on one core: what the sanitizers
+# need is built in the time that is left over.
+plain-and-builds: setup-test
+	@scripts/meanwhile.sh '$(MAKE) --no-print-directory unit build simulation clients' -- \
 	  'for kind in $(SANITIZERS); do scripts/swift-tests.sh --build $$kind || exit; done'
 
+# All at once: they wait, too.
 sanitizers: setup-test ## the Swift suites under thread and address sanitizer
-	@for kind in $(SANITIZERS); do scripts/swift-tests.sh $$kind '$(SANITIZER_FILTER)'; done
+	@running=(); status=0; \
+	  for kind in $(SANITIZERS); do scripts/swift-tests.sh $$kind '$(SANITIZER_FILTER)' & running+=($$!); done; \
+	  for pid in "$${running[@]}"; do wait "$$pid" || status=$$?; done; exit $$status
 
 # The summary of the plain run last: it is the line that people and machines look for.
 summary:

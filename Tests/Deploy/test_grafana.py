@@ -6,6 +6,9 @@ import subprocess
 import sys
 
 import pytest
+from grafana_foundation_sdk.cog.encoder import JSONEncoder
+from grafana_foundation_sdk.cog.plugins import register_default_plugins
+from grafana_foundation_sdk.models.dashboard import Dashboard
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "Tests"))
@@ -26,6 +29,24 @@ def test_the_file_is_what_the_script_writes():
     made = subprocess.run([sys.executable, ROOT / "scripts/grafana_dashboard.py", "--print"],
                           capture_output=True, text=True, check=True).stdout
     assert made == FILE.read_text()
+
+
+def lost(given, kept, path=""):
+    """What of one JSON value the other lacks or has otherwise, as paths without the numbers of list items."""
+    if isinstance(given, dict) and isinstance(kept, dict):
+        return {where for key in given for where in lost(given[key], kept.get(key), f"{path}/{key}")}
+    if isinstance(given, list) and isinstance(kept, list) and len(given) == len(kept):
+        return {where for one, other in zip(given, kept) for where in lost(one, other, path)}
+    return set() if given == kept else {path}
+
+
+def test_grafana_knows_every_field():
+    """Its own types (grafana-foundation-sdk) read the dashboard and lose nothing but what only the Prometheus
+    data source knows."""
+    register_default_plugins()
+    kept = json.loads(JSONEncoder().encode(Dashboard.from_json(DASHBOARD)))
+    source = {f"/annotations/list/{name}" for name in ("step", "titleFormat", "textFormat", "useValueForTime")}
+    assert lost(DASHBOARD, kept) == source | {"/templating/list/definition"}
 
 
 def test_panels_have_places_of_their_own():

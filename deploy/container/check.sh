@@ -12,9 +12,7 @@ fail() { echo "container check: $*" >&2; exit 1; }
 command -v debootstrap >/dev/null || fail "apt-get install debootstrap"
 
 root=$PWD/.build/container-root
-for product in sluice vllm-sim; do
-  swift build -c release --static-swift-stdlib --scratch-path .build-static --product $product
-done
+scripts/build-release.sh --static-swift-stdlib --scratch-path .build-static
 if [ ! -e "$root/.complete" ]; then
   rm -rf "$root"
   debootstrap --variant=minbase --include=libssl3,libstdc++6,ca-certificates bookworm "$root"
