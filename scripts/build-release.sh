@@ -11,7 +11,5 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-for product in sluice vllm-sim; do
-  swift build -c release --product $product \
-    --experimental-lto-mode full -Xswiftc -use-ld=lld -Xswiftc -gline-tables-only -Xlinker --lto-O3 "$@"
-done
+swift build -c release --experimental-lto-mode full -Xswiftc -use-ld=lld \
+  -Xswiftc -gline-tables-only -Xlinker --lto-O3 "$@"

@@ -1,5 +1,4 @@
 import SluiceBytes
-import SluiceTelemetry
 import SluiceTime
 
 extension LoadReport {
@@ -69,12 +68,7 @@ enum JSON {
         "{" + members.map { "\(text($0.0)):\($0.1)" }.joined(separator: ",") + "}"
     }
 
-    static func text(_ text: String) -> String {
-        var buffer = ByteBuffer()
-        let bytes = Array(text.utf8)
-        AccessLogFormatter.appendEscaped(bytes.span, into: &buffer)
-        return "\"\(buffer.text())\""
-    }
+    static func text(_ text: String) -> String { "\"\(text.jsonEscaped)\"" }
 
     static func number(_ value: Double) -> String { value.isFinite ? "\(value)" : "null" }
 

@@ -69,7 +69,7 @@ import Testing
 
     @Test func `the JSON is JSON whatever a model is called, and empty figures are null`() throws {
         var plan = LoadPlan()
-        plan.model = "a\"\\\n\u{1}"
+        plan.model = "é\"\\\n\u{1}"
         var report = LoadReport()
         report.take(failed(.status(503, reason: "\"")), objective: plan.objective)
         let text = report.json(plan: plan, url: "http://h:1")
