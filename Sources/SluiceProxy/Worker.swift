@@ -187,6 +187,7 @@ final class Worker {
             let started = now
             heartbeat.turned(at: now)
             isBusyTurn = count > 1
+            if isBusyTurn { endSpoiledConnections(among: count) }
             for i in 0..<count { handle(poller.event(i)) }
             while let token = timers.value.popExpired(now: now) { timerFired(token) }
             if !ready.isEmpty { goOnWithReady() }
@@ -207,6 +208,18 @@ final class Worker {
         if let tracer { due = min(due, tracer.due) }
         guard due < .never else { return sleep }
         return min(sleep ?? .seconds(1), max(.zero, due - now))
+    }
+
+    /// Idle connections to replicas on which something has come, before a request of the same turn takes
+    /// one: its client would get what is nobody's answer.
+    private func endSpoiledConnections(among count: Int) {
+        for i in 0..<count {
+            let event = poller.event(i)
+            guard event.token.kind == .upstream, upstreams.holds(event.token),
+                upstreams[event.token.slot].stage == .idle
+            else { continue }
+            upstreamEvent(event.token.slot, event)
+        }
     }
 
     private func handle(_ event: PollEvent) {

@@ -42,6 +42,9 @@ struct UpstreamConnection: ~Copyable {
     var bytesWritten: UInt64 = 0
     /// Whether a request has been answered on it: the stale keep-alive case needs that.
     var isReused = false
+    /// Whether it was idle for ``restMin`` or more before the request on it: no server's keep-alive is
+    /// shorter.
+    var hasRested = false
     var idleSince = Instant.unset
     /// While idle: the neighbours in the pool's list.
     var idleNext = noSlot
@@ -55,6 +58,8 @@ struct UpstreamConnection: ~Copyable {
         self.exchange = exchange
         parser = ResponseParser(limits: limits)
     }
+
+    static let restMin = Nanoseconds.seconds(1)
 
     /// Notes what an edge says; answers what the connection is about.
     mutating func take(_ event: PollEvent) -> Stage {
@@ -109,6 +114,7 @@ struct UpstreamConnection: ~Copyable {
         let isQuiet = idleTime < .milliseconds(50) || transport.isQuiet()
         guard idleTime < idleMax, isQuiet, !isPeerClosed else { return false }
         isReused = true
+        hasRested = idleTime >= Self.restMin
         bytesBefore = transport.wireBytesWritten ?? bytesWritten
         parser.reset()
         return true

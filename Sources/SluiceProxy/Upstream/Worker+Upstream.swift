@@ -70,7 +70,8 @@ extension Worker {
     /// The connection is of no more use to its exchange: close it, let the retry rule decide.
     func upstreamBroken(_ u: UInt32, _ failure: UpstreamFailure) {
         let e = upstreams[u].exchange
-        let acknowledged = upstreams[u].bytesAcknowledgedOfRequest()
+        let tells = failure != .reset || upstreams[u].isResetOfUnread
+        let acknowledged = tells ? upstreams[u].bytesAcknowledgedOfRequest() : nil
         if upstreams[u].isReused, acknowledged == 0 {
             shard.staleKeepalive(replica: exchanges[e].record.replicaIndex)
         }
@@ -100,6 +101,11 @@ extension Worker {
 }
 
 extension UpstreamConnection {
+    /// Whether a reset before any acknowledgement means that nothing was read. On a connection in use it
+    /// does not: the acknowledgement is delayed by up to 40 ms (tcp(7), TCP_QUICKACK), and a replica that
+    /// resets meanwhile never sends it. After a rest it is what the end of its keep-alive looks like.
+    fileprivate var isResetOfUnread: Bool { !isReused || hasRested }
+
     /// Bytes of the present request that the peer has acknowledged; nil where the kernel cannot say.
     ///
     /// `tcpi_bytes_acked` counts the SYN as one. Source: tcp(7).
