@@ -66,7 +66,8 @@ package enum Cause: String, CaseIterable, Comparable, Sendable {
     /// Whether it is a change that may be meant, and so becomes usual when it lasts.
     var mayBecomeUsual: Bool {
         switch self {
-        case .cacheThrash, .longerPrompts, .slowPrefill, .tooConcurrent, .slowDecode: true
+        case .cacheThrash, .longerPrompts, .slowPrefill, .tooConcurrent, .slowDecode, .clientErrors:
+            true
         default: false
         }
     }

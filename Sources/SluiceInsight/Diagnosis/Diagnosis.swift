@@ -77,7 +77,7 @@ package struct Diagnosis: Sendable {
             window: window, ranges: pool.ranges,
             long: Self.window(pool.gauges, tracks, seconds: DiagnosisWindow.longSeconds),
             replicas: found)
-        let ofPool = signatures.first()
+        let ofPool = [signatures.first()].compactMap { $0 } + UserSignatures(pool: signatures).all()
         if mayLearn(ofPool, found, of: tracks.count, now) {
             if let lesson = PoolRanges.Lesson(window), let learned = pool.lessons.add(lesson) {
                 pool.ranges.learn(learned)
@@ -85,7 +85,7 @@ package struct Diagnosis: Sendable {
         } else {
             pool.lessons.drop()
         }
-        return found + [ofPool].compactMap { $0 } + UserSignatures(pool: signatures).all()
+        return found + ofPool
     }
 
     /// What is wrong with single replicas; of those that are well what is usual is learned.
@@ -111,12 +111,13 @@ package struct Diagnosis: Sendable {
     /// Whether what a pool is like now may be usual: nothing is wrong with it and most of its replicas, or
     /// it has changed long ago in a way that may be meant.
     private func mayLearn(
-        _ ofPool: Finding?, _ found: [Finding], of replicas: Int, _ now: Instant
+        _ ofPool: [Finding], _ found: [Finding], of replicas: Int, _ now: Instant
     ) -> Bool {
         guard found.count * 2 < max(1, replicas) else { return false }
-        guard let ofPool else { return true }
-        guard ofPool.cause.mayBecomeUsual, let known = named[ofPool.key] else { return false }
-        return now - known.since > Self.usualAfter
+        return ofPool.allSatisfy { finding in
+            guard finding.cause.mayBecomeUsual, let known = named[finding.key] else { return false }
+            return now - known.since > Self.usualAfter
+        }
     }
 
     private static func window(

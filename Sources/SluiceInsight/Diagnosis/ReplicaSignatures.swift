@@ -44,6 +44,8 @@ struct ReplicaSignatures {
         case .unauthorized: return finding(.keyRefused, now, .certain, [since])
         case .failing: return finding(.replicaFailing, now, .certain, [since])
         case .stalled(let isWedged):
+            // Our streams wait, and the engine works: for others, or at what goes before.
+            if !isWedged, track.isStepping { return nil }
             var evidence = [since]
             if let age = now.eventAge {
                 let step =
@@ -61,11 +63,12 @@ struct ReplicaSignatures {
         }
     }
 
-    /// Line 1: the scrape is old, yet tokens flow.
+    /// Line 1: the scrape is old, yet tokens flow, and have flowed all the time: who stood still just now
+    /// may give the beginnings of answers without an engine behind them.
     private func metricsPath(_ now: ReplicaFigures) -> Finding? {
-        guard !now.isHeard, now.inFlight > 0, track.isFull, track.isMoving(within: 3) else {
-            return nil
-        }
+        guard !now.isHeard, now.inFlight > 0, track.isFull, track.isMoving(within: 3),
+            track.samples.allSatisfy({ $0.trouble == nil })
+        else { return nil }
         var evidence = [Evidence("our requests there", now.inFlight, .requests)]
         if let age = now.signalAge {
             evidence.append(

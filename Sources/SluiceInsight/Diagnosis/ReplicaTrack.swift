@@ -63,6 +63,15 @@ struct ReplicaTrack: Sendable {
         now?.eventAge.map { $0 <= seconds } ?? false
     }
 
+    /// Whether its metrics are of now and its engine has made steps in the last three seconds.
+    var isStepping: Bool {
+        let lately = samples.suffix(4).compactMap(\.heartbeat)
+        guard now?.isHeard ?? false, let first = lately.first, let last = lately.last else {
+            return false
+        }
+        return last > first
+    }
+
     /// Mean time of a step while it gave tokens; nil where it did for less than half of the window.
     var workingStepTime: Double? {
         mean { figures in

@@ -34,8 +34,8 @@ package struct ModelTotals: Sendable {
 
     /// Reads what the shards have counted; stops none of their owners.
     ///
-    /// - Returns: by the index of the model, ``ModelTable/other`` the last; and seconds in the queue,
-    ///   however they ended, by the index of the pool.
+    /// - Returns: by the index of the model, ``ModelTable/other`` the last; and seconds in the queue of
+    ///   those that were sent, by the index of the pool.
     package static func read(
         _ shards: [MetricShard]
     ) -> (models: [ModelTotals], queueWaits: [Int: HistogramTotals]) {
@@ -44,6 +44,7 @@ package struct ModelTotals: Sendable {
         for shard in shards {
             shard.visit(families) { key, slot in
                 guard key.series != .queueWait else {
+                    guard key.c == UInt16(QueueResult.dispatched.rawValue) else { return }
                     waits[Int(key.a), default: HistogramTotals()] =
                         waits[Int(key.a), default: HistogramTotals()] + shard.totals(slot, .short)
                     return

@@ -11,7 +11,7 @@ package struct UserTotals: Sendable {
     package private(set) var firstTokenWait: HistogramValue
     /// `sluice_inter_token_latency_seconds`.
     package private(set) var gap: HistogramValue
-    /// `sluice_queue_wait_seconds`, however it ended.
+    /// `sluice_queue_wait_seconds` of those that were sent: most refusals come at once.
     package private(set) var queueWait: HistogramValue
     /// Tokens generated for clients.
     package private(set) var generationTokens: UInt64 = 0
@@ -45,7 +45,10 @@ package struct UserTotals: Sendable {
         case .firstToken: shard.addHistogram(slot, to: &firstToken)
         case .firstTokenWait: shard.addHistogram(slot, to: &firstTokenWait)
         case .gap: shard.addHistogram(slot, to: &gap)
-        case .queueWait: shard.addHistogram(slot, to: &queueWait)
+        case .queueWait:
+            if key.c == UInt16(QueueResult.dispatched.rawValue) {
+                shard.addHistogram(slot, to: &queueWait)
+            }
         case .generationTokens: generationTokens &+= shard.counter(slot)
         default: break
         }

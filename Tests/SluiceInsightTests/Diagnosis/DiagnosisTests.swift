@@ -140,7 +140,8 @@ import Testing
     }
 
     @Test func `what means tell is named later than one request stays in them`() {
-        for cause in Cause.allCases where cause.mayBecomeUsual || cause == .slowReplica {
+        for cause in Cause.allCases
+        where cause.mayBecomeUsual && cause != .clientErrors || cause == .slowReplica {
             #expect(cause.namedAfter > DiagnosisWindow.seconds)
         }
     }

@@ -34,9 +34,31 @@ import Testing
     @Test func `a replica that is busy for a moment is not named before three seconds`() {
         var script = FigureScript.healthy()
         script.pool.replicas[0].trouble = .stalled(isWedged: false)
-        script.play(2)
+        let steps = script.pool.replicas[0].heartbeat
+        // Three seconds without a step, and three in which that is seen.
+        script.play(4) { $0.pool.replicas[0].heartbeat = steps }
         #expect(script.causes.isEmpty)
-        script.play(1)
+        script.play(2) { $0.pool.replicas[0].heartbeat = steps }
+        #expect(script.causes == ["replica_stalled gpu-0"])
+    }
+
+    @Test func `our streams wait while the engine works: it does not stand still`() {
+        var script = FigureScript.healthy()
+        script.pool.replicas[0].trouble = .stalled(isWedged: false)
+        script.play(20)
+        #expect(script.causes.isEmpty)
+    }
+
+    @Test func `a replica that stood still has no broken metrics when it begins answers again`() {
+        var script = FigureScript.healthy()
+        script.play(12) {
+            $0.pool.replicas[0].trouble = .stalled(isWedged: true)
+            $0.pool.replicas[0].isStale = true
+        }
+        script.play(8) {
+            $0.pool.replicas[0].trouble = nil
+            $0.pool.replicas[0].isStale = true
+        }
         #expect(script.causes == ["replica_stalled gpu-0"])
     }
 
@@ -461,6 +483,15 @@ import Testing
             script.causes == [
                 "upstream_errors llama", "clients_leave llama", "client_errors llama",
             ])
+    }
+
+    @Test func `what fails and who leaves stays named, however long and however much of it`() {
+        var script = FigureScript.healthy()
+        script.failures = 1
+        script.departures = 3
+        script.play(900)
+        #expect(script.causes == ["upstream_errors llama", "clients_leave llama"])
+        #expect(script.ended.isEmpty)
     }
 
     @Test func `a part that is usual here is no finding`() {
