@@ -37,7 +37,7 @@ package enum RequestForwarding {
     /// Changes nothing in the head: a borrow of one would be passed as a copy.
     ///
     /// - Parameters:
-    ///   - client: the peer's address, the last entry of `X-Forwarded-For`.
+    ///   - client: the peer's address, the last entry of `X-Forwarded-For` and of `Forwarded` (RFC 7239).
     ///   - trusts: whether the peer's own forwarding fields are believed.
     ///   - trace: what is left out beside that.
     package static func keep(
@@ -55,10 +55,7 @@ package enum RequestForwarding {
         let start = request.count
         HeadWriter.appendFields(of: &head, bytes, dropping: trace.dropped, into: &request)
         request.append("x-forwarded-for: ")
-        if trusts, let earlier = head.first(.xForwardedFor) {
-            request.append(bytes, earlier.value)
-            request.append(", ")
-        }
+        if trusts { appendEarlier(.xForwardedFor, of: &head, bytes, to: &request) }
         request.append(client.bytes)
         request.append("\r\nx-forwarded-proto: ")
         if trusts, let proto = head.first(.xForwardedProto) {
@@ -66,12 +63,33 @@ package enum RequestForwarding {
         } else {
             request.append(isTLS ? "https" : "http")
         }
+        request.append("\r\nforwarded: ")
+        if trusts { appendEarlier(.forwarded, of: &head, bytes, to: &request) }
+        let isIPv6 = client.bytes.firstIndex(of: 0x3A, from: 0, to: client.count) < client.count
+        request.append(isIPv6 ? "for=\"[" : "for=")
+        request.append(client.bytes)
+        request.append(isIPv6 ? "]\";proto=" : ";proto=")
+        request.append(isTLS ? "https" : "http")
         if let host = head.host {
             request.append("\r\nx-forwarded-host: ")
             request.append(bytes, host)
         }
-        request.append("\r\nvia: 1.1 sluice\r\n")
+        request.append("\r\nvia: ")
+        if trusts { appendEarlier(.via, of: &head, bytes, to: &request) }
+        request.append("1.1 sluice\r\n")
         fieldsCount = request.count - start
+    }
+
+    /// What proxies before us wrote, each in a line of its own or behind the last one's: all of it, in order.
+    private static func appendEarlier(
+        _ field: KnownField, of head: inout RequestHead, _ bytes: Span<UInt8>,
+        to request: inout ByteBuffer
+    ) {
+        guard head.first(field) != nil else { return }
+        for index in 0..<head.fields.count where head.fields[index].known == field {
+            request.append(bytes, head.fields[index].value)
+            request.append(", ")
+        }
     }
 
     /// Bytes of a head that are written around what is given, at most: the method, names and ends of

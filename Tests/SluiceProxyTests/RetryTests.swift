@@ -29,7 +29,8 @@ extension GatewayTests {
         }
 
         /// The kernel has not acknowledged it then: on a connection in use it waits for 40 ms.
-        @Test func `a POST that was read on a connection in use, and reset, is not repeated`() throws
+        @Test func `a POST that was read on a connection in use, and reset, is not repeated`()
+            throws
         {
             let upstream = try ScriptedUpstream { peer in
                 guard peer.nextRequest() != nil else { return }

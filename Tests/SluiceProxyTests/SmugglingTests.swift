@@ -252,8 +252,10 @@ extension GatewayTests {
             let fields =
                 "x-forwarded-for: 6.6.6.6\r\nx-forwarded-proto: https\r\n"
                 + "forwarded: for=6.6.6.6\r\nx-real-ip: 6.6.6.6\r\nx-sluice-class: standard\r\n"
+                // A proxy that adds lines and not to lines.
+                + "x-forwarded-for: 192.0.2.9\r\nvia: 1.1 a\r\nvia: 1.0 b, 1.1 c\r\n"
             for (trusted, expected) in [
-                ([], ["127.0.0.1"]), (["127.0.0.0/8"], ["6.6.6.6, 127.0.0.1"]),
+                ([], ["127.0.0.1"]), (["127.0.0.0/8"], ["6.6.6.6, 192.0.2.9, 127.0.0.1"]),
             ] {
                 let upstream = try echo()
                 try GatewayUnderTest.run([upstream], change: { $0.trustedProxies = trusted }) {
@@ -263,7 +265,14 @@ extension GatewayTests {
                     #expect(request.values("x-forwarded-for") == expected)
                     #expect(
                         request.values("x-forwarded-proto") == [trusted.isEmpty ? "http" : "https"])
-                    for name in ["forwarded", "x-real-ip", "x-sluice-class"] {
+                    let own = "for=127.0.0.1;proto=http"
+                    #expect(
+                        request.values("forwarded")
+                            == [trusted.isEmpty ? own : "for=6.6.6.6, \(own)"])
+                    #expect(
+                        request.values("via")
+                            == [trusted.isEmpty ? "1.1 sluice" : "1.1 a, 1.0 b, 1.1 c, 1.1 sluice"])
+                    for name in ["x-real-ip", "x-sluice-class"] {
                         #expect(request.values(name) == [], "\(name)")
                     }
                 }

@@ -290,7 +290,7 @@ final class ReplicaAgent {
             } else if case .success(let status) = result {
                 // Without a key of ours this says nothing: the clients bring theirs.
                 if status == 401, holdsKey { observe(.probe(.unauthorized)) }
-                hasToldModels = status == 404
+                hasToldModels = hasToldModels || status == 404
             }
             if version == nil { askVersion() }
             modelsTimer = registry.loop.after(Self.modelsInterval) { [weak self] in
