@@ -21,6 +21,13 @@ package final class EndpointLoop {
 
     private struct Watcher {
         let body: (PollEvent) -> Void
+        /// Goes on in the next turn.
+        var isContinued = false
+    }
+
+    private struct Continuation {
+        let token: Token
+        let body: () -> Void
     }
 
     private struct Scheduled {
@@ -35,6 +42,10 @@ package final class EndpointLoop {
     private let timers: Pinned<TimerWheel>
     private let watchers: SlotTable<Watcher>
     private let scheduled: SlotTable<Scheduled>
+    /// At most one for each descriptor.
+    private var continuations: [Continuation] = []
+    /// Tells one turn from another.
+    private(set) var turnNumber: UInt64 = 0
     private var isStopping = false
 
     /// Descriptors and timers at once, each.
@@ -76,6 +87,16 @@ package final class EndpointLoop {
         _ = watchers.remove(watch.token.slot)
     }
 
+    /// Calls `body` in the next turn, after its events and timers, unless the descriptor is forgotten
+    /// before; once, however often this is asked.
+    ///
+    /// For who has not read all there is: an edge will not tell of it again.
+    func goOn(_ watch: Watch, _ body: @escaping () -> Void) {
+        guard watchers.holds(watch.token), !watchers[watch.token.slot].isContinued else { return }
+        watchers[watch.token.slot].isContinued = true
+        continuations.append(Continuation(token: watch.token, body: body))
+    }
+
     /// Calls `body` once, after `delay`.
     @discardableResult
     package func after(_ delay: Nanoseconds, _ body: @escaping () -> Void) -> Timer? {
@@ -102,8 +123,12 @@ package final class EndpointLoop {
 
     /// Takes what has happened, waiting at most `maxWait`, and what is due.
     package func turn(maxWait: Nanoseconds) {
+        turnNumber += 1
+        let continued = continuations
+        continuations = []
         now = MonotonicClock.now()
-        let sleep = min(maxWait, timers.value.sleep(now: now) ?? maxWait)
+        let sleep =
+            continued.isEmpty ? min(maxWait, timers.value.sleep(now: now) ?? maxWait) : .zero
         let count = poller.wait(timeout: sleep)
         now = MonotonicClock.now()
         for i in 0..<count {
@@ -115,6 +140,11 @@ package final class EndpointLoop {
         while let token = timers.value.popExpired(now: now) {
             guard scheduled.holds(token) else { continue }
             scheduled.remove(token.slot).body()
+        }
+        for continuation in continued {
+            guard watchers.holds(continuation.token) else { continue }
+            watchers[continuation.token.slot].isContinued = false
+            continuation.body()
         }
     }
 

@@ -115,6 +115,9 @@ package final class ClientExchange {
 
 /// One connection of ours.
 final class ClientConnection {
+    /// Interim answers (1xx) to one request at most, as of a replica on the relay path.
+    static let interimAnswersMax = 16
+
     let address: SocketAddress
     /// Weak: the client holds the connections that idle.
     private weak var client: HTTPClient?
@@ -132,6 +135,8 @@ final class ClientConnection {
     private var isHeadTaken = false
     private var keepsAlive = false
     private var bodyBytes = 0
+    private var interimAnswers = 0
+    private var reads = TurnBudget(max: TurnBudget.readsMax)
     private var began = Instant.unset
     /// `input` is lent to a handler, which may cancel.
     private var isDelivering = false
@@ -163,6 +168,7 @@ final class ClientConnection {
         began = loop.now
         isHeadTaken = false
         bodyBytes = 0
+        interimAnswers = 0
         parser.reset()
         loop.pool.provide(&output)
         output.append(request.method.name)
@@ -216,7 +222,16 @@ final class ClientConnection {
         } else if event.isWritable {
             flush()
         }
+        read()
+    }
+
+    private func read() {
         while exchange != nil, transport != nil {
+            // A server that never stops sending must not keep its own deadline from firing.
+            guard reads.take(in: loop.turnNumber) else {
+                if let watch { loop.goOn(watch) { [weak self] in self?.read() } }
+                return
+            }
             loop.pool.provide(&input)
             let result = transport?.read(into: &input) ?? .end
             switch result {
@@ -261,6 +276,10 @@ final class ClientConnection {
         if head.status < 200 {
             input.consume(head.byteCount)
             parser.reset()
+            interimAnswers += 1
+            if interimAnswers > Self.interimAnswersMax {
+                fail(.malformed("more than \(Self.interimAnswersMax) interim answers"))
+            }
             return
         }
         let fields = Self.fields(head, input)

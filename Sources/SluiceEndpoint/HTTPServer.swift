@@ -31,12 +31,15 @@ package struct ServerRequest: Sendable {
 package struct ServerOptions: Sendable {
     package var bodyBytesMax = 64 << 20
     package var keepAliveIdle = Nanoseconds.seconds(75)
-    package var headMax = Nanoseconds.seconds(10)
-    package var bodyIdleMax = Nanoseconds.seconds(30)
+    /// From a request's first byte to its last; bytes buy no time.
+    package var requestMax = Nanoseconds.seconds(10)
+    /// From the end of an answer until its client has taken all of it; bytes buy no time.
+    package var answerMax = Nanoseconds.seconds(30)
+    /// Without a byte taken of an answer that goes on.
     package var writeStallMax = Nanoseconds.seconds(60)
     package var connectionsMax = 16_384
-    /// At the bound of connections, the one that has waited longest for its client's request gives
-    /// way to a new one: idle clients cannot keep an operator or a probe out.
+    /// At the bound of connections, the one whose client has been waited for longest gives way to a
+    /// new one: clients that idle, drip or do not read cannot keep an operator or a probe out.
     package var makesRoom = false
 
     package init() {}
@@ -90,12 +93,12 @@ package final class HTTPServer {
     private func accept() {
         for _ in 0..<64 {
             let isFull = connections.count >= options.connectionsMax
-            let longest = isFull && options.makesRoom ? longestWaiting : nil
-            if isFull, longest == nil { return pause() }
+            let yielding = isFull && options.makesRoom ? firstToYield : nil
+            if isFull, yielding == nil { return pause() }
             switch listener?.accept(userTimeout: options.writeStallMax) {
             case nil: return
             case .connection(let transport, _):
-                longest?.close()
+                yielding?.close()
                 guard let connection = ServerConnection(transport, server: self) else { continue }
                 connections[ObjectIdentifier(connection)] = connection
                 connection.begin()
@@ -105,10 +108,9 @@ package final class HTTPServer {
         }
     }
 
-    /// The connection that has waited longest for a request; nil when none waits.
-    private var longestWaiting: ServerConnection? {
-        connections.values.filter { $0.waitsSince != nil }
-            .min { ($0.waitsSince ?? .never) < ($1.waitsSince ?? .never) }
+    /// The connection that gives way to a new one; nil when there is none.
+    private var firstToYield: ServerConnection? {
+        connections.values.min { ($0.yields.rawValue, $0.since) < ($1.yields.rawValue, $1.since) }
     }
 
     /// Out of descriptors or connections: look again in a moment.

@@ -24,6 +24,17 @@ extension ServerRequest {
 final class ServerConnection {
     private enum Stage { case head, body, responding, lingering, closed }
 
+    /// When it gives way to another connection; among equals, the one that is so longest.
+    enum Yields: Int {
+        /// Its client is waited for: to send its request, or to take the whole answer. Not heads before
+        /// bodies: a probe whose head is on its way would yield to those who hold half a body.
+        case first
+        /// Its answer is being made.
+        case second
+        /// Its answer is a stream.
+        case last
+    }
+
     private var transport: Transport?
     /// Weak: a server that is going away closes its connections while it can no longer be retained.
     private weak var server: HTTPServer?
@@ -43,14 +54,19 @@ final class ServerConnection {
     private var isAdvancing = false
     /// The peer has sent FIN or reset; edges say so once.
     private var isPeerGone = false
+    private var reads = TurnBudget(max: TurnBudget.readsMax)
+    private var requests = TurnBudget(max: TurnBudget.requestsMax)
     private(set) var responder: Responder?
-    /// Since when the head of a request has been waited for; nil while there is one.
-    private(set) var waitsSince: Instant?
+    /// A part of the answer has been sent, and the rest is still to be made.
+    private var isStreaming = false
+    /// Since when the request has been waited for, its answer been made, or been waited to be taken.
+    private(set) var since: Instant
 
     init?(_ transport: consuming Transport, server: HTTPServer) {
         self.server = server
         options = server.options
         loop = server.loop
+        since = server.loop.now
         let descriptor = transport.descriptor
         self.transport = consume transport
         guard
@@ -62,13 +78,15 @@ final class ServerConnection {
 
     var unsentBytes: Int { output.count }
 
+    var yields: Yields { responder == nil ? .first : isStreaming ? .last : .second }
+
     func begin() {
         expectRequest()
         advance()
     }
 
     private func expectRequest() {
-        waitsSince = loop.now
+        since = loop.now
         expect(within: server?.options.keepAliveIdle ?? options.keepAliveIdle)
     }
 
@@ -91,9 +109,19 @@ final class ServerConnection {
             close()
             return
         }
+        proceed()
+    }
+
+    private func proceed() {
         advance()
         // A client that has sent FIN has left, as uvicorn sees it; what is written goes out still.
         if isPeerGone, stage == .responding, responder != nil { close() }
+    }
+
+    /// A client that is never done must not keep others and timers waiting.
+    private func proceedInNextTurn() {
+        guard let watch else { return }
+        loop.goOn(watch) { [weak self] in self?.proceed() }
     }
 
     private func advance() {
@@ -113,8 +141,12 @@ final class ServerConnection {
         }
     }
 
-    /// Reads once; false when nothing came.
+    /// Reads once; false when nothing came, or enough for this turn.
     private func fill() -> Bool {
+        guard reads.take(in: loop.turnNumber) else {
+            proceedInNextTurn()
+            return false
+        }
         loop.pool.provide(&input)
         let result = transport?.read(into: &input) ?? .end
         if input.isEmpty { loop.pool.release(&input) }
@@ -132,8 +164,12 @@ final class ServerConnection {
             guard fill() else { return false }
         }
         if !isHeadBegun {
+            guard requests.take(in: loop.turnNumber) else {
+                proceedInNextTurn()
+                return false
+            }
             isHeadBegun = true
-            expect(within: options.headMax)
+            expect(within: options.requestMax)
         }
         var head = RequestHead()
         switch parser.parse(input, into: &head) {
@@ -150,7 +186,6 @@ final class ServerConnection {
     private func beginRequest(_ head: borrowing RequestHead) {
         request = ServerRequest(head, input)
         keepsAlive = head.keepAlive
-        waitsSince = nil
         decoder = BodyDecoder(framing: head.framing)
         consume(head.byteCount)
         if case .length(let count) = head.framing, count > options.bodyBytesMax {
@@ -176,7 +211,6 @@ final class ServerConnection {
                 offset = range.upperBound
             case .needMore(let end):
                 consume(end)
-                expect(within: options.bodyIdleMax)
                 return fill()
             case .end(let end):
                 consume(end)
@@ -192,6 +226,8 @@ final class ServerConnection {
     private func respond() {
         guard let request = request.take() else { return }
         stage = .responding
+        since = loop.now
+        isStreaming = false
         loop.cancel(&timer)
         let responder = Responder(self, isHead: request.method == .head, keepsAlive: keepsAlive)
         self.responder = responder
@@ -202,7 +238,6 @@ final class ServerConnection {
     /// because a close with unread bytes would reset the answer away.
     private func refuse(_ status: Int, _ reason: String) {
         stage = .responding
-        waitsSince = nil
         loop.cancel(&timer)
         request = nil
         let responder = Responder(self, isHead: false, keepsAlive: false)
@@ -221,8 +256,14 @@ final class ServerConnection {
         loop.pool.provide(&output)
         let isBlocked = !output.isEmpty
         fill(&output)
+        isStreaming = true
         // A full socket says by an edge when it takes more; trying sooner is a wasted call.
-        if !isBlocked { flush() }
+        if !isBlocked {
+            flush()
+        } else if timer == nil {
+            // What the client has not taken is older than the answer: a `100 Continue`.
+            expect(within: options.writeStallMax)
+        }
     }
 
     private func flush() {
@@ -232,7 +273,7 @@ final class ServerConnection {
             if output.isEmpty {
                 loop.pool.release(&output)
                 written()
-            } else if count > 0 || timer == nil {
+            } else if responder != nil, count > 0 || timer == nil {
                 // Only progress buys time: a stream that goes on must not hide a client that does not read.
                 expect(within: options.writeStallMax)
             }
@@ -249,7 +290,9 @@ final class ServerConnection {
         responder?.forgetHandlers()
         responder = nil
         closesAfterAnswer = closes
-        if output.isEmpty { nextRequest() }
+        if output.isEmpty { return nextRequest() }
+        since = loop.now
+        expect(within: options.answerMax)
     }
 
     private func nextRequest() {

@@ -77,6 +77,9 @@ package final class SimulatorServer {
             configuration: configuration, startSeconds: Self.wallSeconds())
         var options = ServerOptions()
         options.keepAliveIdle = keepAlive
+        // As uvicorn, which leaves both to the gateway in front of it.
+        options.requestMax = .seconds(3_600)
+        options.answerMax = .seconds(3_600)
         let entry = Entry()
         http = try HTTPServer(address, on: loop, options: options) { request, responder in
             entry.server?.handle(request, responder)

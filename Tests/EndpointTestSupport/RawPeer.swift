@@ -70,6 +70,14 @@ package final class RawPeer {
         transport = nil
     }
 
+    /// Reads once and no more than this, for a client that reads slowly: ``reads`` is false.
+    package func take(atMost count: Int) {
+        guard ending == .open else { return }
+        var input = ByteBuffer(minimumCapacity: count)
+        guard case .bytes = transport?.read(into: &input, limit: count) else { return }
+        bytes += input.array()
+    }
+
     private func flush() {
         guard !output.isEmpty else { return }
         _ = transport?.write(from: &output)

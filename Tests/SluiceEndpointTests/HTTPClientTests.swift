@@ -137,6 +137,102 @@ import Testing
         script.expectClean()
     }
 
+    @Test(arguments: [16, 17, 1_000])
+    func `sixteen interim answers are skipped, one more is malformed`(count: Int) throws {
+        let script = try Script()
+        let client = HTTPClient(on: script.loop)
+        let result = Result()
+        client.send(ClientRequest(host: "h"), to: script.address, result.handlers)
+        let came = script.requests(1)
+        #expect(came)
+        script.peers[0].send(String(repeating: "HTTP/1.1 100 Continue\r\n\r\n", count: count))
+        if count == 16 { script.peers[0].send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok") }
+        let over = script.loop.turn(within: .seconds(1)) { result.isOver }
+        #expect(over)
+        #expect(result.text == (count == 16 ? "ok" : ""))
+        #expect(
+            result.failures
+                == (count == 16 ? [] : [.malformed("more than 16 interim answers")]))
+        script.expectClean()
+    }
+
+    @Test func `each answer on a connection has sixteen interim answers of its own`() throws {
+        let script = try Script()
+        let client = HTTPClient(on: script.loop, idleMax: 1)
+        let interim = String(repeating: "HTTP/1.1 100 Continue\r\n\r\n", count: 16)
+        for _ in 0..<2 {
+            let result = Result()
+            client.send(ClientRequest(host: "h"), to: script.address, result.handlers)
+            let came = script.requests(1)
+            #expect(came)
+            script.peers[0].clear()
+            script.peers[0].send(interim + "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+            let over = script.loop.turn { result.isOver }
+            #expect(over)
+            #expect(result.text == "ok")
+        }
+        #expect(script.peers.count == 1)
+        client.closeIdle()
+        script.expectClean()
+    }
+
+    @Test func `a server is read sixteen times a turn, and on in the next one`() throws {
+        let script = try Script()
+        let client = HTTPClient(on: script.loop)
+        let result = Result()
+        var parts = 0
+        var handlers = result.handlers
+        let block = [UInt8](repeating: 0x61, count: 16_384)
+        // With each part another comes, so that there is always more to read.
+        handlers.onBody = { buffer, range in
+            result.body += buffer.array(range)
+            parts += 1
+            if parts <= 100 { script.peers[0].send(block) }
+        }
+        client.send(ClientRequest(host: "h"), to: script.address, handlers)
+        let came = script.requests(1)
+        #expect(came)
+        let length = block.count * 104
+        script.peers[0].send("HTTP/1.1 200 OK\r\nContent-Length: \(length)\r\n\r\n")
+        for _ in 0..<4 { script.peers[0].send(block) }
+        var (before, most) = (0, 0)
+        let over = script.loop.turn {
+            most = max(most, parts - before)
+            before = parts
+            return result.isOver
+        }
+        #expect(over)
+        #expect(most == 16)
+        #expect(result.ends == 1)
+        #expect(result.body.count == length)
+        script.expectClean()
+    }
+
+    @Test func `a server that sends without end cannot hold back its own deadline`() throws {
+        let script = try Script()
+        let client = HTTPClient(on: script.loop)
+        let result = Result()
+        var request = ClientRequest(host: "h")
+        request.totalMax = .milliseconds(80)
+        request.bodyBytesMax = .max
+        let block = [UInt8](repeating: 0x61, count: 16_384)
+        let began = MonotonicClock.now()
+        var handlers = result.handlers
+        handlers.onBody = { _, _ in
+            if MonotonicClock.now() - began < .seconds(2) { script.peers[0].send(block) }
+        }
+        client.send(request, to: script.address, handlers)
+        let came = script.requests(1)
+        #expect(came)
+        script.peers[0].send("HTTP/1.1 200 OK\r\nContent-Length: 1000000000000\r\n\r\n")
+        for _ in 0..<4 { script.peers[0].send(block) }
+        let over = script.loop.turn { result.isOver }
+        #expect(over)
+        #expect(result.failures == [.timeout])
+        #expect(MonotonicClock.now() - began < .seconds(1))
+        script.expectClean()
+    }
+
     @Test func `a body may end with the connection, and only then`() throws {
         for (head, expected) in [
             ("HTTP/1.1 200 OK\r\n\r\nabc", nil),

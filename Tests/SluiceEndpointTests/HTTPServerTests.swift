@@ -185,8 +185,7 @@ import Testing
 
     @Test func `a head or a body that does not come ends the connection`() throws {
         var options = ServerOptions()
-        options.headMax = .milliseconds(40)
-        options.bodyIdleMax = .milliseconds(40)
+        options.requestMax = .milliseconds(40)
         let site = try Site(options: options, answers: Self.echo)
         let (head, body) = (try site.peer(), try site.peer())
         head.send("GET / HT")
