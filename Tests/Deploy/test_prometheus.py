@@ -164,6 +164,16 @@ def test_a_page_says_what_is_seen_why_and_what_to_do(name):
         assert re.search(rf"^  {command.split()[1]} ", known, re.M), command
 
 
+# Alerts of what users feel, or of what a diagnosis looks at.
+DIAGNOSED = re.compile(r"\w*(TTFT|QueueTime|Burn|Saturated|Shed|Panic|ReplicaOut|NoReady|Stale|Preemption)\w*")
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if DIAGNOSED.fullmatch(name)])
+def test_a_page_begins_with_the_diagnosis_where_there_is_one(name):
+    text = (RUNBOOKS / f"{name}.md").read_text()
+    assert text.partition("**What to do**\n\n")[2].startswith("First `sluice diagnose`")
+
+
 def queries():
     for path in sorted(RUNBOOKS.glob("*.md")):
         for block in re.findall(r"```promql\n(.*?)```", path.read_text(), re.S):
@@ -255,6 +265,11 @@ def test_jobs_are_the_ones_that_rules_look_for():
     assert len(patterns) == 2
     for name in ("sluice", "vllm", "inference/sluice", "inference/vllm"):
         assert any(re.fullmatch(pattern, name) for pattern in patterns), name
-    monitor = yaml.safe_load((DIRECTORY / "podmonitor-vllm.yaml").read_text())
-    assert monitor["metadata"]["name"] == "vllm"
+    for name, path in (("vllm", DIRECTORY / "podmonitor-vllm.yaml"),
+                       ("sluice", ROOT / "deploy/kubernetes/podmonitor.yaml")):
+        monitor = yaml.safe_load(path.read_text())
+        assert monitor["metadata"]["name"] == name
+        for endpoint in monitor["spec"]["podMetricsEndpoints"]:
+            # The operator sets `namespace` by itself.
+            assert {"cluster", "service"} <= {rule["targetLabel"] for rule in endpoint["relabelings"]}
     assert config["rule_files"] == ["sluice.rules.yaml"]
