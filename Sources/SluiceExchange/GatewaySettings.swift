@@ -106,6 +106,8 @@ package struct GatewaySettings: Sendable, Equatable {
         package var connect = Nanoseconds.seconds(1)
         package var firstContent = Nanoseconds.seconds(600)
         package var streamIdle = Nanoseconds.seconds(300)
+        /// From the first content of an event stream, or the head of another answer, to its end.
+        package var streamTotal = Nanoseconds.seconds(7_200)
         package var writeStall = Nanoseconds.seconds(60)
         /// How long an event stream's head waits for its first event; zero never holds.
         package var headHoldMax = Nanoseconds.seconds(10)

@@ -14,7 +14,7 @@ package enum UpstreamFailure: Sendable, Equatable {
     case malformed
     /// No content within the first-content limit.
     case firstContentTimeout
-    /// No bytes within the idle limit after the answer had begun.
+    /// No event, or no bytes of an answer without events, within the idle limit after it had begun.
     case idleTimeout
     /// The engine refused by its own queue limit: 503 (`--max-num-queued-reqs`).
     case engineRefused

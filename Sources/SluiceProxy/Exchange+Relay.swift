@@ -144,6 +144,7 @@ extension Exchange {
         _ kind: EventKind, _ bytes: Span<UInt8>, _ range: Range<Int>, payload: inout ByteBuffer,
         _ pool: BufferPool
     ) -> Bool {
+        sawEventEnd = true
         switch kind {
         case .content:
             newContentEvents &+= 1

@@ -107,6 +107,8 @@ struct Exchange: ~Copyable {
     var sawTerminalEvent = false
     var sawErrorEvent = false
     var hasContent = false
+    /// An event, of whatever kind, has ended since ``upstreamDeadline`` was set.
+    var sawEventEnd = false
     var newContentEvents = 0
     var pendingContentEvents = 0
     /// Time blocked on the client's full socket since the last content event was written.
@@ -121,6 +123,8 @@ struct Exchange: ~Copyable {
     var callerLimit = Nanoseconds.zero
     var callerDeadline = Deadline.never
     var upstreamDeadline = Deadline.never
+    /// When the answer has lasted as long as it may: ``upstreamDeadline`` is no later once it has gone on.
+    var totalDeadline = Deadline.never
     var holdDeadline = Deadline.never
 
     /// - Parameter blank: a record of an exchange that has not begun.
@@ -217,6 +221,7 @@ struct Exchange: ~Copyable {
         bodySent = 0
         interimAnswers = 0
         upstreamDeadline = .never
+        totalDeadline = .never
         holdDeadline = .never
         idPeek = nil
         partialEvent.removeAll()

@@ -129,6 +129,13 @@ extension Worker {
         arm(d, at: next)
     }
 
+    /// The answer has gone on: the replica has the idle limit anew, within what is left of the total.
+    @inline(__always) func renewIdle(_ exchange: inout Exchange) {
+        exchange.sawEventEnd = false
+        exchange.upstreamDeadline = min(
+            now + settings.timeouts.streamIdle, exchange.totalDeadline)
+    }
+
     /// What the exchange waited for has not come; true when the exchange has changed its course.
     private func upstreamExpired(_ e: UInt32) -> Bool {
         exchanges[e].upstreamDeadline = .never
@@ -138,9 +145,13 @@ extension Worker {
         }
         let u = exchanges[e].upstream
         guard u != noSlot else { return false }
+        if exchanges[e].totalDeadline <= now, exchanges[e].isAnswerBegun {
+            totalPassed(e)
+            return true
+        }
         // A paused upstream is not late: the client is.
         if exchanges[e].isPaused {
-            exchanges[e].upstreamDeadline = now + settings.timeouts.streamIdle
+            renewIdle(&exchanges[e])
             return false
         }
         let failure: UpstreamFailure =
@@ -153,5 +164,13 @@ extension Worker {
         shard.upstreamTimeout(replica: exchanges[e].record.replicaIndex, failure.stage)
         upstreamBroken(u, failure)
         return true
+    }
+
+    /// The answer, which has begun, has lasted as long as one may, whoever is slow; that says nothing
+    /// of its replica.
+    private func totalPassed(_ e: UInt32) {
+        shard.upstreamTimeout(replica: exchanges[e].record.replicaIndex, .total)
+        exchanges[e].traceFailure(.timeoutTotal, now: now)
+        cut(e, .streamTimeout, .timeoutTotal)
     }
 }

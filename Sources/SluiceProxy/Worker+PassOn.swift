@@ -38,7 +38,7 @@ extension Worker {
         let events = upstream.knownEvents(of: &exchange, &readers)
         guard events > 0 else { return .no }
         countContent(&exchange, events)
-        exchange.upstreamDeadline = now + settings.timeouts.streamIdle
+        renewIdle(&exchange)
         if downstream.output.hasStorage { pool.release(&downstream.output) }
         swap(&upstream.input, &downstream.output)
         guard isBusyTurn else { return .now(sendEvents(&exchange, &downstream)) }

@@ -74,9 +74,10 @@ extension Worker {
             sendPayload(e, d)
             if exchanges.isInUse(e), exchanges[e].upstream == u {
                 if exchanges[e].hasContent {
-                    exchanges[e].upstreamDeadline = now + settings.timeouts.streamIdle
+                    // Bytes within an event are no progress: one that never ends must not last.
+                    if exchanges[e].sawEventEnd { renewIdle(&exchanges[e]) }
                 } else if !exchanges[e].isEventStream {
-                    exchanges[e].upstreamDeadline = now + settings.timeouts.streamIdle
+                    renewIdle(&exchanges[e])
                     armExchange(e)
                 }
                 // Else the first-content limit stands: comments and preludes do not move it.
@@ -161,6 +162,8 @@ extension Worker {
             of: &exchange, &responseHead.value, &keptAnswerHead.value, explanation: explanation,
             closes: &downstream.closesAfterAnswer, into: &downstream.output, pool)
         headProgressed(&exchange, status: status)
+        // Of an event stream anew with its first content.
+        exchange.totalDeadline = now + settings.timeouts.streamTotal
         if exchange.isEventStream && settings.timeouts.headHoldMax > .zero {
             exchange.isHeadHeld = true
             exchange.holdDeadline = now + settings.timeouts.headHoldMax
@@ -181,7 +184,8 @@ extension Worker {
             exchanges[e].hasContent = true
             endsToWait(e)
             // The only place where the deadline moves to an earlier time: the timer must know.
-            exchanges[e].upstreamDeadline = now + settings.timeouts.streamIdle
+            exchanges[e].totalDeadline = now + settings.timeouts.streamTotal
+            renewIdle(&exchanges[e])
             armExchange(e)
             now = MonotonicClock.now()
             exchanges[e].record.firstContentArrived = now
@@ -254,7 +258,7 @@ extension Worker {
             progress.with(exchanges[e].traffic) { [replica = exchanges[e].lastReplica] in
                 $0.endProbe(at: replica, stream: d)
             }
-            exchanges[e].upstreamDeadline = now + settings.timeouts.streamIdle
+            renewIdle(&exchanges[e])
             armExchange(e)
             let u = exchanges[e].upstream
             if u != noSlot { ready.append(upstreams.token(.upstream, u)) }

@@ -123,8 +123,8 @@ def test_row_7_garbage_and_oversized_heads(fleet, figures):
 
 
 def test_row_8_slow_drip(fleet, figures, upstream):
-    """Byte by byte passes inside the idle limit, a head so slow ends in 504; memory flat."""
-    limit, bytes_each, pause = 2.0, 12, 0.3
+    """Byte by byte passes inside the limits, a head so slow ends in 504, no end in a cut."""
+    limit, idle, total, bytes_each, pause = 2.0, 4.5, 6.0, 12, 0.3
     event = (b'data: {"id":"chatcmpl-%s-x","object":"chat.completion.chunk","choices":'
              b'[{"index":0,"delta":{"content":"x"},"finish_reason":null}]}\n\n')
 
@@ -137,6 +137,16 @@ def test_row_8_slow_drip(fleet, figures, upstream):
                 connection.sendall(head[index:index + 1])
             return False
         one = event % identity
+        if int(identity[1:]) % 4 == 1:  # its events never end, each in time
+            connection.sendall(head)
+            while True:
+                connection.sendall(b"%x\r\n%s\r\n" % (len(one), one))
+                time.sleep(pause)
+        if int(identity[1:]) % 4 == 2:  # its second event never ends
+            connection.sendall(head + b"%x\r\n%s\r\n" % (len(one), one))
+            while True:
+                connection.sendall(b"1\r\nd\r\n")
+                time.sleep(pause)
         body = one * (TOKENS + 1) + b'data: {"finish_reason":"length"}\n\ndata: [DONE]\n\n'
         connection.sendall(head + b"%x\r\n" % len(body) + one)
         rest_of_it = body[len(one):]
@@ -148,24 +158,33 @@ def test_row_8_slow_drip(fleet, figures, upstream):
 
     dripping = upstream(scripted.Upstream(drip))
     fleet = fleet(simulated=2, upstreams=[dripping.url],
-                  timeouts={"stream_idle": "1s", "first_content": "2s"})
+                  timeouts={"first_content": f"{limit}s", "stream_idle": f"{idle}s",
+                            "stream_total": f"{total}s"})
     with Load(fleet.url) as load:
         load.wait_for_streams()
         rest(1)
         before = fleet.resident()
-        rest(6)
+        rest(8)
         grown = fleet.resident() - before
     report = Report(load.undisturbed())
     log = fleet.log_lines(report.calls)
     dripped = [c for c in report.calls if c.stream and log[c.id]["replica"] == dripping.name]
     passed = [c for c in dripped if c.verdict == "ok"]
     late = [c.seconds for c in report.calls if c.verdict == "504"]
+    ends = {why: [c.ended - c.head_at for c in dripped
+                  if c.verdict == "cut" and log[c.id]["reason"] == why]
+            for why in ("timeout_total", "timeout_idle")}
     figures.note("dripped answers that passed", len(passed))
     figures.note("504", len(late))
-    assert passed and late
+    assert passed and late and all(ends.values())
     figures.hold("504 after, at most", max(late), limit + 0.1, " s", load.error())
-    figures.hold("other than whole or 504",
-                 sum(c.verdict not in ("ok", "504") for c in dripped), 0)
+    figures.hold("events without end, cut after", max(ends["timeout_total"]), total + 0.1, " s",
+                 load.error())
+    figures.hold("an event without end, cut after", max(ends["timeout_idle"]), idle + 0.1, " s",
+                 load.error())
+    figures.hold("other than whole, cut so or 504",
+                 len(dripped) - len(passed) - sum(map(len, ends.values()))
+                 - sum(c.verdict == "504" for c in dripped), 0)
     figures.hold("memory grown", grown / 2**20, 8.0, " MiB")
     fleet.check_and_stop()
 

@@ -31,7 +31,8 @@ import Testing
               relay_high_water_bytes: 8KiB
             timeouts:
               {head: 1s, body_idle: 2s, keep_alive_idle: 3s, connect: 4s, first_content: 5s,
-               stream_idle: 6s, write_stall: 7s, head_hold_max: 8s, drain_delay: 9s, drain_max: 10s}
+               stream_idle: 6s, stream_total: 11s, write_stall: 7s, head_hold_max: 8s, drain_delay: 9s,
+               drain_max: 10s}
             pools:
               - name: p
                 models: [m]
@@ -81,6 +82,7 @@ import Testing
         expected.timeouts.connect = .seconds(4)
         expected.timeouts.firstContent = .seconds(5)
         expected.timeouts.streamIdle = .seconds(6)
+        expected.timeouts.streamTotal = .seconds(11)
         expected.timeouts.writeStall = .seconds(7)
         expected.timeouts.headHoldMax = .seconds(8)
         expected.timeouts.drainDelay = .seconds(9)

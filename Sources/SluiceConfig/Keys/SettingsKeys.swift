@@ -172,7 +172,12 @@ enum SettingsKeys {
                 "From sending a request to the replica to its first content; beyond: 504."),
             .duration(
                 "stream_idle", \.streamIdle, least...day,
-                "Between two reads of a response; beyond: the stream is cut."),
+                "Between two events of a stream, or two reads of another response; beyond: it is cut."
+            ),
+            .duration(
+                "stream_total", \.streamTotal, least...day,
+                "From the first content of a stream, or the head of another response, to its end; beyond: it is cut."
+            ),
             .duration(
                 "write_stall", \.writeStall, least...hour,
                 "How long a client may take no byte of its response; beyond: it is cut."),
