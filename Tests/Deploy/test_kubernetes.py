@@ -40,7 +40,14 @@ POD_MONITOR = {
                             "port": {"type": "string"}, "path": {"type": "string"},
                             "interval": {"pattern": "^[0-9]+(ms|s|m)$"},
                             "scrapeTimeout": {"pattern": "^[0-9]+(ms|s|m)$"},
-                            "honorLabels": {"type": "boolean"}}}}}}},
+                            "honorLabels": {"type": "boolean"},
+                            "relabelings": {"type": "array", "items": {
+                                "type": "object", "required": ["targetLabel"],
+                                "additionalProperties": False,
+                                "properties": {
+                                    "sourceLabels": {"type": "array", "items": {"type": "string"}},
+                                    "targetLabel": {"type": "string"},
+                                    "replacement": {"type": "string"}}}}}}}}}},
 }
 
 
