@@ -27,9 +27,8 @@ STRETCH ?= 5
 
 CFLAGS_BENCH := -O2 -Wall -Wextra -Werror
 
-.PHONY: help run demo build test lint format unit unit-and-release clients clients-and-builds simulation \
-	admission-docs faults sanitizers sanitizers-and-instructions summary bench overload bench-tools soak \
-	instructions test-vllm container-check clean setup-run setup-test setup-count setup-bench
+.PHONY: help run demo build test lint format unit clients clients-and-builds simulation admission-docs faults \
+	sanitizers summary bench overload bench-tools soak instructions test-vllm container-check clean setup-run setup-test setup-count setup-bench
 .NOTPARALLEL:
 
 help: ## lists the targets
@@ -38,7 +37,7 @@ help: ## lists the targets
 run: setup-run build ## builds, then starts three simulated replicas, the gateway and a gentle load
 	@exec .build/release/sluice demo
 
-test: setup-test lint unit-and-release simulation clients-and-builds sanitizers-and-instructions summary ## checks everything (what CI runs)
+test: setup-test lint unit build simulation clients-and-builds sanitizers summary ## checks everything (what CI runs)
 
 build: setup-run ## the release binaries, .build/release/sluice and vllm-sim
 	@scripts/build-release.sh
@@ -55,24 +54,13 @@ unit: setup-test ## the Swift suites, unit and end to end
 clients: setup-test build ## official clients and faults against the binaries, validation of deploy/
 	@scripts/client-tests.sh
 
-# Most suites wait more than they work: what comes later is built, and counted, in the time that is
-# left over.
-unit-and-release: setup-test
-	@scripts/swift-tests.sh --build plain
-	@scripts/meanwhile.sh "scripts/swift-tests.sh plain '$(TEST_FILTER)'" -- scripts/build-release.sh
-
+# The Python suites mostly wait: what the sanitizers need is built in the time they leave over.
 clients-and-builds: setup-test build
 	@scripts/meanwhile.sh scripts/client-tests.sh -- \
 	  'for kind in $(SANITIZERS); do scripts/swift-tests.sh --build $$kind || exit; done'
 
-sanitizers-and-instructions: setup-test setup-count build bench-tools
-	@scripts/meanwhile.sh '$(MAKE) --no-print-directory sanitizers' -- bench/instructions.sh
-
-# All at once: they wait, too.
 sanitizers: setup-test ## the Swift suites under thread and address sanitizer
-	@running=(); status=0; \
-	  for kind in $(SANITIZERS); do scripts/swift-tests.sh $$kind '$(SANITIZER_FILTER)' & running+=($$!); done; \
-	  for pid in "$${running[@]}"; do wait "$$pid" || status=$$?; done; exit $$status
+	@for kind in $(SANITIZERS); do scripts/swift-tests.sh $$kind '$(SANITIZER_FILTER)'; done
 
 # The summary of the plain run last: it is the line that people and machines look for.
 summary:
