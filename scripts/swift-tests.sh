@@ -60,13 +60,12 @@ logged() {
 }
 
 began=$SECONDS
-logged build swift build --build-tests "${building[@]}"
 if $builds_only; then
+  logged build swift build --build-tests "${building[@]}"
   echo "$kind: built in $((SECONDS - began)) s"
   exit
 fi
-# Nothing is built from here on: whoever else builds need not wait.
-logged run swift test --skip-build --ignore-lock "${building[@]}" "${flags[@]}"
+logged run swift test "${building[@]}" "${flags[@]}"
 summary=$(grep -E 'Test run with [0-9]+ tests? ' "$log" | tail -n 1 || true)
 case $summary in
   *"with 0 tests"* | "") echo "swift-tests: the $kind run executed no test; see $log" >&2; exit 1 ;;

@@ -115,9 +115,6 @@ package final class ClientExchange {
 
 /// One connection of ours.
 final class ClientConnection {
-    /// Interim answers (1xx) to one request at most, as of a replica on the relay path.
-    static let interimAnswersMax = 16
-
     let address: SocketAddress
     /// Weak: the client holds the connections that idle.
     private weak var client: HTTPClient?
@@ -277,8 +274,8 @@ final class ClientConnection {
             input.consume(head.byteCount)
             parser.reset()
             interimAnswers += 1
-            if interimAnswers > Self.interimAnswersMax {
-                fail(.malformed("more than \(Self.interimAnswersMax) interim answers"))
+            if interimAnswers > HeadLimits.interimAnswersMax {
+                fail(.malformed("more than \(HeadLimits.interimAnswersMax) interim answers"))
             }
             return
         }

@@ -36,6 +36,9 @@
 
 /// Bounds on what a peer may send as a head; the caller answers 431, 414 or 502 beyond them.
 package struct HeadLimits: Sendable, Equatable {
+    /// Interim answers (1xx) to one request at most.
+    package static let interimAnswersMax = 16
+
     /// All bytes up to the empty line: 1,024 … 262,144.
     package var headBytesMax = 32_768
     /// Field lines: 1 … ``FieldTable/capacity``.

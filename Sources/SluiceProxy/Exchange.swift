@@ -15,8 +15,6 @@ import SluiceVLLM
 
 /// One request and its response.
 struct Exchange: ~Copyable {
-    /// Interim answers (1xx) of a replica at most.
-    static let interimAnswersMax = 16
     /// Bytes of one event held until it is whole; a longer one passes in parts.
     static let eventBytesMax = 65_536
 

@@ -56,7 +56,7 @@ extension Worker {
                     upstreams[u].consumeInput(count, pool)
                     upstreams[u].parser.reset()
                     exchanges[e].interimAnswers += 1
-                    if exchanges[e].interimAnswers > Exchange.interimAnswersMax {
+                    if exchanges[e].interimAnswers > HeadLimits.interimAnswersMax {
                         upstreamBroken(u, .malformed)
                         return
                     }

@@ -44,7 +44,7 @@ package struct ModelTotals: Sendable {
         for shard in shards {
             shard.visit(families) { key, slot in
                 guard key.series != .queueWait else {
-                    guard key.c == UInt16(QueueResult.dispatched.rawValue) else { return }
+                    guard key.isOfSentRequests else { return }
                     waits[Int(key.a), default: HistogramTotals()] =
                         waits[Int(key.a), default: HistogramTotals()] + shard.totals(slot, .short)
                     return

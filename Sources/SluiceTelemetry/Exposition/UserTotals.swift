@@ -46,9 +46,7 @@ package struct UserTotals: Sendable {
         case .firstTokenWait: shard.addHistogram(slot, to: &firstTokenWait)
         case .gap: shard.addHistogram(slot, to: &gap)
         case .queueWait:
-            if key.c == UInt16(QueueResult.dispatched.rawValue) {
-                shard.addHistogram(slot, to: &queueWait)
-            }
+            if key.isOfSentRequests { shard.addHistogram(slot, to: &queueWait) }
         case .generationTokens: generationTokens &+= shard.counter(slot)
         default: break
         }

@@ -15,6 +15,13 @@ package enum QueueResult: UInt8, CaseIterable, Sendable {
     }
 }
 
+extension SeriesKey {
+    /// Whether it is of waits at a gate that ended with the request being sent.
+    var isOfSentRequests: Bool {
+        series == .queueWait && c == UInt16(QueueResult.dispatched.rawValue)
+    }
+}
+
 extension MetricShard {
     /// Counts the wait of a request at the gate of its pool, once, when it ends.
     package func waited(_ record: inout ExchangeRecord, _ result: QueueResult, now: Instant) {
