@@ -34,8 +34,17 @@ class Figures:
             self.broken.append(
                 f"{name}: {_text(value)}{unit} > {_text(limit)}{unit} + {_text(error)}{unit}")
 
+    def hold_slowest(self, name, seconds, limit, unit="", error=0.0):
+        """`hold` of the largest; there is none where the machine held up all that was measured."""
+        if seconds:
+            self.hold(name, max(seconds), limit, unit, error)
+        else:
+            self.note(name, "held up")
+
 
 def _text(value):
+    if isinstance(value, str):
+        return value
     return f"{value:.3g}" if isinstance(value, float) and value < 1000 else f"{value:.0f}"
 
 

@@ -212,16 +212,32 @@ class Load:
         """The calls that have ended, in the order of their beginning."""
         return [call for call in self.calls if call.ended is not None]
 
-    def undisturbed(self, calls=None):
+    def undisturbed(self, calls=None, until="ended"):
         """The calls (default: all that finished) in whose time this process was never held up.
 
-        Machines of tests stand still now and then, for seconds; no figure of ours is to be read
-        from what was under way in such a moment.
+        Their time is that until they `ended`, or until `head_at`. Machines of tests stand still
+        now and then, for seconds; no figure of ours is to be read from what was under way in
+        such a moment.
         """
         calls = self.finished if calls is None else calls
-        stalls = [(at - lag, at) for at, lag in self._lags if lag > LAG_MAX]
+        stalls = self._stalls()
         return [c for c in calls
-                if not any(c.began < end and begin < c.ended for begin, end in stalls)]
+                if not any(c.began < end and begin < (getattr(c, until) or c.ended)
+                           for begin, end in stalls)]
+
+    def ended_in_time(self, calls, until="ended"):
+        """Those in the beginning and end of whose time this process was not held up.
+
+        For limits of seconds: what stood still between, while the time ran, changes nothing.
+        """
+        stalls = self._stalls()
+        return [c for c in calls
+                if not any(begin < c.began + LAG_MAX and c.began < end
+                           or begin < getattr(c, until) and getattr(c, until) - 2 * LAG_MAX < end
+                           for begin, end in stalls)]
+
+    def _stalls(self):
+        return [(at - lag, at) for at, lag in self._lags if lag > LAG_MAX]
 
     def error(self, q=1.0):
         """What a latency of undisturbed calls may be wrong by, in seconds.
@@ -303,7 +319,7 @@ class Load:
             await asyncio.wait(tasks)
 
     async def _measure_lag(self):
-        while not self._stopping:
+        while True:
             due = time.monotonic() + 0.005
             await asyncio.sleep(0.005)
             now = time.monotonic()
@@ -311,10 +327,11 @@ class Load:
 
     async def _run(self):
         jobs = [asyncio.create_task(self._user(n)) for n in range(self.streams)]
-        jobs.append(asyncio.create_task(self._measure_lag()))
         if self.shorts:
             jobs.append(asyncio.create_task(self._pace()))
+        measuring = asyncio.create_task(self._measure_lag())
         await asyncio.gather(*jobs)
+        measuring.cancel()
         for connection in self._idle:
             with contextlib.suppress(Exception):
                 connection.transport.close()

@@ -1,11 +1,12 @@
 """Replicas that connect and then answer late, never, in part, or with something else."""
 
+import itertools
 import signal
 import time
 
 import scripted
 from fleet import rest
-from load import TOKENS, Load, Report, quantile
+from load import TOKENS, Load, Report
 
 
 def others_first_byte(fleet, calls, victim, q=0.99):
@@ -28,14 +29,17 @@ def test_row_3_accepts_and_never_answers(fleet, figures):
         rest(3)
         healed = time.monotonic()
         victim.heal()
-    before = [c for c in load.undisturbed() if c.began < began - 0.1]
-    during = [c for c in load.undisturbed() if began <= c.began < healed]
+    heard = load.undisturbed(until="head_at")
+    before = [c for c in heard if c.began < began - 0.1]
+    during = [c for c in heard if began <= c.began < healed]
     report = Report(load.undisturbed())
-    late = [c.seconds for c in report.calls if c.verdict == "504"]
+    late = [c for c in load.finished if c.verdict == "504"]
+    assert late
     figures.note("504", len(late))
-    figures.hold("wrong statuses", report.wrong_statuses - len(late), 0)
+    figures.hold("wrong statuses", report.wrong_statuses - report["504"], 0)
     figures.hold("lost", report["lost"] + report["cut"] + report["gone_wrong"], 0)
-    figures.hold("504 after, at most", max(late), limit + 0.1, " s", load.error())
+    figures.hold_slowest("504 after, at most", [c.seconds for c in load.ended_in_time(late)],
+                         limit + 0.1, " s", load.error())
     figures.note("suspected after", suspected, " s")
     figures.hold("others' p99 of the first byte", others_first_byte(fleet, during, victim) * 1000,
                  others_first_byte(fleet, before, victim) * 1.2 * 1000, " ms",
@@ -54,9 +58,11 @@ def test_row_4_hangs_in_mid_stream(fleet, figures):
         rest(4)
         victim.heal()
     report = Report(load.undisturbed())
-    silent = [c.ended - c.event_at for c in report.calls if c.verdict == "cut"]
-    figures.note("streams cut", len(silent))
-    figures.hold("cut after, at most", max(silent), limit + 0.1, " s", load.error())
+    cut = [c for c in load.finished if c.verdict == "cut"]
+    assert cut
+    silent = [c.ended - c.event_at for c in load.ended_in_time(cut)]
+    figures.note("streams cut", len(cut))
+    figures.hold_slowest("cut after, at most", silent, limit + 0.1, " s", load.error())
     figures.hold("cut too early", sum(
         s < limit - load.error() - 0.01 for s in silent), 0)
     figures.hold("wrongly completed", Report(load.finished)["gone_wrong"], 0)
@@ -127,22 +133,25 @@ def test_row_8_slow_drip(fleet, figures, upstream):
     limit, idle, total, bytes_each, pause = 2.0, 4.5, 6.0, 12, 0.3
     event = (b'data: {"id":"chatcmpl-%s-x","object":"chat.completion.chunk","choices":'
              b'[{"index":0,"delta":{"content":"x"},"finish_reason":null}]}\n\n')
+    kinds = itertools.cycle(("whole", "no head", "no end of events", "no end of an event"))
+    kind_of = {}
 
     def drip(connection, identity):
+        kind = kind_of[identity] = next(kinds)
         head = (b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
                 b"Transfer-Encoding: chunked\r\n\r\n")
-        if int(identity[1:]) % 4 == 0:  # its head never ends
+        if kind == "no head":
             for index in range(60):
                 time.sleep(pause)
                 connection.sendall(head[index:index + 1])
             return False
         one = event % identity
-        if int(identity[1:]) % 4 == 1:  # its events never end, each in time
+        if kind == "no end of events":  # each in time
             connection.sendall(head)
             while True:
                 connection.sendall(b"%x\r\n%s\r\n" % (len(one), one))
                 time.sleep(pause)
-        if int(identity[1:]) % 4 == 2:  # its second event never ends
+        if kind == "no end of an event":  # the second
             connection.sendall(head + b"%x\r\n%s\r\n" % (len(one), one))
             while True:
                 connection.sendall(b"1\r\nd\r\n")
@@ -166,25 +175,26 @@ def test_row_8_slow_drip(fleet, figures, upstream):
         before = fleet.resident()
         rest(8)
         grown = fleet.resident() - before
-    report = Report(load.undisturbed())
-    log = fleet.log_lines(report.calls)
-    dripped = [c for c in report.calls if c.stream and log[c.id]["replica"] == dripping.name]
-    passed = [c for c in dripped if c.verdict == "ok"]
-    late = [c.seconds for c in report.calls if c.verdict == "504"]
-    ends = {why: [c.ended - c.head_at for c in dripped
-                  if c.verdict == "cut" and log[c.id]["reason"] == why]
-            for why in ("timeout_total", "timeout_idle")}
-    figures.note("dripped answers that passed", len(passed))
-    figures.note("504", len(late))
-    assert passed and late and all(ends.values())
-    figures.hold("504 after, at most", max(late), limit + 0.1, " s", load.error())
-    figures.hold("events without end, cut after", max(ends["timeout_total"]), total + 0.1, " s",
-                 load.error())
-    figures.hold("an event without end, cut after", max(ends["timeout_idle"]), idle + 0.1, " s",
-                 load.error())
-    figures.hold("other than whole, cut so or 504",
-                 len(dripped) - len(passed) - sum(map(len, ends.values()))
-                 - sum(c.verdict == "504" for c in dripped), 0)
+    log = fleet.log_lines(load.finished)
+    ends = {"whole": ("ok", None), "no head": ("504", "timeout_first_content"),
+            "no end of events": ("cut", "timeout_total"),
+            "no end of an event": ("cut", "timeout_idle")}
+    dripped = {kind: [c for c in load.finished if c.stream and kind_of.get(c.id) == kind]
+               for kind in ends}
+    for kind, calls in dripped.items():
+        assert calls, f"no answer of the kind: {kind}"
+        figures.note(kind, len(calls))
+        figures.hold(f"{kind}, but another end", sum(
+            (c.verdict, log[c.id].get("reason")) != ends[kind] for c in calls), 0)
+    figures.hold_slowest("504 after, at most", [
+        c.seconds for c in load.ended_in_time(dripped["no head"])],
+        limit + 0.1, " s", load.error())
+    figures.hold_slowest("events without end, cut after", [
+        c.ended - c.head_at for c in load.ended_in_time(dripped["no end of events"])],
+        total + 0.1, " s", load.error())
+    figures.hold_slowest("an event without end, cut after", [
+        c.ended - c.head_at for c in load.ended_in_time(dripped["no end of an event"])],
+        idle + 0.1, " s", load.error())
     figures.hold("memory grown", grown / 2**20, 8.0, " MiB")
     fleet.check_and_stop()
 
@@ -204,13 +214,16 @@ def test_row_34_a_stopped_replica_answers_late(fleet, figures):
         rest(3)
     report = Report(load.undisturbed())
     settled = Report(c for c in load.undisturbed() if c.began > continued + 0.5)
-    silent = [c.ended - max(c.event_at, c.head_at) for c in report.calls if c.verdict == "cut"]
-    figures.note("streams cut", len(silent))
+    cut = [c for c in load.finished if c.verdict == "cut"]
+    assert cut
+    figures.note("streams cut", len(cut))
     figures.hold("mixed up", Report(load.finished).mixed_up, 0)
     figures.hold("wrongly completed", Report(load.finished)["gone_wrong"], 0)
     figures.hold("wrong statuses other than 504", report.wrong_statuses - report["504"], 0)
     figures.note("routed around after", suspected, " s")
-    figures.hold("cut after, at most", quantile(silent, 1), 2.1, " s", load.error())
+    figures.hold_slowest("cut after, at most", [
+        c.ended - max(c.event_at, c.head_at) for c in load.ended_in_time(cut)],
+        2.1, " s", load.error())
     figures.hold("lost after SIGCONT", settled.not_served, 0)
     fleet.check_and_stop()
 
@@ -231,8 +244,9 @@ def test_row_16_one_replica_10_times_slower(fleet, figures):
         share = share_of(fleet, victim, dispatched)
         ended = time.monotonic()
         victim.heal()
-    before = [c for c in load.undisturbed() if c.began < began]
-    during = [c for c in load.undisturbed() if moved <= c.began < ended]
+    heard = load.undisturbed(until="head_at")
+    before = [c for c in heard if c.began < began]
+    during = [c for c in heard if moved <= c.began < ended]
     report = Report(load.finished)
     figures.hold("lost or wrong", report.not_served, 0)
     figures.note("its share before", share_before * 100, " %")
