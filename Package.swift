@@ -13,6 +13,11 @@ let strict: [SwiftSetting] = [
     .unsafeFlags(["-enforce-exclusivity=unchecked"], .when(configuration: .release)),
 ]
 
+/// No warning of C survives a build either.
+let strictC: [CSetting] = [
+    .enableWarning("all"), .enableWarning("extra"), .treatAllWarnings(as: .error),
+]
+
 /// A library target of this package.
 func module(_ name: String, _ dependencies: [Target.Dependency] = [], resources: [Resource]? = nil)
     -> Target
@@ -48,7 +53,7 @@ let package = Package(
     targets: [
         // Leaves: no sockets, no clocks, no knowledge of each other.
         module("SluiceTime"),
-        .target(name: "CSluiceScan"),
+        .target(name: "CSluiceScan", cSettings: strictC),
         module("SluiceBytes", ["CSluiceScan"]),
         module("SluiceHTTP", ["SluiceBytes"]),
         module("SluiceTelemetry", ["SluiceBytes", "SluiceTime"]),
@@ -76,7 +81,7 @@ let package = Package(
             ]),
 
         // The shell: epoll, sockets, TLS, and what is built on them.
-        .target(name: "CSluiceLinux"),
+        .target(name: "CSluiceLinux", cSettings: strictC),
         .systemLibrary(
             name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
         module("SluiceReactor", ["CSluiceLinux", "COpenSSL", "SluiceBytes", "SluiceTime"]),

@@ -91,12 +91,14 @@ extension Exchange {
         if !isCut, let (pool, label, adapter, split) = directory.value.model(model) {
             return .pool(pool, model: label, adapter: adapter, split: split)
         }
-        if directory.value.isComplete {
-            return .refuse(
-                .unknownModel(model.text(), known: directory.value.modelNames))
-        }
+        switch directory.value.modelsKnown {
+        case .all:
+            return .refuse(.unknownModel(model.text(), known: directory.value.modelNames))
+        case .ofThoseThatAnswer: return .refuse(.modelsNotKnownYet)
         // With one pool the replica itself says best what it serves.
-        return pools == 1 ? .pool(0, model: ModelTable.other) : .refuse(.modelsNotKnownYet)
+        case .some:
+            return pools == 1 ? .pool(0, model: ModelTable.other) : .refuse(.modelsNotKnownYet)
+        }
     }
 
     /// Edits the body of a stream so that the replica counts its tokens, as the pool wants it.

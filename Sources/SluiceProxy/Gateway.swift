@@ -114,6 +114,7 @@ package final class Gateway {
         -> Int32?
     {
         var address = listenAddress
+        let isTaken = ListenerSocket.isTaken(address)
         // Listeners are opened here, one per worker, before any thread runs: the first binds (and
         // chooses the port where it is 0), the others share it.
         var listeners: [WorkerStart] = []
@@ -126,6 +127,11 @@ package final class Gateway {
             } catch {
                 throw .listen(key: "listen", address: address.description, error)
             }
+        }
+        if isTaken {
+            logger.warning(
+                "another process listens on \(address) too: each connection goes to either, until one of them ends"
+            )
         }
         reserveDescriptors()
         var hasStuck = false

@@ -60,6 +60,16 @@ struct ModelEntry: Sendable, Equatable {
     var split: UInt16 = 0
 }
 
+/// Of which replicas the models are known: what a name that nobody has told comes to.
+enum ModelsKnown: Sendable {
+    /// Of each: a model that none has told does not exist.
+    case all
+    /// Of each but those that have never answered: it may be one of theirs.
+    case ofThoseThatAnswer
+    /// Some answer and have not told theirs: they know best.
+    case some
+}
+
 /// Replicas, models and names at one moment: a value that workers copy, so that no lookup locks.
 ///
 /// What is looked up for every request is `mutating`, changing nothing: a borrow would be passed as a
@@ -87,8 +97,7 @@ struct ReplicaDirectory: Sendable {
     private var splitHeaders: [[UInt8]] = []
     /// Classes and tenants.
     var callers: Callers
-    /// Every configured replica has told its models at least once: only then is a model "unknown".
-    var isComplete = false
+    var modelsKnown = ModelsKnown.some
     /// The answer to `GET /v1/models`, made when the directory was.
     var modelsPage: [UInt8] = []
 

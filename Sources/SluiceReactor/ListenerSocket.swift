@@ -23,9 +23,29 @@ package struct ListenerSocket: ~Copyable {
     package static func open(_ address: SocketAddress, sharesPort: Bool, backlog: Int32 = 4_096)
         throws(SystemError) -> ListenerSocket
     {
+        var socket = try bind(address, sharesPort: sharesPort)
+        guard listen(socket.descriptor, backlog) == 0 else { throw SystemError(call: "listen") }
+        if let bound = localAddress(of: socket.descriptor) { socket.address = bound }
+        return socket
+    }
+
+    /// Whether somebody listens there already, who may be willing to share the port.
+    package static func isTaken(_ address: SocketAddress) -> Bool {
+        do throws(SystemError) {
+            // Bound and closed again without ever listening: it takes nobody's connection.
+            _ = try bind(address, sharesPort: false)
+            return false
+        } catch {
+            return error.isAddressInUse
+        }
+    }
+
+    private static func bind(_ address: SocketAddress, sharesPort: Bool) throws(SystemError)
+        -> ListenerSocket
+    {
         let descriptor = sluice_stream_socket(address.family)
         guard descriptor >= 0 else { throw SystemError(call: "socket") }
-        var socket = ListenerSocket(descriptor: descriptor, address: address)
+        let socket = ListenerSocket(descriptor: descriptor, address: address)
         var one: Int32 = 1
         let size = socklen_t(MemoryLayout<Int32>.size)
         _ = unsafe setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &one, size)
@@ -39,11 +59,9 @@ package struct ListenerSocket: ~Copyable {
             _ = unsafe setsockopt(
                 descriptor, Int32(IPPROTO_IPV6), IPV6_V6ONLY, &zero, size)
         }
-        guard unsafe address.withSockaddr({ unsafe bind(descriptor, $0, $1) }) == 0 else {
+        guard unsafe address.withSockaddr({ unsafe Glibc.bind(descriptor, $0, $1) }) == 0 else {
             throw SystemError(call: "bind")
         }
-        guard listen(descriptor, backlog) == 0 else { throw SystemError(call: "listen") }
-        if let bound = localAddress(of: descriptor) { socket.address = bound }
         return socket
     }
 

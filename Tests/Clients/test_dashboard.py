@@ -1,5 +1,6 @@
 """The live page in a real browser, and `sluice top` on a terminal: the same facts."""
 
+import concurrent.futures
 import os
 import re
 import shutil
@@ -81,6 +82,32 @@ def test_the_page_shows_load_replicas_and_decisions(browser, gateway):
     rows = text(browser, "#replicas tr")
     assert len(re.findall(r"127\.0\.0\.1:\d+ready", rows)) == 2, rows
     assert browser.execute_script("return document.querySelectorAll('#charts path').length") >= 10
+    assert complaints(browser) == []
+
+
+def test_the_time_in_queues_is_ours_and_the_engines_stacked(browser, programs):
+    # Without an objective a slow engine takes all and queues them itself.
+    replica = support.Simulator("--max-num-seqs", "1")
+    programs.append(replica)
+    gateway = support.gateway_for(replica.url, flags=["--access-log", "off"])
+    programs.append(gateway)
+    browser.get(gateway.admin + "/dashboard")
+    screen = terminal.Screen(130, 45, "top", "--admin", gateway.admin)
+    try:
+        with concurrent.futures.ThreadPoolExecutor(4) as clients:
+            asked = [clients.submit(ask, gateway, 12) for _ in range(4)]
+            shows(browser, "#charts .legend", r"mean here [\d.]+ .?s.*mean in the engines \d\d+ ms")
+            here, engines = browser.execute_script(
+                "return [...document.querySelectorAll('#charts path.area')].map("
+                "e => [e.getAttribute('class'), e.getBBox().height])")[::-1]
+            assert "s-one" in here[0] and "s-three" in engines[0]
+            assert engines[1] > here[1], "the engines' part stands on ours"
+            screen.until(lambda frame: any(
+                re.match(r"  of it in the engines\s+\d\d+ ms", line) for line in frame), "top")
+            for one in asked:
+                one.result()
+    finally:
+        screen.end()
     assert complaints(browser) == []
 
 

@@ -240,13 +240,3 @@ extension ScriptedUpstream {
         return eventually { self.requests.count > before }
     }
 }
-
-extension GatewayUnderTest {
-    fileprivate func states(_ state: String) -> Double? {
-        metrics()?.sum("sluice_pool_replicas", "state=\"\(state)\"")
-    }
-
-    fileprivate func waitsFor(_ state: String, _ count: Double) -> Bool {
-        eventually { self.states(state) == count }
-    }
-}

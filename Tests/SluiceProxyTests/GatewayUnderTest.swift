@@ -185,6 +185,16 @@ final class GatewayUnderTest: @unchecked Sendable {
         eventually { self.metrics()?.sum("sluice_queue_length") == count }
     }
 
+    /// Replicas of all pools in a state.
+    func states(_ state: String) -> Double? {
+        metrics()?.sum("sluice_pool_replicas", "state=\"\(state)\"")
+    }
+
+    /// Waits until so many replicas are in a state.
+    func waitsFor(_ state: String, _ count: Double) -> Bool {
+        eventually { self.states(state) == count }
+    }
+
     /// Waits until so many clients have been seen to leave in a phase; half a second at most.
     func hasLost(_ count: Double, _ phase: String) -> Bool {
         eventually(within: .milliseconds(500)) {

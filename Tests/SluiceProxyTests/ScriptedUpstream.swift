@@ -27,6 +27,7 @@ final class ScriptedUpstream: Sendable {
         var health = 200
         /// The answer to `/v1/models`.
         var models = #"{"object":"list","data":[{"id":"tiny","object":"model"}]}"#
+        var modelsStatus = 200
         /// The page at `/metrics`; none: 404.
         var metrics: String?
         /// Probes are taken and not answered.
@@ -205,7 +206,7 @@ final class UpstreamPeer: @unchecked Sendable {
             } else if head.starts(with: Array(Self.probes[1].utf8)), let metrics {
                 (status, body) = (200, metrics)
             } else if head.starts(with: Array(Self.probes[2].utf8)) {
-                (status, body) = (200, upstream.state.withLock { $0.models })
+                (status, body) = upstream.state.withLock { ($0.modelsStatus, $0.models) }
             }
             connection.send(
                 "HTTP/1.1 \(status) X\r\ncontent-length: \(body.utf8.count)\r\n\r\n\(body)")

@@ -26,6 +26,8 @@ package struct Diagnosis: Sendable {
     }
 
     private var pools: [String: Pool] = [:]
+    /// Of all pools together.
+    package private(set) var queueTime = QueueTime()
     /// Signatures that match, with the seconds that they have, less those that they have not.
     private var matching: [Finding.Key: Int] = [:]
     private var named: [Finding.Key: Finding] = [:]
@@ -48,6 +50,7 @@ package struct Diagnosis: Sendable {
         to now: Instant, _ figures: [PoolFigures]
     ) -> (begun: [Finding], ended: [Finding]) {
         var matches: [Finding] = []
+        queueTime = QueueTime()
         for pool in figures { matches += examine(pool, now) }
         let keys = Set(figures.map(\.name))
         pools = pools.filter { keys.contains($0.key) }
@@ -73,6 +76,7 @@ package struct Diagnosis: Sendable {
         let found = examine(tracks, window, in: &pool, figures.name)
         guard let window else { return found }
         pool.history.add(window, at: now)
+        queueTime.add(window)
         let signatures = PoolSignatures(
             window: window, ranges: pool.ranges,
             long: Self.window(pool.gauges, tracks, seconds: DiagnosisWindow.longSeconds),

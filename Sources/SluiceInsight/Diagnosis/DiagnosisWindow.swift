@@ -87,8 +87,9 @@ package struct DiagnosisWindow: Sendable {
         let sum = tracks.compactMap { $0.growth(tally) }.reduce(HistogramTotals(), +)
         return sum.count > 0 ? sum : nil
     }
+    var engineQueueTotals: HistogramTotals? { tally(\.engineQueue) }
     /// Mean time in an engine's queue, of those that finished, seconds.
-    var engineQueue: Double? { tally(\.engineQueue)?.mean }
+    var engineQueue: Double? { engineQueueTotals?.mean }
     /// Mean time of prefill by the engines' account, of those that finished, seconds.
     var prefill: Double? { tally(\.prefill)?.mean }
     /// Mean time from a request's last byte at a replica to its first token, seconds.

@@ -124,6 +124,14 @@ struct TopFeed {
         return points.map { $0.indices.contains(index) ? $0[index] : nil }
     }
 
+    /// Of two columns, each point's sum; nil where neither was measured.
+    func sum(_ first: String, _ second: String) -> [Double?] {
+        zip(column(first), column(second)).map { a, b in
+            guard let a, let b else { return a ?? b }
+            return a + b
+        }
+    }
+
     /// A column's newest value.
     func newest(_ name: String) -> Double? { column(name).last ?? nil }
 }

@@ -13,6 +13,8 @@ struct TopScreen {
     private static let valueWidth = 10
     /// From this width on there is room for why a replica is in its state.
     private static let wideColumns = 112
+    /// From this height on there is room for what the time in queues is made of.
+    private static let tallRows = 28
 
     /// Lines that fill a screen and are never more, nor wider, than it has room for.
     ///
@@ -27,7 +29,9 @@ struct TopScreen {
             lines.append(text.bad("! and \(state.problems.count - 4) more: see /readyz"))
         }
         lines += (state.diagnosis ?? []).prefix(Self.findingsMax).map(finding)
-        lines += [""] + charts(feed, state, columns: columns) + [""] + classes(state)
+        lines +=
+            [""] + charts(feed, state, columns: columns, isTall: rows >= Self.tallRows) + [""]
+            + classes(state)
         let shed = state.sheds.map { "\($0.reason) \($0.count)" }.joined(separator: ", ")
         lines += ["refused in the last minute: " + (shed.isEmpty ? "nobody" : shed), ""]
         let room = max(2, rows - 2 - lines.count - 1)
@@ -63,13 +67,20 @@ struct TopScreen {
 
     // MARK: Over time
 
-    private func charts(_ feed: TopFeed, _ state: TopFeed.State, columns: Int) -> [String] {
+    private func charts(
+        _ feed: TopFeed, _ state: TopFeed.State, columns: Int, isTall: Bool
+    ) -> [String] {
         let width = max(10, columns - Self.labelWidth - Self.valueWidth - 2)
         let objective = state.objectiveSeconds
         func chart(_ label: String, _ column: String, _ value: String, _ mark: (String) -> String)
             -> String
         {
-            let line = Self.sparks(feed.column(column).suffix(width))
+            chart(label, feed.column(column), value, mark)
+        }
+        func chart(
+            _ label: String, _ values: [Double?], _ value: String, _ mark: (String) -> String
+        ) -> String {
+            let line = Self.sparks(values.suffix(width))
             return Figure.left(label, Self.labelWidth) + mark(Figure.right(value, Self.valueWidth))
                 + "  " + line
         }
@@ -91,9 +102,18 @@ struct TopScreen {
                     part.map { Figure.fixed($0 * 100, 1) + " %" } ?? "–",
                     part.map { $0 < 0.99 } ?? false ? text.bad : { $0 }))
         }
+        let queues = feed.sum("queue_mean", "engine_queue_mean")
+        lines.append(
+            chart("time in queues, mean", queues, Self.span(queues.last ?? nil), { $0 }))
+        if isTall {
+            for (label, column) in [
+                ("  of it in the engines", "engine_queue_mean"),
+                ("wait here p99", "queue_wait_p99"),
+            ] {
+                lines.append(chart(label, column, Self.span(feed.newest(column)), { $0 }))
+            }
+        }
         return lines + [
-            chart(
-                "wait here p99", "queue_wait_p99", Self.span(feed.newest("queue_wait_p99")), { $0 }),
             chart("gap of tokens p99", "itl_p99", Self.span(feed.newest("itl_p99")), { $0 }),
             chart("waiting here", "queue_length", Self.rate(feed.newest("queue_length")), { $0 }),
             chart("at replicas", "in_flight", Self.rate(feed.newest("in_flight")), { $0 }),

@@ -28,10 +28,8 @@ final class ReplicaAgent {
     private(set) var lastScrape = "none yet"
     /// Why the last probe found no TLS; nil when it did, or needed none.
     private(set) var tlsProblem: String?
-    /// The first probe has come to an end, whichever.
-    private(set) var isProbed = false
-    /// The model list has been read, or the replica has none to give.
-    private(set) var hasToldModels = false
+    /// What it has said since the start; goes forward only.
+    private(set) var standing = Standing.unprobed
     /// Numbers of the LoRA adapters that the pool has been told of.
     private var adapters: [UInt16] = []
     private var isEnded = false
@@ -45,6 +43,18 @@ final class ReplicaAgent {
     private let pages: PageFetcher
     /// Who looks at its GPUs; nil where nobody was asked to.
     private(set) var gpus: GPUAgent?
+
+    /// How far a replica has made itself known.
+    enum Standing: Comparable {
+        /// Its first probe has not come to an end.
+        case unprobed
+        /// No probe has been answered: nobody knows what it serves.
+        case silent
+        /// It answers, but has not told its models; without a client's key it may never.
+        case answering
+        /// The model list has been read, or the replica has none to give.
+        case told
+    }
 
     static let modelsInterval = Nanoseconds.seconds(30)
     static let scrapeBytesMax = 4 << 20
@@ -77,8 +87,7 @@ final class ReplicaAgent {
     func succeed(_ old: ReplicaAgent) {
         models = old.models
         adapters = old.adapters
-        hasToldModels = old.hasToldModels
-        isProbed = old.isProbed
+        standing = old.standing
     }
 
     /// Looks at the GPUs where the other one would, from now on.
@@ -142,19 +151,27 @@ final class ReplicaAgent {
         ) { [weak self] result in
             guard let self, !isEnded else { return }
             isProbing = false
-            isProbed = true
             var outcome = ProbeOutcome(result)
             // It is there; who may ask is between it and the clients.
             if outcome == .unauthorized, !holdsKey { outcome = .answeredOtherwise }
             noteTLS(result)
             observe(.probe(outcome))
             if outcome == .healthy, models == nil || modelsTimer == nil { askModels() }
+            switch result {
             // A replica that is no vLLM has no model list: it must not hold the others' back.
-            if case .success(let status) = result, status != 401, outcome == .answeredOtherwise {
-                hasToldModels = true
+            case .success(let status) where status != 401 && outcome == .answeredOtherwise:
+                advance(to: .told)
+            case .success: advance(to: .answering)
+            case .failure: advance(to: .silent)
             }
             scheduleProbe()
         }
+    }
+
+    private func advance(to next: Standing) {
+        guard next > standing else { return }
+        standing = next
+        registry.modelsChanged()
     }
 
     /// Says, once, why TLS to the replica fails: no state and no status code would.
@@ -285,12 +302,12 @@ final class ReplicaAgent {
             let bytes = body.bytes
             if case .success(200) = result, let list = try? ModelList(bytes.span) {
                 models = list.models
-                hasToldModels = true
+                standing = .told
                 registry.modelsChanged()
             } else if case .success(let status) = result {
                 // Without a key of ours this says nothing: the clients bring theirs.
                 if status == 401, holdsKey { observe(.probe(.unauthorized)) }
-                hasToldModels = hasToldModels || status == 404
+                if status == 404 { advance(to: .told) }
             }
             if version == nil { askVersion() }
             modelsTimer = registry.loop.after(Self.modelsInterval) { [weak self] in

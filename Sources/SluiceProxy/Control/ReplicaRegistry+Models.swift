@@ -45,9 +45,7 @@ extension ReplicaRegistry {
                 model: model, pool: place.pool, label: place.label,
                 adapter: adapters.number(of: model))
         }
-        directory.isComplete =
-            !agents.isEmpty && agents.allSatisfy(\.hasToldModels)
-            && agents.contains { $0.models != nil }
+        directory.modelsKnown = modelsKnown
         directory.modelsPage = modelsPage(lists)
         directory.callers = callers
         let inUse = directory.endpoints.joined().compactMap { $0?.recordIndex }
@@ -55,6 +53,15 @@ extension ReplicaRegistry {
         names.replicas = replicaNames.names
         directory.names = names
         shared.publish(directory)
+    }
+
+    private var modelsKnown: ModelsKnown {
+        guard agents.contains(where: { $0.models != nil }) else { return .some }
+        if agents.allSatisfy({ $0.standing == .told }) { return .all }
+        let haveToldOrAreSilent = agents.allSatisfy {
+            $0.standing == .told || $0.standing == .silent
+        }
+        return haveToldOrAreSilent ? .ofThoseThatAnswer : .some
     }
 
     /// Numbers the adapters of all replicas, and tells the pools who lists which.

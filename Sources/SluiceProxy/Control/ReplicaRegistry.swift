@@ -98,7 +98,7 @@ final class ReplicaRegistry {
     }
 
     /// Every name has been looked up once, and every replica probed.
-    var isProbed: Bool { unanswered.isEmpty && agents.allSatisfy(\.isProbed) }
+    var isProbed: Bool { unanswered.isEmpty && agents.allSatisfy { $0.standing > .unprobed } }
 
     func begin() {
         update()

@@ -49,6 +49,7 @@ final class DashboardFeed {
         let shared = control.shared
         let totals = UserTotals(shared.shards, shared.scales)
         var load = History.Load()
+        load.queueTime = control.diagnosis.diagnosis.queueTime
         for pool in shared.pools {
             let (waiting, inFlight) = pool.load
             load.queueLength += waiting

@@ -18,14 +18,15 @@ enum DashboardState {
     static let columns = [
         "at", "served", "refused", "failed", "abandoned", "tokens", "goodput_tokens", "ttft_p50",
         "ttft_p99",
-        "ttft_wait_p99", "itl_p99", "queue_wait_p99", "in_objective", "queue_length", "in_flight",
+        "ttft_wait_p99", "itl_p99", "queue_wait_p99", "queue_mean",
+        "engine_queue_mean", "in_objective", "queue_length", "in_flight",
     ]
 
     /// A point, in the order of ``columns``.
     static func row(_ point: HistoryPoint) -> String {
         let times = [
             point.firstTokenMedian, point.firstToken99, point.firstTokenWait99, point.gap99,
-            point.queueWait99,
+            point.queueWait99, point.queueMean, point.engineQueueMean,
         ]
         let rates = [
             point.served, point.refused, point.failed, point.abandoned, point.tokens,

@@ -1,3 +1,4 @@
+import SluiceInsight
 import SluiceTelemetry
 
 /// One second of the past. Rates are per second, times in seconds; nil where there was nothing to
@@ -19,6 +20,9 @@ struct HistoryPoint: Sendable {
     var firstTokenWait99: Double?
     var gap99: Double?
     var queueWait99: Double?
+    /// Mean waits, ours and the engines': together the time in queues.
+    var queueMean: Double?
+    var engineQueueMean: Double?
     /// Part of the first tokens within the objective, those that never came counted as late.
     var inObjective: Double?
     var queueLength = 0
@@ -49,6 +53,7 @@ struct History: Sendable {
         var inFlight = 0
         /// Since start.
         var goodputTokens: UInt64 = 0
+        var queueTime = QueueTime()
     }
 
     /// Adds a second.
@@ -85,6 +90,8 @@ struct History: Sendable {
         point.firstTokenWait99 = wait.quantile(0.99)
         point.gap99 = totals.gap.since(oldest.gap).quantile(0.99)
         point.queueWait99 = totals.queueWait.since(oldest.queueWait).quantile(0.99)
+        point.queueMean = load.queueTime.gateway
+        point.engineQueueMean = load.queueTime.engine
         if let objective, wait.count > 0 {
             let within = (firstToken.part(upTo: objective) ?? 0) * Double(firstToken.count)
             point.inObjective = within / Double(wait.count)

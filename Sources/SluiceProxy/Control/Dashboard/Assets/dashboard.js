@@ -175,7 +175,8 @@ function drawTiles() {
 
 // Charts.
 class Chart {
-  // lines: [column, label, colour]; format: of values; objective: whether the line is drawn.
+  // lines: [column, label, colour, whether it is an area that stands on the areas before it];
+  // format: of values; objective: whether the line is drawn.
   constructor(title, lines, format, hasObjective = false) {
     Object.assign(this, { lines, format, hasObjective, at: null });
     this.svg = drawn("svg", { viewBox: "0 0 600 190", preserveAspectRatio: "none", role: "img" });
@@ -209,8 +210,9 @@ class Chart {
     const shown = points.filter((point) => point[0] >= start);
     const objective = this.hasObjective ? state.objective_seconds : null;
     let most = objective ?? 0;
-    for (const [name] of this.lines) {
-      for (const point of shown) most = Math.max(most, point[column(name)] ?? 0);
+    const curves = this.curves();
+    for (const curve of curves) {
+      for (const point of shown) most = Math.max(most, curve.value(point) ?? 0);
     }
     const height = 190;
     const scale = round(most);
@@ -226,8 +228,12 @@ class Chart {
     if (objective != null) {
       parts.push(drawn("line", { class: "objective", x1: 0, x2: 600, y1: y(objective), y2: y(objective) }));
     }
-    for (const [name, , colour] of this.lines) {
-      parts.push(drawn("path", { class: "s-" + colour, d: this.path(shown, column(name), x, y) }));
+    // The highest area first: those below are drawn over it.
+    for (const curve of curves.filter((curve) => curve.isArea).reverse()) {
+      parts.push(drawn("path", { class: `area s-${curve.colour}`, d: this.area(shown, curve.value, x, y) }));
+    }
+    for (const curve of curves.filter((curve) => !curve.isArea)) {
+      parts.push(drawn("path", { class: "s-" + curve.colour, d: this.path(shown, curve.value, x, y) }));
     }
     const focus = this.at === null ? null : start + this.at * 60 * minutes;
     const point = focus === null ? shown[shown.length - 1]
@@ -245,12 +251,38 @@ class Chart {
     this.legend.replaceChildren(...items);
   }
 
+  // What is drawn of each line: an area ends where those below it and its own value end.
+  curves() {
+    let below = [];
+    return this.lines.map(([name, , colour, isArea]) => {
+      const own = column(name);
+      if (!isArea) return { colour, value: (point) => point[own] };
+      const all = below = below.concat(own);
+      const value = (point) => point[own] == null ? null : all.reduce((sum, index) => sum + (point[index] ?? 0), 0);
+      return { colour, isArea, value };
+    });
+  }
+
+  area(shown, value, x, y) {
+    const measured = (point) => value(point) != null;
+    const runs = [];
+    for (const [index, point] of shown.entries()) {
+      if (!measured(point)) continue;
+      const before = shown[index - 1];
+      if (before === undefined || !measured(before) || point[0] - before[0] > 3) runs.push([]);
+      runs[runs.length - 1].push(`${x(point[0]).toFixed(1)} ${y(value(point)).toFixed(1)}`);
+    }
+    const foot = y(0).toFixed(1);
+    const at = (corner) => corner.split(" ")[0];
+    return runs.map((run) => `M${at(run[0])} ${foot}L${run.join("L")}L${at(run[run.length - 1])} ${foot}Z`).join("");
+  }
+
   // Nothing is drawn where nothing was measured, nor over a pause.
-  path(shown, index, x, y) {
+  path(shown, valueOf, x, y) {
     let text = "";
     let last = null;
     for (const point of shown) {
-      const value = point[index];
+      const value = valueOf(point);
       if (value == null) { last = null; continue; }
       const isNew = last === null || point[0] - last > 3;
       text += `${isNew ? "M" : "L"}${x(point[0]).toFixed(1)} ${y(value).toFixed(1)}`;
@@ -268,7 +300,9 @@ const charts = [
     ["abandoned", "left", "three"]], count),
   new Chart("Time to first token", [
     ["ttft_p50", "p50", "one"], ["ttft_p99", "p99", "two"], ["ttft_wait_p99", "p99 with those who got none", "three"]], span, true),
-  new Chart("Wait in the gateway, p99", [["queue_wait_p99", "p99", "two"]], span),
+  new Chart("Time in queues", [
+    ["queue_mean", "mean here", "one", true], ["engine_queue_mean", "mean in the engines", "three", true],
+    ["queue_wait_p99", "p99 here", "two"]], span),
   new Chart("Gap between tokens, p99", [["itl_p99", "p99", "two"]], span),
   new Chart("Waiting and in flight", [
     ["queue_length", "waiting here", "two"], ["in_flight", "at replicas", "one"]], count),
