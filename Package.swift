@@ -44,6 +44,8 @@ let package = Package(
     products: [
         .executable(name: "sluice", targets: ["SluiceMain"]),
         .executable(name: "vllm-sim", targets: ["VLLMSim"]),
+        // What a replica's metrics say, typed, for other programs.
+        .library(name: "SluiceVLLM", targets: ["SluiceVLLM"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),

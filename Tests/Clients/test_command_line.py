@@ -46,6 +46,22 @@ def test_a_port_in_use_is_named():
     assert "in use" in done.stderr
 
 
+def test_a_port_that_is_shared_is_said(programs):
+    """An upgrade shares the port for a moment; who did not mean to has to hear of it."""
+    replica = support.Simulator()
+    programs.append(replica)
+    first = support.gateway_for(replica.url)
+    programs.append(first)
+    assert "listens" not in first.output()
+    second = support.Gateway("--listen", first.url.removeprefix("http://"), "--admin", "127.0.0.1:0",
+                             "--replica", replica.url)
+    programs.append(second)
+    warned = "another process listens on " + first.url.removeprefix("http://")
+    support.until(lambda: warned in second.output(), what="the warning")
+    for _ in range(8):  # whichever takes it
+        assert support.post(first.url + "/v1/chat/completions", support.chat_body()).status == 200
+
+
 def test_a_misspelt_key_is_named_with_line_and_column(tmp_path):
     path = tmp_path / "sluice.yaml"
     path.write_text("lisen: 127.0.0.1:8080\npools: []\n")

@@ -6,18 +6,19 @@ import SluiceTelemetry
 ///
 /// Time and memory are bounded by ``samplesMax``; what is beyond, or cannot be read, is counted and
 /// left out.
-package struct MetricsSnapshot: Sendable {
+public struct MetricsSnapshot: Sendable {
     /// One series, or one histogram with all of its buckets.
-    package struct Entry: Sendable {
+    public struct Entry: Sendable {
         /// As on the page, without `_total`, `_bucket`, `_sum` and `_count`.
-        package var name: String
+        public var name: String
         /// In the order of the page, unescaped; without `le` and the position in a vector.
-        package var labels: [(name: String, value: String)]
-        package var value: Value
+        public var labels: [(name: String, value: String)]
+        /// By the kind that the page gives.
+        public var value: Value
     }
 
     /// A value, by the kind that the page's `# TYPE` line gives.
-    package enum Value: Sendable {
+    public enum Value: Sendable {
         case counter(Double)
         case gauge(Double)
         /// - Parameter buckets: upper bounds as written and how many are not above, in the page's order.
@@ -29,21 +30,23 @@ package struct MetricsSnapshot: Sendable {
     }
 
     /// In the order in which they first came.
-    package private(set) var entries: [Entry] = []
+    public private(set) var entries: [Entry] = []
     /// Lines that could not be read.
-    package private(set) var badLines = 0
+    public private(set) var badLines = 0
 
     /// The label that tells a vector's elements apart (vLLM 0.23: `spec_decode_…_per_pos`).
     private static let positionLabel = "position"
     /// Elements of a vector; more positions than this are left out.
     private static let positionsMax = 1_024
     /// Samples that are read; a vLLM page has about two thousand.
-    package static let samplesMax = 20_000
+    public static let samplesMax = 20_000
 
     /// Reads a whole page.
     ///
-    /// - Parameter prefix: of the names of interest; empty: all.
-    package init(_ page: Span<UInt8>, prefix: String = "vllm:") {
+    /// - Parameters:
+    ///   - page: the body of an answer of `/metrics`, UTF-8.
+    ///   - prefix: of the names of interest; empty: all.
+    public init(_ page: Span<UInt8>, prefix: String = "vllm:") {
         let kinds = Self.kinds(page)
         var builder = Builder(kinds: kinds)
         var parser = PrometheusTextParser()
