@@ -94,24 +94,18 @@ def test_thresholds_are_those_of_the_configuration(tmp_path):
 # --- Rules name what exists, and aggregate it as the catalog says ---------------------------------
 
 
-RECORDED = {rule["record"] for rule in ALL if "record" in rule}
-
-
-def unknown(expression):
-    return promql.unknown(expression, RECORDED)
-
-
 def test_the_search_for_names_finds_them():
     assert promql.names_in('sum(rate(sluice_x_total{a="sluice_y"}[5m])) / vllm:z_bucket and up == 0') == {
         "sluice_x_total", "vllm:z_bucket", "up"}
-    assert unknown("sluice_no_such_metric") == {"sluice_no_such_metric"}
+    assert promql.unknown("sluice_no_such_metric") == {"sluice_no_such_metric"}
+    assert promql.unknown("sluice:no_such_rule") == {"sluice:no_such_rule"}
     assert len(promql.CATALOG) > 90 and len(promql.ENGINE) > 50
 
 
 @pytest.mark.parametrize("rule", ALL, ids=lambda r: r.get("alert") or r["record"])
 def test_a_rule_names_only_metrics_that_exist(rule):
     assert promql.names_in(rule["expr"])
-    assert not unknown(rule["expr"])
+    assert not promql.unknown(rule["expr"])
 
 
 def wrongly(expression):
@@ -184,7 +178,7 @@ def test_queries_of_pages_name_metrics_that_exist_and_aggregate_them_rightly():
     found = list(queries())
     assert len(found) > 60
     for name, query in found:
-        assert not unknown(query), name
+        assert not promql.unknown(query), name
         assert not wrongly(query), name
 
 
@@ -261,6 +255,8 @@ def test_jobs_are_the_ones_that_rules_look_for():
     for job in jobs.values():
         for target in job["static_configs"]:
             assert {"cluster", "namespace", "service"} <= set(target["labels"])
+    # These name pods and replicas of others than themselves.
+    assert {name for name, job in jobs.items() if job.get("honor_labels")} == {"sluice", "dcgm-exporter"}
     patterns = set(re.findall(r'job=~"([^"]+)"', "".join(rule["expr"] for rule in ALL)))
     assert len(patterns) == 2
     for name in ("sluice", "vllm", "inference/sluice", "inference/vllm"):
