@@ -29,15 +29,16 @@ def catalog():
 CATALOG = catalog()
 
 
-def engine_metrics():
-    """Series of the pages captured from vLLM 0.23."""
+def engine_metrics(labels=""):
+    """Series of the pages captured from vLLM 0.23 whose labels match."""
     found = set(OPTIONAL)
     for path in (ROOT / "Tests/SluiceVLLMTests/Fixtures").glob("metrics-*.txt"):
-        found |= set(re.findall(r"^(vllm:\w+)", path.read_text(), re.M))
+        found |= set(re.findall(rf"^(vllm:\w+){labels}", path.read_text(), re.M))
     return found
 
 
 ENGINE = engine_metrics()
+OF_A_MODEL = engine_metrics(r"\{[^}]*model_name=")
 
 
 # What the recording rules that are shipped make.

@@ -66,6 +66,12 @@ def annotation(name, colour, expression, text):
             "step": "60s", "titleFormat": name, "textFormat": text, "useValueForTime": False}
 
 
+def new(metric, *labels):
+    """What has appeared within two minutes, of series that say something by their labels."""
+    seen = f"max by ({', '.join(labels)}) ({metric}{{F}}"
+    return f"{seen}) unless {seen} offset 2m)"
+
+
 def variable(name, label, query):
     return {"name": name, "label": label, "type": "query", "datasource": SOURCE, "refresh": 2, "multi": True,
             "includeAll": True, "allValue": ".*", "current": {"text": "All", "value": "$__all"}, "sort": 1,
@@ -112,9 +118,13 @@ def dashboard():
                        "count by (version) (sluice_build_info{F} offset 2m)", "{{version}}"),
             annotation("configuration", "orange", "changes(sluice_config_last_reload_success_timestamp_seconds{F}[2m])"
                        " > 0", "{{instance}}"),
-            annotation("vLLM version", "purple", "max by (replica, vllm_version) (sluice_replica_info{F}) unless "
-                       "max by (replica, vllm_version) (sluice_replica_info{F} offset 2m)",
-                       "{{replica}} {{vllm_version}}")]},
+            annotation("vLLM version", "purple", new("sluice_replica_info", "replica", "vllm_version"),
+                       "{{replica}} {{vllm_version}}"),
+            annotation("vLLM configuration", "semi-dark-yellow",
+                       new("Vcache_config_info", "instance", "num_gpu_blocks", "block_size", "cache_dtype",
+                           "enable_prefix_caching", "gpu_memory_utilization"),
+                       "{{instance}}: {{num_gpu_blocks}} blocks of {{block_size}} tokens, cache {{cache_dtype}}, "
+                       "prefix caching {{enable_prefix_caching}}, memory {{gpu_memory_utilization}}")]},
         "panels": panels}
 
 

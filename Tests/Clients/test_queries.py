@@ -1,5 +1,6 @@
 """docs/queries.md: every query, run by a Prometheus that has scraped gateways, replicas and hosts, returns data."""
 
+import concurrent.futures
 import json
 import re
 import signal
@@ -65,9 +66,9 @@ def load(gateway, seconds):
 
 
 def fleet(path, replicas):
-    """A gateway before these replicas that gives up soon on one which hangs."""
+    """A gateway before these replicas that gives up soon on one which hangs, and looks seldom whether one is there."""
     path.write_text("listen: 127.0.0.1:0\nadmin: 127.0.0.1:0\naccess_log: off\nttft_slo: 400ms\n"
-                    "timeouts: {first_content: 3s}\npools:\n  - name: default\n    replicas:\n"
+                    "timeouts: {first_content: 3s}\npools:\n  - name: default\n    scrape_interval: 10s\n    replicas:\n"
                     + "".join(f"      - {replica.url}\n" for replica in replicas))
     made = support.Gateway("--config", path)
     support.until(lambda: support.get(made.admin + "/readyz").status == 200, what="readiness")
@@ -78,12 +79,14 @@ def fail(gateway, replicas, victim):
     """A replica that is gone, one that hangs, and a configuration that is read again."""
     chat = gateway.url + "/v1/chat/completions"
     page = gateway.admin + "/metrics"
-    victim.kill()
 
     def shows(metric):
-        support.post(chat, support.chat_body())
+        # So many at once that every replica gets one.
+        with concurrent.futures.ThreadPoolExecutor(8) as clients:
+            list(clients.map(lambda _: support.post(chat, support.chat_body()), range(8)))
         return sum(support.samples(page, metric).values()) > 0
 
+    victim.kill()
     support.until(lambda: shows("sluice_upstream_connect_errors_total"), what="a refused connection")
     for replica in replicas:
         support.post(replica.url + "/sim/faults", {"hang": True, "requests": 1})

@@ -81,7 +81,7 @@ SELECTOR = re.compile(r"([a-zA-Z_:][\w:]*)\{([^}]*)\}")
 
 def has_a_model(name):
     """By vLLM's label, which the gateway's metrics have too; recording rules keep it under scope="class"."""
-    if name.startswith("vllm:") or name in promql.RECORDED:
+    if name in promql.OF_A_MODEL or name in promql.RECORDED:
         return True
     return "model_name" in promql.CATALOG.get(promql.family(name, promql.CATALOG), ("", ()))[1]
 

@@ -142,6 +142,16 @@ def test_another_vllm_of_a_replica_is_marked_once_however_many_gateways_see_it(t
     changes(tmp_path, "vLLM version", series, '{replica="r1",vllm_version="0.23.0"}')
 
 
+def test_another_configuration_of_an_engine_is_marked(tmp_path):
+    labels = ('cluster="c",namespace="n",instance="{}",engine="0",num_gpu_blocks="{}",block_size="16",cache_dtype="auto",'
+              'enable_prefix_caching="True",gpu_memory_utilization="0.92"')
+    name = "vllm:cache_config_info{{" + labels + "}}"
+    changes(tmp_path, "vLLM configuration", {
+        name.format("a", 8192): "1x29 stale", name.format("a", 6875): "_x30 1x30", name.format("b", 8192): "1x60"},
+        '{instance="a",num_gpu_blocks="6875",block_size="16",cache_dtype="auto",enable_prefix_caching="True",'
+        'gpu_memory_utilization="0.92"}')
+
+
 # --- Bits and budgets ------------------------------------------------------------------------------
 
 
