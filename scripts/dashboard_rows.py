@@ -27,8 +27,9 @@ class Panel(typing.NamedTuple):
     least: int | None = 0  # where the axis begins; None: with the smallest value
 
 
-# Hints of a query: bars against the right axis; dashed as a bound, thin as something past, one on the other.
-VOLUME, BOUND, PAST, STACK = "count", "bound", "past", "stack"
+# Hints of a query: bars against the right axis, a thin line for those of another day; dashed as a bound, thin as
+# something past, one on the other.
+VOLUME, PAST_VOLUME, BOUND, PAST, STACK = "count", "past count", "bound", "past", "stack"
 
 
 def quantile(q, name, by="model_name", labels="M", offset=""):
@@ -38,7 +39,8 @@ def quantile(q, name, by="model_name", labels="M", offset=""):
 
 def volume(name, what="requests", labels="M", offset="", when="in the range"):
     """How many a percentile is of: every panel with percentiles has it."""
-    return f"sum(increase({name}_count{{{labels}}}[W]{offset}))", f"{what} {when}", VOLUME
+    hint = PAST_VOLUME if offset else VOLUME
+    return f"sum(increase({name}_count{{{labels}}}[W]{offset}))", f"{what} {when}", hint
 
 
 def rate(name, by="model_name", labels="M"):
@@ -316,4 +318,4 @@ def of_the_gpu(panel):
 
 
 def is_volume(query):
-    return query[2:] == (VOLUME,)
+    return query[2:] in ((VOLUME,), (PAST_VOLUME,))

@@ -9,7 +9,7 @@ import json
 import pathlib
 import sys
 
-from dashboard_rows import ROWS, VOLUME, BOUND, PAST, STACK, expand, of_the_gpu
+from dashboard_rows import BOUND, PAST, PAST_VOLUME, ROWS, STACK, VOLUME, expand, of_the_gpu
 
 FILE = pathlib.Path(__file__).resolve().parents[1] / "deploy/grafana/sluice.json"
 SOURCE = {"type": "prometheus", "uid": "${datasource}"}
@@ -19,13 +19,17 @@ GPU_LINK = "/d/${gpu_dashboard}?${__url_time_range}"
 GPU_LABELS = "&var-instance=${__field.labels.instance}&var-gpu=${__field.labels.gpu}"
 
 
+THIN = [("custom.lineWidth", 1), ("custom.lineStyle", {"fill": "dash", "dash": [2, 4]})]
+RIGHT = [("custom.axisPlacement", "right"), ("unit", "short")]
+
+
 def override(legend, hint):
     matcher = {"id": "byFrameRefID", "options": legend}
     properties = {
-        VOLUME: [("custom.drawStyle", "bars"), ("custom.axisPlacement", "right"), ("custom.fillOpacity", 12),
-                 ("custom.lineWidth", 0), ("unit", "short")],
+        VOLUME: [*RIGHT, ("custom.drawStyle", "bars"), ("custom.fillOpacity", 12), ("custom.lineWidth", 0)],
+        PAST_VOLUME: [*RIGHT, *THIN, ("custom.fillOpacity", 0)],
         BOUND: [("custom.lineStyle", {"fill": "dash", "dash": [8, 6]}), ("custom.fillOpacity", 0)],
-        PAST: [("custom.lineWidth", 1), ("custom.lineStyle", {"fill": "dash", "dash": [2, 4]})],
+        PAST: THIN,
         STACK: [("custom.stacking", {"mode": "normal", "group": "A"}), ("custom.fillOpacity", 30)],
     }[hint]
     return {"matcher": matcher, "properties": [{"id": id, "value": value} for id, value in properties]}

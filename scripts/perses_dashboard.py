@@ -11,7 +11,7 @@ beside it. Source: Perses' data model (perses.dev), plugins TimeSeriesChart and 
 import pathlib
 import re
 
-from dashboard_rows import BOUND, FILTER, PAST, ROWS, STACK, expand, is_volume, of_the_gpu
+from dashboard_rows import BOUND, FILTER, PAST, PAST_VOLUME, ROWS, STACK, expand, is_volume, of_the_gpu
 from grafana_dashboard import write
 
 FILE = pathlib.Path(__file__).resolve().parents[1] / "deploy/perses/sluice.json"
@@ -19,7 +19,8 @@ FILE = pathlib.Path(__file__).resolve().parents[1] / "deploy/perses/sluice.json"
 UNITS = {"s": "seconds", "reqps": "requests/sec", "ops": "ops/sec", "percentunit": "percent-decimal",
          "percent": "percent", "celsius": "celsius", "none": "decimal", "mbytes": "decimal", "watt": "decimal",
          "Bps": "bytes/sec", "pps": "packets/sec"}
-STYLES = {BOUND: {"lineStyle": "dashed", "areaOpacity": 0}, PAST: {"lineStyle": "dotted", "areaOpacity": 0}}
+DOTTED = {"lineStyle": "dotted", "areaOpacity": 0}
+STYLES = {BOUND: {"lineStyle": "dashed", "areaOpacity": 0}, PAST: DOTTED, PAST_VOLUME: DOTTED}
 SUFFIXES = {"mbytes": ", MiB", "watt": ", W"}
 PROJECT = "sluice"
 # The installation's own dashboard of dcgm-exporter, in the same project: its name is a variable.

@@ -6,6 +6,7 @@ node_exporter's loadavg, cpu, meminfo and netdev collectors; vLLM's NixlPromMetr
 
 import contextlib
 import http.server
+import re
 import threading
 import time
 
@@ -40,6 +41,8 @@ COUNTERS = [
     'vllm:nixl_num_failed_transfers_total{model_name="tiny"}',
     *(f'vllm:nixl_xfer_time_seconds_bucket{{model_name="tiny",le="{bound}"}}' for bound in ("0.005", "0.05", "+Inf")),
     'vllm:nixl_xfer_time_seconds_sum{model_name="tiny"}', 'vllm:nixl_xfer_time_seconds_count{model_name="tiny"}']
+
+NAMES = set(re.findall(r"^(\w+)", GAUGES, re.M)) | {re.match(r"[\w:]+", counter)[0] for counter in COUNTERS}
 
 
 class Exporter(http.server.BaseHTTPRequestHandler):

@@ -11,7 +11,7 @@ import urllib.parse
 import pytest
 
 import support
-from exporters import exporter
+from exporters import NAMES, exporter
 from prometheus import ask, prometheus
 
 sys.path.insert(0, str(support.ROOT / "Tests"))
@@ -53,6 +53,15 @@ def test_queries_name_what_there_is_and_join_gateways_as_the_metrics_say():
     for _, query, _ in ALL:
         assert not promql.unknown(query), query
         assert list(promql.misuse(query)) == [], query
+
+
+def test_pages_name_what_exporters_have():
+    named = set()
+    for page in sorted((support.ROOT / "docs").rglob("*.md")):
+        for query in re.findall(r"```promql\n(.*?)```", page.read_text(), re.S):
+            named |= set(re.findall(r"\b(?:DCGM_FI|node)_\w+", query))
+    assert len(named) > 20
+    assert named <= NAMES
 
 
 def load(gateway, seconds):
