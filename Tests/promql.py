@@ -6,7 +6,8 @@ import re
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 # Engines with the NIXL connector, and such that draft; the captured one does neither. Source: vLLM's documentation.
 OPTIONAL = {"vllm:nixl_num_failed_transfers_total", "vllm:spec_decode_num_accepted_tokens_total",
-            "vllm:spec_decode_num_draft_tokens_total"}
+            "vllm:spec_decode_num_draft_tokens_total",
+            *(f"vllm:nixl_xfer_time_seconds_{part}" for part in ("bucket", "sum", "count"))}
 
 OPERATORS = {"sum", "min", "max", "avg", "group", "stddev", "stdvar", "count", "count_values",
              "bottomk", "topk", "quantile"}
@@ -28,15 +29,20 @@ def catalog():
 CATALOG = catalog()
 
 
-def engine_metrics():
-    """Series of the pages captured from vLLM 0.23."""
+def engine_metrics(labels=""):
+    """Series of the pages captured from vLLM 0.23 whose labels match."""
     found = set(OPTIONAL)
     for path in (ROOT / "Tests/SluiceVLLMTests/Fixtures").glob("metrics-*.txt"):
-        found |= set(re.findall(r"^(vllm:\w+)", path.read_text(), re.M))
+        found |= set(re.findall(rf"^(vllm:\w+){labels}", path.read_text(), re.M))
     return found
 
 
 ENGINE = engine_metrics()
+OF_A_MODEL = engine_metrics(r"\{[^}]*model_name=")
+
+
+# What the recording rules that are shipped make.
+RECORDED = set(re.findall(r"- record: (\S+)", (ROOT / "deploy/prometheus/sluice.rules.yaml").read_text()))
 
 
 def names_in(expression):
@@ -45,12 +51,12 @@ def names_in(expression):
     return set(re.findall(r"\b(?:sluice[:_]|vllm:|process_)[\w:]+|\bup\b", bare))
 
 
-def unknown(expression, recorded=()):
-    """Names in a query that nobody exposes; recorded: those of recording rules."""
+def unknown(expression):
+    """Names in a query that nobody exposes and no recording rule makes."""
     missing = set()
     for name in names_in(expression):
         plain = re.sub(r"_(bucket|sum|count)$", "", name)
-        if name in CATALOG or name in ENGINE or name in recorded or name == "up":
+        if name in CATALOG or name in ENGINE or name in RECORDED or name == "up":
             continue
         if plain != name and CATALOG.get(plain, ("",))[0] == "histogram":
             continue

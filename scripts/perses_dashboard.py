@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes deploy/perses/sluice.json: the panels of scripts/grafana_dashboard.py as a Perses dashboard.
+"""Writes deploy/perses/sluice.json: the panels of scripts/dashboard_rows.py as a Perses dashboard.
 
 Perses draws all series of a panel against one axis: how many requests a percentile is of stands in a narrow panel
 beside it. Source: Perses' data model (perses.dev), plugins TimeSeriesChart and PrometheusTimeSeriesQuery.
@@ -11,38 +11,50 @@ beside it. Source: Perses' data model (perses.dev), plugins TimeSeriesChart and 
 import pathlib
 import re
 
-import grafana_dashboard as grafana
+from dashboard_rows import BOUND, FILTER, PAST, PAST_VOLUME, ROWS, STACK, expand, is_volume, of_the_gpu
+from grafana_dashboard import write
 
 FILE = pathlib.Path(__file__).resolve().parents[1] / "deploy/perses/sluice.json"
 # What Grafana calls a unit, as Perses does; it has none for megabytes and watts: titles say them.
 UNITS = {"s": "seconds", "reqps": "requests/sec", "ops": "ops/sec", "percentunit": "percent-decimal",
-         "percent": "percent", "celsius": "celsius", "none": "decimal", "decmbytes": "decimal", "watt": "decimal"}
-STYLES = {"bound": {"lineStyle": "dashed", "areaOpacity": 0}, "past": {"lineStyle": "dotted", "areaOpacity": 0}}
-SUFFIXES = {"decmbytes": ", MB", "watt": ", W"}
+         "percent": "percent", "celsius": "celsius", "none": "decimal", "mbytes": "decimal", "watt": "decimal",
+         "Bps": "bytes/sec", "pps": "packets/sec"}
+DOTTED = {"lineStyle": "dotted", "areaOpacity": 0}
+STYLES = {BOUND: {"lineStyle": "dashed", "areaOpacity": 0}, PAST: DOTTED, PAST_VOLUME: DOTTED}
+SUFFIXES = {"mbytes": ", MiB", "watt": ", W"}
+PROJECT = "sluice"
+# The installation's own dashboard of dcgm-exporter, in the same project: its name is a variable.
+GPU_DASHBOARD = "dcgm-exporter"
+GPU_LINK = {"name": "The GPUs' dashboard", "targetBlank": True, "renderVariables": True,
+            "url": f"/projects/{PROJECT}/dashboards/${{gpu_dashboard}}"}
 # Of 24 columns a panel has half; where it has a count beside it, two thirds of that.
 HALF, WIDE, NARROW, HEIGHT = 12, 8, 4, 8
 
 
-def chart(title, unit, queries, about, link=None):
+def chart(title, spec, queries):
+    """The queries of a panel that `spec` describes, under a title of their own."""
     settings = [{"queryIndex": index, **STYLES[hint[0]]}
                 for index, (_, _, *hint) in enumerate(queries) if hint and hint[0] in STYLES]
-    spec = {
-        "legend": {"position": "bottom", "mode": "table", "values": ["last-number", "max"]},
-        "yAxis": {"format": {"unit": UNITS[unit]}, "min": 0},
-        "visual": {"lineWidth": 1.5, "areaOpacity": 0.05}}
-    if any(hint and hint[0] == "stack" for _, _, *hint in queries):
-        spec["visual"] = {"lineWidth": 1.5, "areaOpacity": 0.3, "stack": "all"}
+    axis = {"format": {"unit": UNITS[spec.unit]}}
+    if spec.least is not None:
+        axis["min"] = spec.least
+    visual = {"lineWidth": 1.5, "areaOpacity": 0.05}
+    if any(hint == [STACK] for _, _, *hint in queries):
+        visual.update(areaOpacity=0.3, stack="all")
+    drawn = {"legend": {"position": "bottom", "mode": "table", "values": ["last-number", "max"]},
+             "yAxis": axis, "visual": visual}
     if settings:
-        spec["querySettings"] = settings
+        drawn["querySettings"] = settings
     panel = {
-        "display": {"name": title + SUFFIXES.get(unit, ""), **({"description": about} if about else {})},
-        "plugin": {"kind": "TimeSeriesChart", "spec": spec},
+        "display": {"name": title + SUFFIXES.get(spec.unit, ""),
+                    **({"description": spec.about} if spec.about else {})},
+        "plugin": {"kind": "TimeSeriesChart", "spec": drawn},
         "queries": [{"kind": "TimeSeriesQuery", "spec": {"plugin": {
             "kind": "PrometheusTimeSeriesQuery",
-            "spec": {"query": grafana.expand(expression), "seriesNameFormat": legend}}}}
+            "spec": {"query": expand(expression), "seriesNameFormat": legend}}}}
             for expression, legend, *_ in queries]}
-    if link:
-        panel["links"] = [link]
+    if of_the_gpu(spec):
+        panel["links"] = [GPU_LINK]
     return {"kind": "Panel", "spec": panel}
 
 
@@ -60,6 +72,10 @@ def choice(name, label, values):
         "defaultValue": values[0], "plugin": {"kind": "StaticListVariable", "spec": {"values": values}}}}
 
 
+def text(name, label, value):
+    return {"kind": "TextVariable", "spec": {"name": name, "display": {"name": label}, "value": value}}
+
+
 def key(row, index, title):
     words = re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")
     return f"{row}-{index:02d}-{words[:40].strip('-')}"
@@ -67,7 +83,7 @@ def key(row, index, title):
 
 def dashboard():
     panels, layouts = {}, []
-    for number, (row, specs) in enumerate(grafana.ROWS):
+    for number, (row, specs) in enumerate(ROWS):
         items = []
 
         def place(title, made, x, y, width):
@@ -76,30 +92,29 @@ def dashboard():
             items.append({"x": x, "y": y, "width": width, "height": HEIGHT,
                           "content": {"$ref": f"#/spec/panels/{name}"}})
 
-        for index, (title, unit, queries, about) in enumerate(specs):
+        for index, spec in enumerate(specs):
             x, y = HALF * (index % 2), HEIGHT * (index // 2)
-            lines = [query for query in queries if query[2:] != (grafana.VOLUME,)]
-            counts = [query for query in queries if query[2:] == (grafana.VOLUME,)]
-            link = None
-            if title.startswith(grafana.OF_THE_GPU):
-                link = {"name": "dcgm-exporter's dashboard", "targetBlank": True, "url": grafana.DCGM_DASHBOARD}
-            place(title, chart(title, unit, lines, about, link), x, y, WIDE if counts else HALF)
+            lines = [query for query in spec.queries if not is_volume(query)]
+            counts = [query for query in spec.queries if is_volume(query)]
+            place(spec.title, chart(spec.title, spec, lines), x, y, WIDE if counts else HALF)
             if counts:
-                place(f"{title}: of how many", chart("Of how many", "none", counts, ""), x + WIDE, y, NARROW)
+                beside = spec._replace(unit="none", about="")
+                place(f"{spec.title}: of how many", chart("Of how many", beside, counts), x + WIDE, y, NARROW)
         layouts.append({"kind": "Grid", "spec": {
             "display": {"title": row, "collapse": {"open": True}}, "items": items}})
     known = "sluice_build_info"
     return {
-        "kind": "Dashboard", "metadata": {"name": "sluice", "project": "sluice"},
+        "kind": "Dashboard", "metadata": {"name": "sluice", "project": PROJECT},
         "spec": {
             "display": {"name": "Sluice and its vLLM fleet"}, "duration": "3h", "refreshInterval": "30s",
             "variables": [
                 label_values("cluster", known), label_values("namespace", known + '{cluster=~"$cluster"}'),
-                label_values("model", f"sluice_requests_received_total{{{grafana.FILTER}}}"),
+                label_values("model", f"sluice_requests_received_total{{{FILTER}}}"),
                 choice("window", "range of rates", ["5m", "15m", "1h", "6h"]),
-                choice("vllm", "vLLM's names begin with", ["vllm:", "vllm_"])],
+                choice("vllm", "vLLM's names begin with", ["vllm:", "vllm_"]),
+                text("gpu_dashboard", "name of the GPUs' dashboard", GPU_DASHBOARD)],
             "panels": panels, "layouts": layouts}}
 
 
 if __name__ == "__main__":
-    grafana.write(dashboard(), FILE)
+    write(dashboard(), FILE)

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import re
 import shutil
 import socket
 import subprocess
@@ -13,16 +14,20 @@ import support
 
 
 @contextlib.contextmanager
-def prometheus(directory, jobs, *flags):
-    """Debian's, scraping twice a second; its URL."""
+def prometheus(directory, jobs, *flags, rules=None):
+    """Debian's, scraping twice a second and evaluating a file of rules as often; its URL."""
     found = shutil.which("prometheus") or support.ROOT / ".build/tools/usr/bin/prometheus"
     if not shutil.which(found):
         pytest.skip("prometheus is not installed")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
+    if rules:
+        often = re.sub(r"^    interval: \w+\n", "", rules.read_text(), flags=re.M)
+        (directory / "rules.yml").write_text(often)
     (directory / "prometheus.yml").write_text(json.dumps({  # JSON is YAML
-        "global": {"scrape_interval": "500ms", "scrape_timeout": "500ms"},
+        "global": {"scrape_interval": "500ms", "scrape_timeout": "500ms", "evaluation_interval": "500ms"},
+        "rule_files": [f"{directory}/rules.yml"] if rules else [],
         "scrape_configs": [{"job_name": name, "static_configs": [{"targets": targets}]}
                            for name, targets in jobs.items()]}))
     with open(directory / "log", "wb") as log:

@@ -1,20 +1,17 @@
 """docs/queries.md: every query, run by a Prometheus that has scraped gateways, replicas and hosts, returns data."""
 
-import contextlib
-import http.server
+import concurrent.futures
 import json
 import re
-import shutil
-import socket
+import signal
 import subprocess
 import sys
-import threading
-import time
 import urllib.parse
 
 import pytest
 
 import support
+from exporters import NAMES, exporter
 from prometheus import ask, prometheus
 
 sys.path.insert(0, str(support.ROOT / "Tests"))
@@ -23,26 +20,10 @@ import promql  # noqa: E402  (shared with the tests of deploy/)
 pytestmark = pytest.mark.simulated
 
 PAGE = (support.ROOT / "docs/queries.md").read_text()
-PANELS = [(panel["title"], target["expr"])
-          for panel in json.loads((support.ROOT / "deploy/grafana/sluice.json").read_text())["panels"]
-          for target in panel.get("targets", [])]
-# Exporters that no test machine has, and what engines have that draft or move caches: gauges, then counters.
-# Sources: dcgm-exporter's default counters; node_exporter's loadavg, cpu and meminfo collectors; vLLM.
-GAUGES = """\
-DCGM_FI_DEV_GPU_UTIL{gpu="0"} 83
-DCGM_FI_DEV_GPU_TEMP{gpu="0"} 61
-DCGM_FI_DEV_SM_CLOCK{gpu="0"} 1980
-DCGM_FI_DEV_FB_USED{gpu="0"} 71000
-DCGM_FI_DEV_POWER_USAGE{gpu="0"} 512.4
-DCGM_FI_DEV_XID_ERRORS{gpu="0"} 0
-node_load1 1.5
-node_memory_MemAvailable_bytes 1.2e+10
-node_memory_MemTotal_bytes 2.4e+10
-"""
-COUNTERS = ['node_cpu_seconds_total{cpu="0",mode="idle"}', 'node_cpu_seconds_total{cpu="1",mode="idle"}',
-            'vllm:spec_decode_num_accepted_tokens_total{model_name="tiny"}',
-            'vllm:spec_decode_num_draft_tokens_total{model_name="tiny"}',
-            'vllm:nixl_num_failed_transfers_total{model_name="tiny"}']
+DASHBOARD = json.loads((support.ROOT / "deploy/grafana/sluice.json").read_text())
+PANELS = [(panel["title"], target["expr"]) for panel in DASHBOARD["panels"] for target in panel.get("targets", [])]
+ANNOTATIONS = [(annotation["name"], annotation["expr"]) for annotation in DASHBOARD["annotations"]["list"]]
+RULES = support.ROOT / "deploy/prometheus/sluice.rules.yaml"
 
 
 def queries():
@@ -63,9 +44,9 @@ def test_the_page_answers_every_question():
     titles = list(dict.fromkeys(title for title, _, _ in ALL))
     assert titles == [
         "What do users experience?", "What is offered?", "Is work queueing?",
-        "Is the engine under memory pressure?", "How much useful work is done?",
+        "Do replicas answer the gateway?", "Is the engine under memory pressure?", "How much useful work is done?",
         "Did the workload change?", "What do the machines say?", "Is it a matter of operations?"]
-    assert len(ALL) > 50
+    assert len(ALL) > 80
 
 
 def test_queries_name_what_there_is_and_join_gateways_as_the_metrics_say():
@@ -74,29 +55,13 @@ def test_queries_name_what_there_is_and_join_gateways_as_the_metrics_say():
         assert list(promql.misuse(query)) == [], query
 
 
-class Exporter(http.server.BaseHTTPRequestHandler):
-    def do_GET(self):
-        self.send_response(200)
-        self.send_header("content-type", "text/plain; version=0.0.4")
-        self.end_headers()
-        counters = "".join(f"{name} {time.monotonic()}\n" for name in COUNTERS)
-        self.wfile.write((GAUGES + counters).encode())
-
-    def log_message(self, *_):
-        pass
-
-
-@contextlib.contextmanager
-def exporter():
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Exporter)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield f"127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+def test_pages_name_what_exporters_have():
+    named = set()
+    for page in sorted((support.ROOT / "docs").rglob("*.md")):
+        for query in re.findall(r"```promql\n(.*?)```", page.read_text(), re.S):
+            named |= set(re.findall(r"\b(?:DCGM_FI|node)_\w+", query))
+    assert len(named) > 20
+    assert named <= NAMES
 
 
 def load(gateway, seconds):
@@ -109,38 +74,69 @@ def load(gateway, seconds):
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def fleet(path, replicas):
+    """A gateway before these replicas that gives up soon on one which hangs, and looks seldom whether one is there."""
+    path.write_text("listen: 127.0.0.1:0\nadmin: 127.0.0.1:0\naccess_log: off\nttft_slo: 400ms\n"
+                    "timeouts: {first_content: 3s}\npools:\n  - name: default\n    scrape_interval: 10s\n    replicas:\n"
+                    + "".join(f"      - {replica.url}\n" for replica in replicas))
+    made = support.Gateway("--config", path)
+    support.until(lambda: support.get(made.admin + "/readyz").status == 200, what="readiness")
+    return made
+
+
+def fail(gateway, replicas, victim):
+    """A replica that is gone, one that hangs, and a configuration that is read again."""
+    chat = gateway.url + "/v1/chat/completions"
+    page = gateway.admin + "/metrics"
+
+    def shows(metric):
+        # So many at once that every replica gets one.
+        with concurrent.futures.ThreadPoolExecutor(8) as clients:
+            list(clients.map(lambda _: support.post(chat, support.chat_body()), range(8)))
+        return sum(support.samples(page, metric).values()) > 0
+
+    victim.kill()
+    support.until(lambda: shows("sluice_upstream_connect_errors_total"), what="a refused connection")
+    for replica in replicas:
+        support.post(replica.url + "/sim/faults", {"hang": True, "requests": 1})
+    support.until(lambda: shows("sluice_upstream_timeouts_total"), what="a limit that passed")
+    gateway.process.send_signal(signal.SIGHUP)
+
+
 def test_every_query_returns_data(programs, tmp_path):
     replicas = [support.Simulator("--max-num-seqs", "2") for _ in range(2)]
+    victim = support.Simulator()
     programs.extend(replicas)
-    gateway = support.gateway_for(
-        *(replica.url for replica in replicas), flags=["--ttft-slo", "400ms", "--access-log", "off"])
-    programs.append(gateway)
-    with exporter() as exported:
-        jobs = {"sluice": [gateway.admin], "vllm": [replica.url for replica in replicas]}
-        jobs = {name: [urllib.parse.urlsplit(url).netloc for url in urls]
-                for name, urls in jobs.items()}
-        jobs["dcgm-exporter"] = jobs["node_exporter"] = [exported]
-        with prometheus(tmp_path, jobs) as url:
-            support.until(lambda: ask(url, "up") == [1.0] * 5, 30, "every target up")
-            load(gateway, 12)
-            for title, query, comment in ALL:
-                check(url, title, query, comment)
-            for title, query in PANELS:
-                for name, value in (("$window", "1m"), ("${vllm}", "vllm:"), ("$cluster", ".*"),
-                                    ("$namespace", ".*"), ("$model", ".*")):
-                    query = query.replace(name, value)
-                past = re.search(r" offset 1[dw]", query)
-                check(url, title, query, "needs a day" if past else "")
+    try:
+        gateway = fleet(tmp_path / "sluice.yaml", [*replicas, victim])
+        programs.append(gateway)
+        with exporter() as exported:
+            jobs = {"sluice": [gateway.admin], "vllm": [replica.url for replica in replicas]}
+            jobs = {name: [urllib.parse.urlsplit(url).netloc for url in urls]
+                    for name, urls in jobs.items()}
+            jobs["dcgm-exporter"] = jobs["node_exporter"] = [exported]
+            with prometheus(tmp_path, jobs, rules=RULES) as url:
+                support.until(lambda: ask(url, "up") == [1.0] * 5, 30, "every target up")
+                fail(gateway, replicas, victim)
+                load(gateway, 12)
+                for title, query, comment in ALL:
+                    check(url, title, query, comment)
+                for title, query in ANNOTATIONS + PANELS:
+                    for name, value in (("$window", "1m"), ("${vllm}", "vllm:"), ("$cluster", ".*"),
+                                        ("$namespace", ".*"), ("$model", ".*")):
+                        query = query.replace(name, value)
+                    check(url, title, query)
+    finally:
+        victim.kill()
 
 
-def check(url, title, query, comment):
+def check(url, title, query, comment=""):
     """Asks until there is an answer that is a number."""
     if comment == "may be empty":
         assert ask(url, query) is not None, query
         return
-    if comment == "needs a day":
-        # The same with what there is: the shape of the query is what is shown here.
-        query = re.sub(r" offset 1[dw]", "", query).replace("[1h]", "[1m]")
+    # No test lasts a day: Tests/Deploy/test_history.py looks back, this at the rest of the query.
+    query = re.sub(r" offset 1[dw]", "", query).replace("[1h]", "[1m]")
     # A histogram that nothing was observed in is NaN: one of several may be.
     support.until(lambda: any(value == value for value in ask(url, query) or []), 10,
                   f"{title}: {query}")

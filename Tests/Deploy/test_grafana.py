@@ -2,6 +2,7 @@
 
 import json
 import pathlib
+import re
 import subprocess
 import sys
 
@@ -68,17 +69,79 @@ def test_queries_name_what_there_is_and_aggregate_it_rightly(title, query):
 
 def test_variables_of_queries_are_defined():
     defined = {variable["name"] for variable in DASHBOARD["templating"]["list"]}
-    assert {"datasource", "cluster", "namespace", "model", "window", "vllm"} == defined
+    assert {"datasource", "cluster", "namespace", "model", "window", "vllm", "gpu_dashboard"} == defined
     assert '"uid": "${datasource}"' in FILE.read_text()
 
 
-def test_every_percentile_has_the_number_of_requests_beside_it():
-    """In the first row, where percentiles are what people go by."""
-    start, end = [panel["gridPos"]["y"] for panel in DASHBOARD["panels"] if panel["type"] == "row"][:2]
-    for panel in PANELS:
-        expressions = [target["expr"] for target in panel["targets"]]
-        if start < panel["gridPos"]["y"] < end and any("histogram_quantile" in e for e in expressions):
-            assert any("_count{" in e or "offset" in e for e in expressions), panel["title"]
+# --- Variables apply wherever the metric can carry the label ---------------------------------------
+
+
+SELECTOR = re.compile(r"([a-zA-Z_:][\w:]*)\{([^}]*)\}")
+
+
+def has_a_model(name):
+    """By vLLM's label, which the gateway's metrics have too; recording rules keep it under scope="class"."""
+    if name in promql.OF_A_MODEL or name in promql.RECORDED:
+        return True
+    return "model_name" in promql.CATALOG.get(promql.family(name, promql.CATALOG), ("", ()))[1]
+
+
+@pytest.mark.parametrize("title, query", QUERIES)
+def test_the_filters_apply_to_every_metric_that_can_have_the_label(title, query):
+    selected = SELECTOR.findall(plain(query))
+    named = set(re.findall(r"\b(?:sluice_|sluice:|vllm:|process_|node_|DCGM_)[\w:]+", re.sub('"[^"]*"', "", plain(query))))
+    assert selected and named == {name for name, _ in selected}
+    for name, labels in selected:
+        assert 'cluster=~"$cluster"' in labels, name
+        # A machine is in a cluster and in no namespace.
+        assert ('namespace=~"$namespace"' in labels) == (not name.startswith("node_")), name
+        assert ('model_name=~"$model"' in labels) == has_a_model(name), name
+
+
+def test_gpu_panels_lead_to_the_installations_own_dashboard():
+    about_gpus = [panel for panel in PANELS if any("DCGM_" in target["expr"] for target in panel["targets"])]
+    assert len(about_gpus) == 10
+    for panel in about_gpus:
+        of_all, = panel["links"]
+        of_one, = panel["fieldConfig"]["defaults"]["links"]
+        assert of_all["url"].startswith("/d/${gpu_dashboard}?") and of_one["url"].startswith(of_all["url"])
+        grouped = {label for target in panel["targets"]
+                   for labels in re.findall(r"by \(([^)]*)\)", target["expr"]) for label in labels.split(", ")}
+        assert "var-instance=${__field.labels.instance}" in of_one["url"] and "instance" in grouped
+    assert "grafana.com" not in FILE.read_text()
+
+
+# --- What a reader of percentiles needs ------------------------------------------------------------
+
+
+def on_the_right(panel):
+    """The queries that are drawn against an axis of their own."""
+    moved = {override["matcher"]["options"] for override in panel["fieldConfig"]["overrides"]
+             if {"id": "custom.axisPlacement", "value": "right"} in override["properties"]}
+    return [target["expr"] for target in panel["targets"] if target["refId"] in moved]
+
+
+PERCENTILES = [panel for panel in PANELS if any("histogram_quantile" in t["expr"] for t in panel["targets"])]
+
+
+@pytest.mark.parametrize("panel", PERCENTILES, ids=lambda panel: panel["title"])
+def test_every_percentile_has_the_number_of_requests_beside_it(panel):
+    """Of the histogram that comes first, at every time that is looked back to."""
+    of = [re.search(r"([\w${}:]+)_bucket\{", target["expr"])[1] for target in panel["targets"]
+          if "histogram_quantile" in target["expr"]]
+    for target in panel["targets"]:
+        if "histogram_quantile" in target["expr"]:
+            past = re.search(r"( offset \w+)?\)", target["expr"].split("[$window]")[1])[1] or ""
+            assert any(count.startswith(f"sum(increase({of[0]}_count{{") and count.endswith(f"[$window]{past}))")
+                       for count in on_the_right(panel)), target["expr"]
+
+
+def test_percentiles_are_in_every_row_but_that_of_gpus():
+    rows = [panel for panel in DASHBOARD["panels"] if panel["type"] == "row"]
+    ends = [row["gridPos"]["y"] for row in rows[1:]] + [1 << 20]
+    without = [row["title"] for row, end in zip(rows, ends)
+               if not any(row["gridPos"]["y"] < panel["gridPos"]["y"] < end for panel in PERCENTILES)]
+    assert without == ["What do the GPUs say?"]
 
 
 def test_the_names_of_a_collector_can_be_chosen():
@@ -100,6 +163,17 @@ def test_the_names_of_a_collector_can_be_chosen():
     ["${vllm}prefix_cache_hits_total"],
     ["DCGM_FI_DEV_GPU_UTIL", "DCGM_FI_DEV_FB_USED", "DCGM_FI_DEV_POWER_USAGE", "DCGM_FI_DEV_SM_CLOCK",
      "DCGM_FI_DEV_XID_ERRORS"],
+    ["DCGM_FI_DEV_CLOCKS_EVENT_REASONS", "DCGM_FI_DEV_CLOCK_THROTTLE_REASONS", "DCGM_FI_DEV_ECC_DBE_VOL_TOTAL",
+     "DCGM_FI_DEV_ECC_SBE_VOL_TOTAL"],
+    ["DCGM_FI_PROF_PCIE_TX_BYTES", "DCGM_FI_PROF_PCIE_RX_BYTES", "DCGM_FI_PROF_NVLINK_TX_BYTES",
+     "DCGM_FI_PROF_NVLINK_RX_BYTES"],
+    ["node_load1", "node_memory_MemAvailable_bytes", "node_network_receive_bytes_total",
+     "node_network_transmit_bytes_total", "node_network_receive_drop_total"],
+    ["sluice_upstream_latency_seconds", "sluice_upstream_timeouts_total", "sluice_upstream_connect_errors_total",
+     "sluice_retries_total", "sluice_retry_budget_remaining"],
+    ["sluice_downstream_rtt_seconds"],
+    ["sluice:slo_bad:increase30d"],
+    ["${vllm}nixl_xfer_time_seconds", "${vllm}nixl_num_failed_transfers_total"],
 ])
 def test_what_an_incident_asks_for_is_there(metrics):
     everything = "".join(query for _, query in QUERIES)

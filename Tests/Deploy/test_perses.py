@@ -16,7 +16,8 @@ PANELS = SPEC["panels"]
 GRAFANA = json.loads((ROOT / "deploy/grafana/sluice.json").read_text())
 
 # Source: cue/common/format.cue and the schema of TimeSeriesChart, which is closed.
-UNITS = {"seconds", "requests/sec", "ops/sec", "percent-decimal", "percent", "celsius", "decimal"}
+UNITS = {"seconds", "requests/sec", "ops/sec", "bytes/sec", "packets/sec", "percent-decimal", "percent", "celsius",
+         "decimal"}
 CHART = {"legend", "tooltip", "yAxis", "thresholds", "visual", "querySettings"}
 VISUAL = {"display", "lineWidth", "lineStyle", "areaOpacity", "showPoints", "palette", "pointRadius", "stack",
           "connectNulls"}
@@ -75,15 +76,35 @@ def test_a_panel_is_as_the_plugin_wants_it(name):
 def test_variables_of_queries_are_defined_and_all_is_a_pattern():
     defined = {variable["spec"]["name"]: variable["spec"] for variable in SPEC["variables"]}
     text = json.dumps(PANELS)
-    used = set(re.findall(r"\$\{?([a-z]+)", text)) - {"ref"}
+    used = set(re.findall(r"\$\{?([a-z_]+)", text)) - {"ref"}
     assert used <= set(defined)
     assert {name for name in defined if f"${name}" in text or f"${{{name}}}" in text} == set(defined)
     for name in ("cluster", "namespace", "model"):
         assert defined[name]["customAllValue"] == ".*" and defined[name]["defaultValue"] == "$__all"
 
 
-def test_counts_do_not_share_an_axis_with_times():
-    for panel in PANELS.values():
-        unit = panel["spec"]["plugin"]["spec"]["yAxis"]["format"]["unit"]
-        if unit == "seconds":
-            assert not any("increase(" in query for query in queries(panel)), panel["spec"]["display"]
+def has(name, text):
+    return any(text in query for query in queries(PANELS[name]))
+
+
+def test_every_percentile_has_the_number_of_requests_in_a_panel_to_its_right():
+    found = 0
+    for layout in SPEC["layouts"]:
+        placed = {(item["x"], item["y"]): item["content"]["$ref"].removeprefix("#/spec/panels/")
+                  for item in layout["spec"]["items"]}
+        for item in layout["spec"]["items"]:
+            name = placed[item["x"], item["y"]]
+            if has(name, "histogram_quantile"):
+                beside = placed.get((item["x"] + item["width"], item["y"]))
+                assert beside and has(beside, "_count{") and not has(beside, "histogram_quantile"), name
+                assert not has(name, "increase("), "times and counts against one axis"
+                found += 1
+    assert found > 15
+
+
+def test_gpu_panels_lead_to_the_installations_own_dashboard():
+    linked = [name for name in PANELS if "links" in PANELS[name]["spec"]]
+    assert linked == [name for name in PANELS if has(name, "DCGM_")] and len(linked) == 10
+    for name in linked:
+        link, = PANELS[name]["spec"]["links"]
+        assert link["url"] == "/projects/sluice/dashboards/${gpu_dashboard}" and link["renderVariables"]

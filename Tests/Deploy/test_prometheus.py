@@ -94,24 +94,18 @@ def test_thresholds_are_those_of_the_configuration(tmp_path):
 # --- Rules name what exists, and aggregate it as the catalog says ---------------------------------
 
 
-RECORDED = {rule["record"] for rule in ALL if "record" in rule}
-
-
-def unknown(expression):
-    return promql.unknown(expression, RECORDED)
-
-
 def test_the_search_for_names_finds_them():
     assert promql.names_in('sum(rate(sluice_x_total{a="sluice_y"}[5m])) / vllm:z_bucket and up == 0') == {
         "sluice_x_total", "vllm:z_bucket", "up"}
-    assert unknown("sluice_no_such_metric") == {"sluice_no_such_metric"}
+    assert promql.unknown("sluice_no_such_metric") == {"sluice_no_such_metric"}
+    assert promql.unknown("sluice:no_such_rule") == {"sluice:no_such_rule"}
     assert len(promql.CATALOG) > 90 and len(promql.ENGINE) > 50
 
 
 @pytest.mark.parametrize("rule", ALL, ids=lambda r: r.get("alert") or r["record"])
 def test_a_rule_names_only_metrics_that_exist(rule):
     assert promql.names_in(rule["expr"])
-    assert not unknown(rule["expr"])
+    assert not promql.unknown(rule["expr"])
 
 
 def wrongly(expression):
@@ -184,7 +178,7 @@ def test_queries_of_pages_name_metrics_that_exist_and_aggregate_them_rightly():
     found = list(queries())
     assert len(found) > 60
     for name, query in found:
-        assert not unknown(query), name
+        assert not promql.unknown(query), name
         assert not wrongly(query), name
 
 
@@ -208,22 +202,55 @@ def test_the_cases_hold(path):
     promtool("test", "rules", path)
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_an_alert_has_a_case_in_which_it_fires_and_one_in_which_not(name):
+def cases(test):
+    return test.get("alert_rule_test", [])
+
+
+def sources(expression):
+    """The metrics that an expression rests on, those of recording rules looked through."""
+    found = set()
+    for name in promql.names_in(expression):
+        makers = [rule["expr"] for rule in ALL if rule.get("record") == name and name not in promql.names_in(rule["expr"])]
+        found |= {source for maker in makers for source in sources(maker)} if makers else {name}
+    return found
+
+
+def has_what_it_looks_at(test, rule):
+    """Whether a case has a series that a rule selects, by the objective and the class it is about."""
+    wanted = re.findall(r'\b((?:slo|class)="[^"]+")', rule["expr"])
+    return any(series["series"].partition("{")[0] in sources(rule["expr"])
+               and all(label in series["series"] for label in wanted) for series in test["input_series"])
+
+
+@pytest.mark.parametrize("alert, slo", sorted({(rule["alert"], rule["labels"].get("slo", "")) for rule in ALERTS}))
+def test_an_alert_has_a_case_in_which_it_fires_and_one_in_which_not(alert, slo):
+    """Of each objective: its threshold, classes and target are its own."""
+    rules = [rule for rule in ALERTS if (rule["alert"], rule["labels"].get("slo", "")) == (alert, slo)]
     fires, silent = 0, 0
     for test in TESTS:
-        for case in test["alert_rule_test"]:
-            if case["alertname"] == name:
-                fires += bool(case.get("exp_alerts"))
-                silent += not case.get("exp_alerts")
+        for case in cases(test):
+            if case["alertname"] == alert:
+                firing = any(alert["exp_labels"].get("slo", "") == slo for alert in case.get("exp_alerts") or [])
+                fires += firing
+                silent += not firing and any(has_what_it_looks_at(test, rule) for rule in rules)
     assert fires and silent
+
+
+@pytest.mark.parametrize("rule", [rule for rule in ALL if "record" in rule],
+                         ids=lambda rule: "-".join([rule["record"], *rule.get("labels", {}).values()]))
+def test_what_a_recording_rule_makes_is_held_against_numbers(rule):
+    labels = [f'{name}="{value}"' for name, value in rule.get("labels", {}).items()]
+    assert any(rule["record"] in promql.names_in(case["expr"])
+               and any(sample["value"] and all(label in sample["labels"] for label in labels)
+                       for sample in case["exp_samples"])
+               for test in TESTS for case in test.get("promql_expr_test", []))
 
 
 def test_every_severity_of_an_alert_fires():
     wanted = {(rule["alert"], rule["labels"]["severity"]) for rule in ALERTS}
     seen = {(case["alertname"], alert["exp_labels"]["severity"])
             for test in TESTS
-            for case in test["alert_rule_test"] for alert in case.get("exp_alerts") or []}
+            for case in cases(test) for alert in case.get("exp_alerts") or []}
     assert seen == wanted
 
 
@@ -231,7 +258,7 @@ def test_the_bounds_that_near_a_limit_all_fire():
     wanted = {rule["labels"]["limit"] for rule in ALERTS if rule["alert"] == "SluiceNearLimit"}
     seen = {alert["exp_labels"]["limit"]
             for test in TESTS
-            for case in test["alert_rule_test"] if case["alertname"] == "SluiceNearLimit"
+            for case in cases(test) if case["alertname"] == "SluiceNearLimit"
             for alert in case.get("exp_alerts") or []}
     assert seen == wanted
 
@@ -261,6 +288,8 @@ def test_jobs_are_the_ones_that_rules_look_for():
     for job in jobs.values():
         for target in job["static_configs"]:
             assert {"cluster", "namespace", "service"} <= set(target["labels"])
+    # These name pods and replicas of others than themselves.
+    assert {name for name, job in jobs.items() if job.get("honor_labels")} == {"sluice", "dcgm-exporter"}
     patterns = set(re.findall(r'job=~"([^"]+)"', "".join(rule["expr"] for rule in ALL)))
     assert len(patterns) == 2
     for name in ("sluice", "vllm", "inference/sluice", "inference/vllm"):
