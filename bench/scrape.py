@@ -85,13 +85,15 @@ def main():
     scrapes = parser.parse_args().scrapes
     models = [part for index in range(1, MODELS) for part in ("--model", f"model-{index}")]
     replica = support.Simulator("--speed", "100", *models, model="model-0", listen="0.0.0.0:0")
-    with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
-        file.write(configuration(urllib.parse.urlsplit(replica.url).port))
-        file.flush()
-        gateway = support.Gateway("--config", file.name)
-    data, admin = (urllib.parse.urlsplit(url).port for url in (gateway.url, gateway.admin))
+    programs = [replica]
     slowest = 0.0
     try:
+        with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
+            file.write(configuration(urllib.parse.urlsplit(replica.url).port))
+            file.flush()
+            gateway = support.Gateway("--config", file.name)
+        programs.insert(0, gateway)
+        data, admin = (urllib.parse.urlsplit(url).port for url in (gateway.url, gateway.admin))
         with concurrent.futures.ThreadPoolExecutor(CLIENTS) as clients:
             each = 8 * REPLICAS * MODELS * CLASSES // CLIENTS
             for done in [clients.submit(ask, data, each) for _ in range(CLIENTS)]:
@@ -106,8 +108,8 @@ def main():
             print(f"| {name} | {statistics.median(waits):.1f} ms | {max(waits):.1f} ms "
                   f"| {statistics.median(costs):.1f} ms | {max(costs):.1f} ms |")
     finally:
-        gateway.stop()
-        replica.stop()
+        for program in programs:
+            program.stop()
     if slowest > AIM_MS:
         raise SystemExit(f"a page took {slowest:.1f} ms of CPU, more than {AIM_MS:.0f} ms")
 

@@ -94,7 +94,7 @@ extension Exchange {
         switch directory.value.modelsKnown {
         case .all:
             return .refuse(.unknownModel(model.text(), known: directory.value.modelNames))
-        case .ofThoseThatAnswer: return .refuse(.modelsNotKnownYet)
+        case .ofThosePresent: return .refuse(.modelsNotKnownYet)
         // With one pool the replica itself says best what it serves.
         case .some:
             return pools == 1 ? .pool(0, model: ModelTable.other) : .refuse(.modelsNotKnownYet)

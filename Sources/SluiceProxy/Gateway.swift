@@ -130,7 +130,7 @@ package final class Gateway {
         }
         if isTaken {
             logger.warning(
-                "another process listens on \(address) too: each connection goes to either, until one of them ends"
+                "another process listens on \(address) too and takes some of the connections, until one of us ends"
             )
         }
         reserveDescriptors()

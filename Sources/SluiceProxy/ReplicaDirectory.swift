@@ -64,9 +64,9 @@ struct ModelEntry: Sendable, Equatable {
 enum ModelsKnown: Sendable {
     /// Of each: a model that none has told does not exist.
     case all
-    /// Of each but those that have never answered: it may be one of theirs.
-    case ofThoseThatAnswer
-    /// Some answer and have not told theirs: they know best.
+    /// Of each but those that have not been there since the start: it may be one of theirs.
+    case ofThosePresent
+    /// Nobody has told any, or some answer and have not told theirs: they know best.
     case some
 }
 

@@ -23,7 +23,7 @@ package struct ListenerSocket: ~Copyable {
     package static func open(_ address: SocketAddress, sharesPort: Bool, backlog: Int32 = 4_096)
         throws(SystemError) -> ListenerSocket
     {
-        var socket = try bind(address, sharesPort: sharesPort)
+        var socket = try bound(to: address, sharesPort: sharesPort)
         guard listen(socket.descriptor, backlog) == 0 else { throw SystemError(call: "listen") }
         if let bound = localAddress(of: socket.descriptor) { socket.address = bound }
         return socket
@@ -33,14 +33,15 @@ package struct ListenerSocket: ~Copyable {
     package static func isTaken(_ address: SocketAddress) -> Bool {
         do throws(SystemError) {
             // Bound and closed again without ever listening: it takes nobody's connection.
-            _ = try bind(address, sharesPort: false)
+            _ = try bound(to: address, sharesPort: false)
             return false
         } catch {
             return error.isAddressInUse
         }
     }
 
-    private static func bind(_ address: SocketAddress, sharesPort: Bool) throws(SystemError)
+    /// Not yet listening.
+    private static func bound(to address: SocketAddress, sharesPort: Bool) throws(SystemError)
         -> ListenerSocket
     {
         let descriptor = sluice_stream_socket(address.family)
@@ -59,7 +60,7 @@ package struct ListenerSocket: ~Copyable {
             _ = unsafe setsockopt(
                 descriptor, Int32(IPPROTO_IPV6), IPV6_V6ONLY, &zero, size)
         }
-        guard unsafe address.withSockaddr({ unsafe Glibc.bind(descriptor, $0, $1) }) == 0 else {
+        guard unsafe address.withSockaddr({ unsafe bind(descriptor, $0, $1) }) == 0 else {
             throw SystemError(call: "bind")
         }
         return socket

@@ -56,7 +56,7 @@ def test_a_port_that_is_shared_is_said(programs):
     second = support.Gateway("--listen", first.url.removeprefix("http://"), "--admin", "127.0.0.1:0",
                              "--replica", replica.url)
     programs.append(second)
-    warned = "another process listens on " + first.url.removeprefix("http://")
+    warned = "another process listens on " + first.url.removeprefix("http://") + " too"
     support.until(lambda: warned in second.output(), what="the warning")
     for _ in range(8):  # whichever takes it
         assert support.post(first.url + "/v1/chat/completions", support.chat_body()).status == 200

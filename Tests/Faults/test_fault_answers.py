@@ -130,7 +130,7 @@ def test_row_7_garbage_and_oversized_heads(fleet, figures):
 
 def test_row_8_slow_drip(fleet, figures, upstream):
     """Byte by byte passes inside the limits, a head so slow ends in 504, no end in a cut."""
-    limit, idle, total, bytes_each, pause = 2.0, 4.5, 6.0, 12, 0.3
+    limit, idle, total, bytes_each, pause = 2.0, 4.5, 6.0, 5, 0.3
     event = (b'data: {"id":"chatcmpl-%s-x","object":"chat.completion.chunk","choices":'
              b'[{"index":0,"delta":{"content":"x"},"finish_reason":null}]}\n\n')
     kinds = itertools.cycle(("whole", "no head", "no end of events", "no end of an event"))

@@ -113,6 +113,8 @@ struct TopFeed {
         else { return false }
         if let run, run != message.run { restarts += 1 }
         run = message.run
+        // What an older gateway told may have other columns.
+        if state?.columns != message.state.columns { points = [] }
         state = message.state
         points = (points + message.points).suffix(Self.pointsMax)
         return true

@@ -1,3 +1,5 @@
+import SluiceExchange
+import SluiceHTTP
 import SluiceReactor
 
 /// What names resolved to last; the last good answer stays, for a dead resolver is no dead replica.
@@ -28,4 +30,15 @@ struct KnownAddresses {
 
     /// The one address of a name that is one replica; stays as long as the name has it.
     func address(of authority: String) -> SocketAddress? { chosen[authority] }
+
+    /// Where a replica is; nil while its name has no address.
+    func place(
+        of replica: ReplicaSettings
+    ) -> (url: HTTPURL, address: SocketAddress, isLiteral: Bool)? {
+        guard let url = try? HTTPURL(replica.url) else { return nil }
+        if let literal = SocketAddress(host: url.host, port: url.port) {
+            return (url, literal, true)
+        }
+        return address(of: url.authority).map { (url, $0, false) }
+    }
 }

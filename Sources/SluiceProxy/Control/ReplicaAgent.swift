@@ -48,8 +48,8 @@ final class ReplicaAgent {
     enum Standing: Comparable {
         /// Its first probe has not come to an end.
         case unprobed
-        /// No probe has been answered: nobody knows what it serves.
-        case silent
+        /// No probe has been answered but with a 5xx: nobody knows what it serves.
+        case absent
         /// It answers, but has not told its models; without a client's key it may never.
         case answering
         /// The model list has been read, or the replica has none to give.
@@ -157,13 +157,7 @@ final class ReplicaAgent {
             noteTLS(result)
             observe(.probe(outcome))
             if outcome == .healthy, models == nil || modelsTimer == nil { askModels() }
-            switch result {
-            // A replica that is no vLLM has no model list: it must not hold the others' back.
-            case .success(let status) where status != 401 && outcome == .answeredOtherwise:
-                advance(to: .told)
-            case .success: advance(to: .answering)
-            case .failure: advance(to: .silent)
-            }
+            advance(to: Standing(outcome, result))
             scheduleProbe()
         }
     }
@@ -171,7 +165,7 @@ final class ReplicaAgent {
     private func advance(to next: Standing) {
         guard next > standing else { return }
         standing = next
-        registry.modelsChanged()
+        registry.standingChanged()
     }
 
     /// Says, once, why TLS to the replica fails: no state and no status code would.
@@ -367,6 +361,22 @@ extension ScrapeResult {
         case .failure(.tooLarge): self = .tooLong
         case .failure(.refused), .failure(.connect), .failure(.closed), .failure(.tls):
             self = .connect
+        }
+    }
+}
+
+extension ReplicaAgent.Standing {
+    /// What a probe says of it.
+    fileprivate init(_ outcome: ProbeOutcome, _ result: Result<Int, ClientFailure>) {
+        switch (outcome, result) {
+        case (.refused, _), (.unreachable, _), (.timedOut, _), (.unavailable, _),
+            (_, .success(500...)):
+            self = .absent
+        case (.healthy, _), (.unauthorized, _), (_, .success(401)), (_, .success(403)),
+            (_, .failure):
+            self = .answering
+        // One that is no vLLM has no model list: it must not hold the others' back.
+        case (.answeredOtherwise, .success): self = .told
         }
     }
 }

@@ -12,6 +12,11 @@ import SluiceVLLM
 
 /// What the pools serve, and who tells so: the directory that workers look into.
 extension ReplicaRegistry {
+    /// A replica stands otherwise: that matters where the models of all are known now, or no longer.
+    func standingChanged() {
+        if modelsKnown != shared.currentDirectory().modelsKnown { modelsChanged() }
+    }
+
     /// A replica has told what it serves.
     func modelsChanged() { publish(shared.currentDirectory()) }
 
@@ -56,12 +61,21 @@ extension ReplicaRegistry {
     }
 
     private var modelsKnown: ModelsKnown {
-        guard agents.contains(where: { $0.models != nil }) else { return .some }
-        if agents.allSatisfy({ $0.standing == .told }) { return .all }
-        let haveToldOrAreSilent = agents.allSatisfy {
-            $0.standing == .told || $0.standing == .silent
+        guard agents.contains(where: { $0.models != nil }),
+            !agents.contains(where: { $0.standing == .answering })
+        else { return .some }
+        let haveAllTold = agents.allSatisfy { $0.standing == .told }
+        return haveAllTold && !lacksAddresses ? .all : .ofThosePresent
+    }
+
+    /// Whether a replica that is configured by name has no address yet, or a pool of those that a name
+    /// has none and has never told a model.
+    private var lacksAddresses: Bool {
+        pools.indices.contains { index in
+            let isNamed = pools[index].replicas.contains { addresses.place(of: $0) == nil }
+            let isEmpty = pools[index].replicaDNS != nil && !agents.contains { $0.pool == index }
+            return isNamed || isEmpty && !seenModels.places.values.contains { $0.pool == index }
         }
-        return haveToldOrAreSilent ? .ofThoseThatAnswer : .some
     }
 
     /// Numbers the adapters of all replicas, and tells the pools who lists which.

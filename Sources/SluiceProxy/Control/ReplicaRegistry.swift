@@ -253,11 +253,9 @@ final class ReplicaRegistry {
         let pool = pools[index]
         var list: [Wanted] = []
         for (number, replica) in pool.replicas.enumerated() {
-            guard let url = try? HTTPURL(replica.url) else { continue }
-            let literal = SocketAddress(host: url.host, port: url.port)
-            guard let address = literal ?? addresses.address(of: url.authority) else { continue }
+            guard let (url, address, isLiteral) = addresses.place(of: replica) else { continue }
             // At another address is another server: the one before drains.
-            let key = literal == nil ? "\(replica.url) \(address)" : replica.url
+            let key = isLiteral ? replica.url : "\(replica.url) \(address)"
             list.append(
                 Wanted(
                     descriptor: ReplicaDescriptor(

@@ -14,19 +14,19 @@ enum DashboardState {
     /// Replicas shown, of all pools: a page for people. Those that do not serve come first.
     static let replicasMax = 200
 
-    /// What a row of ``row(_:)`` holds, in order.
+    /// What a row of ``row(_:)`` holds, in order: grows at the end only, since readers outlive gateways.
     static let columns = [
         "at", "served", "refused", "failed", "abandoned", "tokens", "goodput_tokens", "ttft_p50",
         "ttft_p99",
-        "ttft_wait_p99", "itl_p99", "queue_wait_p99", "queue_mean",
-        "engine_queue_mean", "in_objective", "queue_length", "in_flight",
+        "ttft_wait_p99", "itl_p99", "queue_wait_p99", "in_objective", "queue_length", "in_flight",
+        "queue_mean", "engine_queue_mean",
     ]
 
     /// A point, in the order of ``columns``.
     static func row(_ point: HistoryPoint) -> String {
         let times = [
             point.firstTokenMedian, point.firstToken99, point.firstTokenWait99, point.gap99,
-            point.queueWait99, point.queueMean, point.engineQueueMean,
+            point.queueWait99,
         ]
         let rates = [
             point.served, point.refused, point.failed, point.abandoned, point.tokens,
@@ -36,6 +36,7 @@ enum DashboardState {
             ["\(point.at)"] + rates.map { PageJSON.number($0) }
             + times.map { microseconds($0) } + [microseconds(point.inObjective)]
             + ["\(point.queueLength)", "\(point.inFlight)"]
+            + [microseconds(point.queueMean), microseconds(point.engineQueueMean)]
         return PageJSON.list(cells)
     }
 

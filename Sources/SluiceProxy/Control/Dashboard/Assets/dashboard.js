@@ -63,6 +63,8 @@ function listen() {
 listen();
 
 function take(message) {
+  // What an older gateway told may have other columns.
+  if (columns.join() !== message.state.columns.join()) points = [];
   columns = message.state.columns;
   if (run !== message.run) {
     if (run !== null && message.points.length > 0) restarts.push(message.points[0][0]);
