@@ -34,9 +34,9 @@ def total(page, name, **labels):
 class Replica:
     """A simulated replica that keeps its port over restarts."""
 
-    def __init__(self, seed, *flags):
+    def __init__(self, seed, *flags, listen="127.0.0.1:0"):
         self.flags = ["--seed", str(seed), "--fixed-gap-ms", "100", *flags]
-        self.program = support.Simulator(*self.flags)
+        self.program = support.Simulator(*self.flags, listen=listen)
         self.url = self.program.url
         self.name = urllib.parse.urlsplit(self.url).netloc
 

@@ -236,6 +236,10 @@ class Load:
                            or begin < getattr(c, until) and getattr(c, until) - 2 * LAG_MAX < end
                            for begin, end in stalls)]
 
+    def held_up(self, begin, end):
+        """Seconds between the two in which this process was held up."""
+        return sum(max(0.0, min(end, stop) - max(begin, start)) for start, stop in self._stalls())
+
     def _stalls(self):
         return [(at - lag, at) for at, lag in self._lags if lag > LAG_MAX]
 
