@@ -195,6 +195,7 @@ class Fleet:
 
     def check_and_stop(self):
         """What every row asks for in the end, whatever happened before."""
+        support.until(lambda: self.watch.scrapes, what="a scrape")
         admin = self.gateway.admin
         support.until(lambda: support.in_flight(admin) == 0, what="no request in flight")
         # A permit is given back a moment before its exchange is over.
