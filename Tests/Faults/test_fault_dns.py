@@ -19,14 +19,14 @@ NAME = "replicas.sluice.invalid"
 @pytest.fixture
 def addresses():
     """Three replicas at one port of three addresses, as the addresses of one name have to be."""
+    pace = *Replica.FIXED, "200"
     for _ in range(20):
         made = []
         with contextlib.suppress(AssertionError):  # somebody has that port at another address
-            made.append(Replica(1, "--fixed-ttft-ms", "200"))
+            made.append(Replica(1, *pace))
             port = made[0].name.rpartition(":")[2]
             for seed in (2, 3):
-                made.append(Replica(seed, "--fixed-ttft-ms", "200",
-                                    listen=f"127.0.0.{seed}:{port}"))
+                made.append(Replica(seed, *pace, listen=f"127.0.0.{seed}:{port}"))
             break
         for one in made:
             one.stop()
