@@ -107,7 +107,8 @@ def test_row_86_client_leaves_before_there_is_a_connection(
         fleet, figures, upstream, machine, resets):
     """Its request is over within 50 ms, while the replica does not even accept."""
     hole = upstream(scripted.BlackHole())
-    fleet = fleet(simulated=0, upstreams=[hole.url], timeouts={"connect": "20s"}, wait=False)
+    fleet = fleet(simulated=0, upstreams=[hole.url], timeouts={"connect": "20s"},
+                  pool={"scrape_timeout": "1m"}, wait=False)
     late = leave_and_measure(fleet, machine, "connecting", resets)
     figures.hold_slowest("over after", late, LEAVE_WITHIN, " s", machine.error())
     fleet.check_and_stop()
