@@ -2,9 +2,9 @@
 """The wait for a first token as users have it, beside vLLM's own account of it.
 
 One simulated replica of eight slots and a gateway, each situation with both started anew; four
-and a half minutes. vLLM has a sample of those who got a first token only, and of their time in the engine. All
-figures are read from the two `/metrics`, percentiles as `histogram_quantile` gives them. Writes
-the table of docs/metrics.md.
+and a half minutes. vLLM has a sample of those who got a first token only, and of their time in the
+engine. All figures are read from the two `/metrics`, percentiles as `histogram_quantile` gives
+them. Writes the table of docs/metrics.md.
 
     .venv/bin/python bench/survivor_bias.py [--dry]
 """
