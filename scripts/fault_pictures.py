@@ -44,12 +44,12 @@ def named(scene, cause):
 
 
 def picture(driver, cause):
-    options, begin = scenes.SCENES[cause]
-    scene = scenes.Scene(**options)
+    scenario = scenes.SCENES[cause]
+    scene = scenes.Scene(**scenario.fleet)
     try:
         driver.get(scene.gateway.admin + "/dashboard")
         time.sleep(scenes.HEALTHY)
-        begin(scene)
+        scenario.begin(scene)
         named(scene, cause)
         # What it looks like some seconds into the incident, its first finding opened.
         time.sleep(8)

@@ -1,15 +1,17 @@
-"""Fleets to which something is done, and their clients: for the test that it is named, and for the
-pictures of docs/diagnosis.md."""
+"""Fleets to which something is done, and their clients: for the test that it is named and nothing
+else is, and for the pictures of docs/diagnosis.md."""
 
 import contextlib
 import http.server
 import itertools
 import json
 import os
+import pathlib
 import signal
 import socket
 import tempfile
 import threading
+import typing
 import urllib.parse
 
 import support
@@ -106,22 +108,36 @@ class GPUPage(http.server.BaseHTTPRequestHandler):
 
 
 class Scene:
-    """A fleet of two, before anything is done to it."""
+    """A fleet of two, before anything is done to it.
 
-    def __init__(self, replica_flags=(), gateway_flags=(), clients=3, prompt=40):
+    - key: what the replicas ask for, and what the gateway has in a file for each of them.
+    """
+
+    def __init__(self, replica_flags=(), gateway_flags=(), clients=3, prompt=40, answer=20,
+                 key=None):
+        if key:
+            replica_flags = [*replica_flags, "--api-key", key]
         self.replicas = [support.Simulator("--seed", str(seed), *replica_flags) for seed in (1, 2)]
         self.gpus = GPUs()
-        with tempfile.NamedTemporaryFile("w", suffix=".yaml") as config:
-            json.dump({"pools": [{"name": "default", "replicas": [
-                {"url": replica.url, "gpu_metrics_url": self.gpus.url, "gpus": [index]}
-                for index, replica in enumerate(self.replicas)]}]}, config)  # JSON is YAML
-            config.flush()
-            self.gateway = support.gateway_for(
-                flags=["--config", config.name, *gateway_flags, "--access-log", "off"])
+        self.folder = tempfile.TemporaryDirectory()
+        entries = [{"url": replica.url, "gpu_metrics_url": self.gpus.url, "gpus": [index]}
+                   for index, replica in enumerate(self.replicas)]
+        if key:
+            for index, entry in enumerate(entries):
+                self.key_file(index).write_text(key)
+                entry["api_key_file"] = str(self.key_file(index))
+        config = pathlib.Path(self.folder.name, "sluice.yaml")
+        config.write_text(json.dumps(  # JSON is YAML
+            {"pools": [{"name": "default", "replicas": entries}]}))
+        self.gateway = support.gateway_for(
+            flags=["--config", str(config), *gateway_flags, "--access-log", "off"])
         self.load = Load(self.gateway.url)
-        self.others = Load(self.replicas[0].url)
-        self.load.prompt = prompt
+        self.others = Load(self.gateway.url)
+        self.load.prompt, self.load.answer = prompt, answer
         self.load.clients(clients)
+
+    def key_file(self, index):
+        return pathlib.Path(self.folder.name, f"key-{index}")
 
     def findings(self):
         page = support.get(self.gateway.admin + "/diagnosis").json()
@@ -136,9 +152,14 @@ class Scene:
         self.others.stop()
         self.gateway.stop()
         self.gpus.stop()
+        self.folder.cleanup()
         for replica in self.replicas:
             if replica.process.poll() is None:
                 replica.stop()
+
+
+def kill(scene, index=0):
+    os.kill(scene.replicas[index].process.pid, signal.SIGKILL)
 
 
 def overload(scene):
@@ -153,14 +174,31 @@ def fill_the_cache(scene):
 
 
 def send_past_the_gateway(scene, clients=2):
+    scene.others = Load(scene.replicas[0].url)
     scene.others.answer = 200
     scene.others.pause = 0
     scene.others.clients(clients)
 
 
+def send_what_is_refused(scene):
+    scene.others.answer = -1
+    scene.others.clients(4)
+
+
+def crowd(scene):
+    # Fewer than there are slots, with short prompts: neither may there be a queue.
+    scene.load.clients(100)
+
+
 def leave_early(scene):
     scene.load.patience = 0.005
     scene.load.pause = 0.1
+
+
+def change_our_key(scene):
+    scene.key_file(0).write_text("another-one")
+    answer = support.post(scene.gateway.admin + "/reload", {}, {"x-sluice-admin": "1"})
+    assert answer.status == 200, answer.text
 
 
 def lose_a_gpu(scene):
@@ -173,31 +211,64 @@ def heat_a_gpu(scene):
     scene.gpus.figures[0].update(SM_CLOCK=1_005, GPU_TEMP=93)
 
 
-# What is done, by the cause that is to be named for it: how the fleet is made, and what happens.
+def do_to_both(**knobs):
+    return lambda scene: [scene.fault(index, **knobs) for index in (0, 1)]
+
+
+class Scenario(typing.NamedTuple):
+    """What is done to a fleet, and what may be said of it.
+
+    - begin: what is done; fleet: how the `Scene` is made.
+    - beside: causes that may be named besides the one it is: what follows from it.
+    - replicas: those to which it is done; of no other may anything be named.
+    """
+
+    begin: typing.Callable
+    fleet: dict = {}
+    beside: frozenset = frozenset()
+    replicas: tuple = (0,)
+
+
+# By the cause that is to be named.
 SCENES = {
-    "gpu_fault": ({}, lose_a_gpu),
-    "metrics_path_broken": ({}, lambda scene: scene.fault(metrics="dead")),
-    "replica_stalled": ({}, lambda scene: scene.fault(freeze=True)),
-    "engine_dead": ({}, lambda scene: scene.fault(die=True)),
-    "replica_unreachable": (
-        {}, lambda scene: os.kill(scene.replicas[0].process.pid, signal.SIGKILL)),
-    "kv_bound": (
-        {"replica_flags": ["--kv-tokens", "1500", "--max-num-seqs", "16"]}, fill_the_cache),
-    "slot_bound": (
-        {"replica_flags": ["--max-num-seqs", "2"], "gateway_flags": ["--ttft-slo", "500ms"],
-         "clients": 2}, overload),
-    "other_client": ({"replica_flags": ["--max-num-seqs", "8"]}, send_past_the_gateway),
-    "imbalance": (
-        {"replica_flags": ["--max-num-seqs", "4"]},
-        lambda scene: send_past_the_gateway(scene, clients=16)),
-    "cache_thrash": (
-        {"replica_flags": ["--enable-prefix-caching"], "prompt": 2_000},
-        lambda scene: setattr(scene.load, "shared", False)),
-    "longer_prompts": ({}, lambda scene: setattr(scene.load, "prompt", 4_000)),
-    "gpu_throttled": ({}, heat_a_gpu),
-    "slow_replica": ({}, lambda scene: scene.fault(slow=3)),
-    "slow_decode": ({}, lambda scene: [scene.fault(index, slow=3) for index in (0, 1)]),
-    "upstream_errors": (
-        {}, lambda scene: [scene.fault(index, reset_after_events=3) for index in (0, 1)]),
-    "clients_leave": ({}, leave_early),
+    "no_replica": Scenario(
+        lambda scene: [kill(scene, index) for index in (0, 1)],
+        beside={"replica_unreachable", "upstream_errors"}, replicas=(0, 1)),
+    "gpu_fault": Scenario(lose_a_gpu),
+    # Its streams break off.
+    "replica_unreachable": Scenario(kill, beside={"upstream_errors"}),
+    # Its requests fail some time before its /health is asked.
+    "engine_dead": Scenario(
+        lambda scene: scene.fault(die=True), beside={"replica_failing", "upstream_errors"}),
+    "key_refused": Scenario(change_our_key, {"key": "one"}),
+    "replica_failing": Scenario(lambda scene: scene.fault(reset=True), beside={"upstream_errors"}),
+    "metrics_path_broken": Scenario(lambda scene: scene.fault(metrics="dead")),
+    "replica_stalled": Scenario(lambda scene: scene.fault(freeze=True)),
+    "kv_bound": Scenario(
+        fill_the_cache, {"replica_flags": ["--kv-tokens", "1500", "--max-num-seqs", "16"]},
+        replicas=(0, 1)),
+    "slot_bound": Scenario(
+        overload, {"replica_flags": ["--max-num-seqs", "2"],
+                   "gateway_flags": ["--ttft-slo", "500ms"], "clients": 2}, replicas=()),
+    "other_client": Scenario(send_past_the_gateway, {"replica_flags": ["--max-num-seqs", "8"]}),
+    "cache_thrash": Scenario(
+        lambda scene: setattr(scene.load, "shared", False),
+        {"replica_flags": ["--enable-prefix-caching"], "prompt": 2_000}, replicas=()),
+    "longer_prompts": Scenario(
+        lambda scene: setattr(scene.load, "prompt", 4_000), replicas=()),
+    "gpu_throttled": Scenario(heat_a_gpu),
+    "slow_replica": Scenario(lambda scene: scene.fault(slow=3)),
+    "imbalance": Scenario(
+        lambda scene: send_past_the_gateway(scene, clients=16),
+        {"replica_flags": ["--max-num-seqs", "4"]}, beside={"other_client"}),
+    # Answers of one token have no gaps that could tell of the engine's steps.
+    "slow_prefill": Scenario(
+        do_to_both(slow=3), {"prompt": 2_000, "answer": 1}, replicas=()),
+    "too_concurrent": Scenario(crowd, {"prompt": 10, "answer": 100}, replicas=()),
+    "slow_decode": Scenario(do_to_both(slow=3), replicas=()),
+    # Three failures one after the other are enough for either replica.
+    "upstream_errors": Scenario(
+        do_to_both(reset_after_events=3), beside={"replica_failing"}, replicas=(0, 1)),
+    "clients_leave": Scenario(leave_early, replicas=()),
+    "client_errors": Scenario(send_what_is_refused, replicas=()),
 }

@@ -34,9 +34,12 @@ def total(page, name, **labels):
 class Replica:
     """A simulated replica that keeps its port over restarts."""
 
-    def __init__(self, seed, *flags):
-        self.flags = ["--seed", str(seed), "--fixed-gap-ms", "100", *flags]
-        self.program = support.Simulator(*self.flags)
+    # Every request alone, for latencies that depend on nothing but the gateway.
+    FIXED = "--fixed-gap-ms", "100", "--fixed-ttft-ms"
+
+    def __init__(self, seed, *flags, listen="127.0.0.1:0"):
+        self.flags = ["--seed", str(seed), *flags]
+        self.program = support.Simulator(*self.flags, listen=listen)
         self.url = self.program.url
         self.name = urllib.parse.urlsplit(self.url).netloc
 
@@ -105,19 +108,19 @@ class Fleet:
     - pool, timeouts, top: keys of the configuration (see config/sluice.yaml).
     - metrics_urls: index of a simulated replica → where its metrics are read instead.
     - first_token_ms: time to it; longer where latencies are compared, so that 20 % of one is more
-      than what a busy machine adds.
+      than what a busy machine adds. Then 100 ms from one to the next.
+    - engine: flags of replicas that go by the engine's model instead.
     - wait: whether every replica has been probed before the first request.
     - wrap: command in front of the gateway's own, such as `prlimit`.
     """
 
     def __init__(self, tmp_path, simulated=3, upstreams=(), pool=None, timeouts=None, top=None,
-                 wrap=(), metrics_urls=None, first_token_ms=30,
-                 wait=True):
+                 wrap=(), metrics_urls=None, first_token_ms=30, engine=None, wait=True):
         self.tmp_path = pathlib.Path(tmp_path)
         self.gateway = None
         self.watch = None
-        self.replicas = [Replica(seed, "--fixed-ttft-ms", str(first_token_ms))
-                         for seed in range(1, simulated + 1)]
+        pace = engine or (*Replica.FIXED, str(first_token_ms))
+        self.replicas = [Replica(seed, *pace) for seed in range(1, simulated + 1)]
         try:
             entries = [{"url": replica.url} for replica in self.replicas]
             for index, url in (metrics_urls or {}).items():
@@ -195,6 +198,7 @@ class Fleet:
 
     def check_and_stop(self):
         """What every row asks for in the end, whatever happened before."""
+        support.until(lambda: self.watch.scrapes, what="a scrape")
         admin = self.gateway.admin
         support.until(lambda: support.in_flight(admin) == 0, what="no request in flight")
         # A permit is given back a moment before its exchange is over.

@@ -184,12 +184,17 @@ class Load:
     """`with Load(url) as load:` – the load of section 3 runs until the block ends.
 
     Leaving the block begins no more calls and waits for those in flight.
+
+    - answers: lengths of the streams' answers in tokens, in place of `tokens` for all of them.
+    - prompts: lengths of all prompts in words.
     """
 
-    def __init__(self, url, streams=STREAMS, shorts=SHORTS_PER_SECOND, tokens=TOKENS, prefix="f"):
+    def __init__(self, url, streams=STREAMS, shorts=SHORTS_PER_SECOND, tokens=TOKENS, prefix="f",
+                 answers=None, prompts=None):
         where = urllib.parse.urlsplit(url)
         self.host, self.port, self.prefix = where.hostname, where.port, prefix
         self.streams, self.shorts, self.tokens = streams, shorts, tokens
+        self.answers, self.prompts = answers, prompts
         self.calls, self.refused_connections, self.unfinished = [], [], 0
         self._lags = []
         self._stopping, self._serial, self._idle = False, 0, []
@@ -236,6 +241,10 @@ class Load:
                            or begin < getattr(c, until) and getattr(c, until) - 2 * LAG_MAX < end
                            for begin, end in stalls)]
 
+    def held_up(self, begin, end):
+        """Seconds between the two in which this process was held up."""
+        return sum(max(0.0, min(end, stop) - max(begin, start)) for start, stop in self._stalls())
+
     def _stalls(self):
         return [(at - lag, at) for at, lag in self._lags if lag > LAG_MAX]
 
@@ -256,7 +265,9 @@ class Load:
     def request(self, stream, tokens):
         self._serial += 1
         identity = f"{self.prefix}{self._serial}".encode()
-        body = json.dumps(support.chat_body(stream=stream, tokens=tokens)).encode()
+        words = {"messages": [{"role": "user", "content": "word " * self.prompts.draw()}]
+                 } if self.prompts else {}
+        body = json.dumps(support.chat_body(stream=stream, tokens=tokens, **words)).encode()
         head = (b"POST /v1/chat/completions HTTP/1.1\r\nHost: sluice\r\nX-Request-Id: " + identity
                 + b"\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body))
         call = Call(identity, stream, tokens)
@@ -293,7 +304,8 @@ class Load:
         await asyncio.sleep(number * 0.5 / max(1, self.streams))
         connection = None
         while not self._stopping:
-            connection, call = await self._call(connection, True, self.tokens)
+            tokens = self.answers.draw() if self.answers else self.tokens
+            connection, call = await self._call(connection, True, tokens)
             if call is None or call.verdict != "ok":
                 await asyncio.sleep(BACK_OFF * random.uniform(0.5, 1.5))
         if connection:

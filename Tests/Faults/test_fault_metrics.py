@@ -2,6 +2,7 @@
 
 import itertools
 import re
+import threading
 import time
 
 import scripted
@@ -63,19 +64,27 @@ def test_row_9_metrics_dead(fleet, figures):
 def test_row_10_metrics_endless(fleet, figures, upstream):
     """Read up to a cap and a time: lost 0; RSS grows by <= 8 MiB."""
     line = b"# nothing to see here, and there is a lot of it to be seen ...\n" * 1_024
-    endless = upstream(scripted.Upstream(page=lambda: itertools.repeat(line)))
+    is_endless = threading.Event()
+    endless = upstream(scripted.Upstream(
+        page=lambda: itertools.repeat(line) if is_endless.is_set() else b""))
     fleet = fleet(metrics_urls={1: endless.url + "/metrics"}, pool={"scrape_timeout": "1s"})
     with Load(fleet.url) as load:
         load.wait_for_streams()
-        rest(2)
-        before = fleet.resident()
+        rest(4)  # the load has taken by then what it takes
+        before = most = fleet.resident()
+        is_endless.set()
         fleet.replicas[0].faults(metrics="huge", metrics_bytes=256 << 20)
-        most, end = before, time.monotonic() + 5
+        end = time.monotonic() + 5 * STRETCH
         while time.monotonic() < end:
             most = max(most, fleet.resident())
             time.sleep(0.02)
+        page = fleet.metrics()
         fleet.replicas[0].heal()
     check_served(figures, load)
+    given_up = sum(total(page, "sluice_scrapes_total", result=result)
+                   for result in ("too_long", "timeout"))
+    assert given_up > 1, "no page was too long"
+    figures.note("scrapes given up", given_up)
     figures.hold("RSS grown", (most - before) / 2**20, 8.0, " MiB")
     fleet.check_and_stop()
 

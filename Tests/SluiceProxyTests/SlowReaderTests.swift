@@ -35,9 +35,9 @@ extension GatewayTests {
                 let client = try gateway.connect()
                 client.send(streamingChat)
                 #expect(gateway.sees("client_stalled"))
-                // Kernel buffers of two connections, and what the gateway holds: far below the flood.
+                // Two senders' kernel buffers, 4 MiB each, and what the gateway holds: 5.2 MiB were seen.
                 let sent = counter.value.load(ordering: .relaxed)
-                #expect(sent < 32 << 20)
+                #expect(sent < 9 << 20)
                 #expect(eventually { upstream.state.withLock { !$0.endings.isEmpty } })
                 #expect(client.readToEnd() != nil)
             }
