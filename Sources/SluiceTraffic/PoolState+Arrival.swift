@@ -41,10 +41,7 @@ extension PoolState {
         if arrival.deadline <= now { return .shed(Shed(.deadline)) }
         var request = routeRequest(arrival, excluding: retry ?? ReplicaIDs())
         if retry == nil { estimates.arrivals.record(2 * Int(request.classIndex), now: now) }
-        let isWaitingForReplica =
-            request.adapter == 0
-            ? !hasHope(request.excluding)
-            : !hasHope(adapter: request.adapter, request.excluding)
+        let isWaitingForReplica = !hasHope(for: request)
         if isWaitingForReplica, retry != nil || policy.noReplicaWait <= .zero {
             return .shed(Shed(.noReplica, retryAfter: Self.jittered(.seconds(5), dice)))
         }
@@ -282,6 +279,11 @@ extension PoolState {
     }
 
     /// Whether a replica not tried yet serves now or may soon.
+    mutating func hasHope(for request: RouteRequest) -> Bool {
+        request.adapter == 0
+            ? hasHope(request.excluding) : hasHope(adapter: request.adapter, request.excluding)
+    }
+
     mutating func hasHope(_ excluding: ReplicaIDs) -> Bool {
         var left = hopeful
         for index in 0..<excluding.count {

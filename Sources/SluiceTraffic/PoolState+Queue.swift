@@ -195,10 +195,13 @@ extension PoolState {
     private mutating func expire(
         _ index: Int32, _ node: WaitNode, _ now: Instant, _ wakes: inout WakeSet
     ) {
-        let reason = node.deadlineIsCallers ? ShedReason.deadline : .expired
+        // For want of a replica all the while, or of a slot.
+        let isHopeless = !hasHope(for: node.request)
+        let reason: ShedReason =
+            node.deadlineIsCallers ? .deadline : isHopeless ? .noReplica : .expired
         let shed = refuse(
-            reason, Int(node.request.classIndex), excess: 0,
-            wait: estimates.corrected(node.predicted),
+            reason, Int(node.request.classIndex), excess: isHopeless ? 5 : 0,
+            wait: isHopeless ? -1 : estimates.corrected(node.predicted),
             now, random.next())
         noteRefused(node, reason, now: now)
         let worker = queue.deliver(index, as: .refused(shed))

@@ -34,11 +34,12 @@ class Figures:
             self.broken.append(
                 f"{name}: {_text(value)}{unit} > {_text(limit)}{unit} + {_text(error)}{unit}")
 
-    def hold_slowest(self, name, seconds, limit, unit="", error=0.0):
-        """`hold` of the largest; there is none where the machine held up all that was measured."""
+    def hold_slowest(self, name, seconds, limit, load):
+        """`hold` of the largest; there may be none where the machine held up all of the `load`."""
         if seconds:
-            self.hold(name, max(seconds), limit, unit, error)
+            self.hold(name, max(seconds), limit, " s", load.error())
         else:
+            assert load.part_held_up > 0.02, f"{name}: nothing was measured on a machine that ran"
             self.note(name, "held up")
 
 

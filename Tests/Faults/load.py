@@ -230,16 +230,21 @@ class Load:
                 if not any(c.began < end and begin < (getattr(c, until) or c.ended)
                            for begin, end in stalls)]
 
-    def ended_in_time(self, calls, until="ended"):
+    def ended_in_time(self, calls, since="began", until="ended"):
         """Those in the beginning and end of whose time this process was not held up.
 
         For limits of seconds: what stood still between, while the time ran, changes nothing.
         """
-        stalls = self._stalls()
+        stalls = [(begin - LAG_MAX, end + 2 * LAG_MAX) for begin, end in self._stalls()]
         return [c for c in calls
-                if not any(begin < c.began + LAG_MAX and c.began < end
-                           or begin < getattr(c, until) and getattr(c, until) - 2 * LAG_MAX < end
-                           for begin, end in stalls)]
+                if not any(begin < getattr(c, moment) < end
+                           for begin, end in stalls for moment in (since, until))]
+
+    @property
+    def part_held_up(self):
+        """The part of the time in which this process was held up."""
+        lasted = self._lags[-1][0] - self._lags[0][0]
+        return sum(end - begin for begin, end in self._stalls()) / lasted
 
     def held_up(self, begin, end):
         """Seconds between the two in which this process was held up."""

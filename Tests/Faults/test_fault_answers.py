@@ -41,7 +41,7 @@ def test_row_3_accepts_and_never_answers(fleet, figures):
     figures.hold("wrong statuses", report.wrong_statuses - report["504"], 0)
     figures.hold("lost", report["lost"] + report["cut"] + report["gone_wrong"], 0)
     figures.hold_slowest("504 after, at most", [c.seconds for c in load.ended_in_time(late)],
-                         limit + 0.1, " s", load.error())
+                         limit + 0.1, load)
     figures.note("suspected after", suspected, " s")
     figures.hold("others' p99 of the first byte", others_first_byte(fleet, during, victim) * 1000,
                  others_first_byte(fleet, before, victim) * 1.2 * 1000, " ms",
@@ -62,9 +62,9 @@ def test_row_4_hangs_in_mid_stream(fleet, figures):
     report = Report(load.undisturbed())
     cut = [c for c in load.finished if c.verdict == "cut"]
     assert cut
-    silent = [c.ended - c.event_at for c in load.ended_in_time(cut)]
+    silent = [c.ended - c.event_at for c in load.ended_in_time(cut, since="event_at")]
     figures.note("streams cut", len(cut))
-    figures.hold_slowest("cut after, at most", silent, limit + 0.1, " s", load.error())
+    figures.hold_slowest("cut after, at most", silent, limit + 0.1, load)
     figures.hold("cut too early", sum(
         s < limit - load.error() - 0.01 for s in silent), 0)
     figures.hold("wrongly completed", Report(load.finished)["gone_wrong"], 0)
@@ -190,13 +190,15 @@ def test_row_8_slow_drip(fleet, figures, upstream):
             (c.verdict, log[c.id].get("reason")) != ends[kind] for c in calls), 0)
     figures.hold_slowest("504 after, at most", [
         c.seconds for c in load.ended_in_time(dripped["no head"])],
-        limit + 0.1, " s", load.error())
+        limit + 0.1, load)
     figures.hold_slowest("events without end, cut after", [
-        c.ended - c.head_at for c in load.ended_in_time(dripped["no end of events"])],
-        total + 0.1, " s", load.error())
+        c.ended - c.head_at for c in load.ended_in_time(
+            dripped["no end of events"], since="head_at")],
+        total + 0.1, load)
     figures.hold_slowest("an event without end, cut after", [
-        c.ended - c.head_at for c in load.ended_in_time(dripped["no end of an event"])],
-        idle + 0.1, " s", load.error())
+        c.ended - c.head_at for c in load.ended_in_time(
+            dripped["no end of an event"], since="head_at")],
+        idle + 0.1, load)
     figures.hold("memory grown", grown / 2**20, 8.0, " MiB")
     fleet.check_and_stop()
 
@@ -225,7 +227,7 @@ def test_row_34_a_stopped_replica_answers_late(fleet, figures):
     figures.note("routed around after", suspected, " s")
     figures.hold_slowest("cut after, at most", [
         c.ended - max(c.event_at, c.head_at) for c in load.ended_in_time(cut)],
-        2.1, " s", load.error())
+        2.1, load)
     figures.hold("lost after SIGCONT", settled.not_served, 0)
     fleet.check_and_stop()
 

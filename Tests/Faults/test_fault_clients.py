@@ -96,7 +96,7 @@ def test_row_86_client_leaves_the_queue(fleet, figures, upstream, machine, reset
     first = Leaver(fleet.url, "first")
     support.until(lambda: replica.received, what="a taken slot")
     late = leave_and_measure(fleet, machine, "queued", resets)
-    figures.hold_slowest("over after", late, LEAVE_WITHIN, " s", machine.error())
+    figures.hold_slowest("over after", late, LEAVE_WITHIN, machine)
     first.leave(resets)
     figures.hold("heard of at the replica", len(replica.received) - 1, 0)
     fleet.check_and_stop()
@@ -110,7 +110,7 @@ def test_row_86_client_leaves_before_there_is_a_connection(
     fleet = fleet(simulated=0, upstreams=[hole.url], timeouts={"connect": "20s"},
                   pool={"scrape_timeout": "1m"}, wait=False)
     late = leave_and_measure(fleet, machine, "connecting", resets)
-    figures.hold_slowest("over after", late, LEAVE_WITHIN, " s", machine.error())
+    figures.hold_slowest("over after", late, LEAVE_WITHIN, machine)
     fleet.check_and_stop()
 
 

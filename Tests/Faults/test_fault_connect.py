@@ -60,7 +60,7 @@ def test_row_2_black_hole(fleet, figures, upstream):
     figures.note("requests sent there first", len(touched))
     figures.hold("lost", report.not_served, 0)
     figures.hold("wrong statuses", report.wrong_statuses, 0)
-    figures.hold_slowest("added latency, at most", added, connect + 0.05, " s", load.error())
+    figures.hold_slowest("added latency, at most", added, connect + 0.05, load)
     # One connect timeout and the requests that followed each other until the third.
     figures.hold("ejected after", ejected, connect + 1.0, " s")
     fleet.check_and_stop()
