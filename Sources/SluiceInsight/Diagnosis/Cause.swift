@@ -226,7 +226,7 @@ package enum Cause: String, CaseIterable, Comparable, Sendable {
         case .slotBound:
             [
                 "Compare offered load with a day ago: sluice diagnose --against 1d.",
-                "Are all replicas serving? See /replicas.",
+                "Are all replicas serving, and is it our replica_inflight_max or slots_max that is full? See /replicas.",
                 "Raise --max-num-seqs where time per token leaves room; else add replicas (sluice_pool_demand_replicas says how many).",
             ]
         case .windowTooSmall:

@@ -48,6 +48,13 @@ struct PoolSignatures {
                 factor: 3, margin: max(0.05, (window.now.firstTokenObjective ?? 0) / 2))
                 ?? (window.now.firstTokenObjective ?? 2) / 2)
     }
+    /// Engines whose slots are not taken queue for their steps: that queue explains nothing.
+    private var isQueueForSlots: Bool {
+        isQueueLong && (window.utilization ?? 1) >= Self.fullFrom
+    }
+    /// The part of the slots from which on they are as good as taken.
+    private static let fullFrom = 0.85
+
     private var isFirstTokenLate: Bool {
         Self.isAbove(
             window.mean(\.firstToken),
@@ -119,7 +126,7 @@ struct PoolSignatures {
     private func slotBound() -> Finding? {
         guard !isExplained(by: [.gpuFault, .kvBound, .replicaStalled, .metricsPathBroken]),
             window.queuedPart >= 0.8 || (window.waiting ?? 0) >= 1,
-            let utilization = window.utilization, utilization >= 0.85,
+            let utilization = window.utilization, utilization >= Self.fullFrom,
             window.growth(\.shed) >= 1 || isQueueLong
         else { return nil }
         // A GPU's error is certain to be one where its replica does not serve.
@@ -160,7 +167,7 @@ struct PoolSignatures {
 
     /// Line 8: prefill takes longer, prompts are as long as ever, fewer of their tokens are cached.
     private func cacheThrash() -> Finding? {
-        guard isPrefillLong, !isQueueLong, !arePromptsLonger, let hits = window.hitRatio,
+        guard isPrefillLong, !isQueueForSlots, !arePromptsLonger, let hits = window.hitRatio,
             let lower = ranges.hitRatio.lower(factor: 1.3, margin: 0.1), hits < lower
         else { return nil }
         return finding(
@@ -226,9 +233,9 @@ struct PoolSignatures {
         replicas.contains { $0.cause == .slowReplica || $0.cause == .gpuThrottled }
     }
 
-    /// First tokens late, queue as usual, tokens as usual.
+    /// First tokens late for no want of slots, tokens as usual.
     private func slowFirstTokens() -> Finding? {
-        guard isFirstTokenLate, !isQueueLong, isPrefillLong, !isTokenLate,
+        guard isFirstTokenLate, !isQueueForSlots, isPrefillLong, !isTokenLate,
             !hasSlowReplica
         else { return nil }
         return finding(
@@ -242,9 +249,9 @@ struct PoolSignatures {
             ])
     }
 
-    /// Tokens slow without a queue: by the batch, or in spite of it.
+    /// Tokens slow for no want of slots: by the batch, or in spite of it.
     private func slowTokens() -> Finding? {
-        guard isTokenLate, !isQueueLong, window.requests >= DiagnosisWindow.requestsMin,
+        guard isTokenLate, !isQueueForSlots, window.requests >= DiagnosisWindow.requestsMin,
             !hasSlowReplica, !replicas.contains(where: { $0.cause == .kvBound })
         else { return nil }
         let each = max(window.perReplica, window.perReplicaNow)

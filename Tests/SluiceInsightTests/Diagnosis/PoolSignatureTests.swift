@@ -138,6 +138,26 @@ import Testing
         #expect(script.causes == ["too_concurrent llama"])
     }
 
+    @Test(arguments: [(5.0, ["too_concurrent llama"]), (8.0, [])])
+    func `tokens slow in larger batches, and engines queue for their steps`(
+        _ inFlight: Double, _ causes: [String]
+    ) {
+        var script = FigureScript.healthy()
+        script.pool.capacity = 8
+        script.gap = 0.035
+        script.play(25) {
+            $0.pool.inFlight = inFlight
+            for index in 0..<2 {
+                $0.pool.replicas[index].inFlight = 4
+                $0.pool.replicas[index].running = 4
+                $0.pool.replicas[index].engineQueue?.sum += 0.8
+                $0.pool.replicas[index].engineQueue?.count += 1
+            }
+        }
+        #expect(script.diagnosis.queueTime.engine.map { $0 > 0.7 } == true)
+        #expect(script.causes == causes, "where all slots are taken the queue is for those")
+    }
+
     @Test func `tokens slow in batches as usual`() {
         var script = FigureScript.healthy()
         script.gap = 0.04
