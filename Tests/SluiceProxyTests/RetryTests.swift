@@ -145,6 +145,8 @@ extension GatewayTests {
             // Answers once per connection and closes without another look, as vLLM does after 5 s.
             let upstream = try ScriptedUpstream { peer in
                 guard peer.nextRequest() != nil else { return }
+                // Nobody's first request finds a connection that has been used.
+                while peer.requestCount < 16, !peer.isStopping { pause(.milliseconds(1)) }
                 peer.answer("one")
                 pause(.milliseconds(1_020))
             }
