@@ -85,6 +85,7 @@ check_test() {
   command -v python3 >/dev/null || need python3 "runs the official OpenAI client against the gateway"
   python3 -c 'import ensurepip, venv' 2>/dev/null ||
     need python3-venv "keeps the Python packages of the tests in .venv"
+  command -v tmux >/dev/null || need tmux "shows sluice top as a terminal does"
   # Ubuntu has it as a snap only: its tests are skipped there.
   if grep -q '^ID=debian' /etc/os-release 2>/dev/null; then
     command -v chromium >/dev/null || need chromium "looks at the live page as a browser does"
