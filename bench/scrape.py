@@ -5,7 +5,8 @@
 
 One simulated server stands for all replicas, at an address of its own for each. Prints the lines of
 the page, how long it takes whoever asks, and the CPU time of the thread that writes it, which is
-what the aim of 25 ms is for; exit 1 where its slowest page is above.
+what the aim of 25 ms is for; exit 1 where its slowest page is above. While it is scraped a client
+goes on asking: the longest turn of the worker's loop says whether that was held up.
 """
 
 import argparse
@@ -13,9 +14,11 @@ import concurrent.futures
 import http.client
 import json
 import pathlib
+import re
 import statistics
 import sys
 import tempfile
+import threading
 import time
 import urllib.parse
 
@@ -67,6 +70,10 @@ def page(port, accept):
     return connection.getresponse().read()
 
 
+def text(port):
+    return page(port, FORMATS["text"]).decode()
+
+
 def measure(gateway, admin, accept, scrapes):
     """(milliseconds until the page was there, milliseconds of CPU) of each scrape."""
     waits, costs = [], []
@@ -77,6 +84,20 @@ def measure(gateway, admin, accept, scrapes):
         waits.append((time.monotonic() - began) * 1e3)
         costs.append((control_nanoseconds(gateway.pid) - before) / 1e6)
     return waits, costs
+
+
+def longest_turn(before, after):
+    """The bucket of the longest turn of a worker's loop between two pages, as its bound in ms."""
+    def counts(text):
+        return {float(bound): float(count) for bound, count in re.findall(
+            r'sluice_event_loop_lag_seconds_bucket\{worker="0",le="([^"]+)"\} (\S+)', text)}
+    grown = {bound: count - counts(before)[bound] for bound, count in counts(after).items()}
+    return min(bound for bound, count in grown.items() if count == grown[float("inf")]) * 1e3
+
+
+def keep_asking(port, over):
+    while not over.is_set():
+        ask(port, MODELS * CLASSES)
 
 
 def main():
@@ -98,15 +119,25 @@ def main():
             each = 8 * REPLICAS * MODELS * CLASSES // CLIENTS
             for done in [clients.submit(ask, data, each) for _ in range(CLIENTS)]:
                 done.result()
-        lines = page(admin, FORMATS["text"]).count(b"\n")
+        lines = text(admin).count("\n")
         print(f"{REPLICAS} replicas, {MODELS} models, {CLASSES} classes: {lines} lines of text")
         print("| page | until it is there, median | most | CPU, median | most |")
         print("| --- | ---: | ---: | ---: | ---: |")
+        over = threading.Event()
+        asking = threading.Thread(target=keep_asking, args=(data, over))
+        asking.start()
+        quiet = [text(admin)]
+        time.sleep(scrapes * 0.1)
+        quiet.append(text(admin))
         for name, accept in FORMATS.items():
             waits, costs = measure(gateway.process, admin, accept, scrapes)
             slowest = max(slowest, *costs)
             print(f"| {name} | {statistics.median(waits):.1f} ms | {max(waits):.1f} ms "
                   f"| {statistics.median(costs):.1f} ms | {max(costs):.1f} ms |")
+        print(f"longest turn of the worker: within {longest_turn(*quiet):g} ms without scrapes, "
+              f"within {longest_turn(quiet[1], text(admin)):g} ms with them")
+        over.set()
+        asking.join()
     finally:
         for program in programs:
             program.stop()

@@ -79,9 +79,6 @@ def host(name):
     return f"sum by (instance) (rate({name}{{C,{LINKS}}}[W]))"
 
 
-# Interfaces that carry what others have carried before.
-LINKS = 'device!~"lo|veth.*|cali.*|cni.*|docker.*|br-.*"'
-
 USERS = ("What do users experience?", [
     Panel("Requests by outcome", "reqps",
           [(rate("sluice_requests_total", "outcome"), "{{outcome}}"),

@@ -22,7 +22,7 @@ sys.path.insert(0, str(ROOT / "Tests/Clients"))
 import scenes  # noqa: E402  (found by the line above)
 
 FOLDER = ROOT / "docs/operating/faults"
-WIDTH, HEIGHT, COLOURS = 1_000, 1_150, 64
+WIDTH, HEIGHT, COLOURS = 1_000, 1_150, 160
 
 
 def browser():

@@ -46,6 +46,8 @@ package struct NameTables: Sendable {
     package var tenants: [String] = []
     /// Replicas by index; nil for one that is gone for good and whose series are no longer shown.
     package var replicas: [ReplicaName?] = []
+    /// How many of them there are now; the others' series are shown for a while longer.
+    package var replicasInUse = 0
     /// Labels of the request parser's errors, by the index given to ``MetricShard/parseError``.
     package var requestErrors: [String] = []
     /// Labels of the response parser's errors.

@@ -198,6 +198,13 @@ def test_top_shows_the_same_in_a_terminal(gateway, columns, rows):
         shown = "\n".join(frame)
         assert re.search(r"within 500 ms +100\.0 %", shown), shown
         assert len(re.findall(r"^127\.0\.0\.1:\d+ +ready", shown, re.M)) == 2, shown
+        if rows >= 42:
+            screen.until(lambda frame: any(re.match(
+                r"objective ttft +good in 5 min 100\.00 % of [\d.]+ %, burn 0\.0", line)
+                for line in frame), "an objective")
+            screen.until(lambda frame: any(re.match(
+                r" +[\d.]+ .?s ago  (admitted|dispatched) .* waited .*, 127\.0\.0\.1:\d+$", line)
+                for line in frame), "a decision")
         os.write(screen.master, b"q")
         support.until(lambda: (screen.read(0.1), screen.process.poll() is not None)[1],
                       what="the end")

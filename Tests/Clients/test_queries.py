@@ -135,7 +135,7 @@ def check(url, title, query, comment=""):
     if comment == "may be empty":
         assert ask(url, query) is not None, query
         return
-    # No test lasts a day: Tests/Deploy/test_history.py looks back, this at the rest of the query.
+    # No test lasts a day: Tests/Deploy/test_query_values.py looks back, this at the rest of the query.
     query = re.sub(r" offset 1[dw]", "", query).replace("[1h]", "[1m]")
     # A histogram that nothing was observed in is NaN: one of several may be.
     support.until(lambda: any(value == value for value in ask(url, query) or []), 10,

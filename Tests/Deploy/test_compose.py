@@ -5,6 +5,7 @@ import pathlib
 import re
 import shutil
 import subprocess
+import urllib.parse
 
 import pytest
 import yaml
@@ -49,13 +50,32 @@ def test_the_flags_of_our_own_programs_exist(binary, service):
 
 def test_the_gateway_knows_every_replica_and_prometheus_scrapes_all():
     replicas = {f"{name}:8000" for name in SERVICES if name.startswith("replica-")}
-    command = " ".join(SERVICES["gateway"]["command"])
-    assert set(re.findall(r"http://([\w-]+:\d+)", command)) == replicas
+    settings = gateway_settings()
+    url = urllib.parse.urlsplit(settings["pools"][0]["replica_dns"])
+    assert url.port == 8000
+    for name in replicas:
+        service = SERVICES[name.partition(":")[0]]
+        assert service["networks"]["default"]["aliases"] == [url.hostname]
     config = yaml.safe_load((DEPLOY / "compose/prometheus.yaml").read_text())
     targets = {job["job_name"]: set(job["static_configs"][0]["targets"])
                for job in config["scrape_configs"]}
     assert targets == {"sluice": {"gateway:9802"}, "vllm": replicas}
-    assert "--status 0.0.0.0:9802" in command
+    assert settings["status"] == "0.0.0.0:9802"
+
+
+def gateway_settings():
+    (source, target), = mounts("gateway")
+    command = SERVICES["gateway"]["command"]
+    assert command[command.index("--config") + 1] == target
+    return yaml.safe_load(source.read_text())
+
+
+def test_the_rules_are_those_of_the_gateways_objectives():
+    (config, _), = mounts("gateway")
+    rules = next(source for source, _ in mounts("prometheus") if source.name.endswith("rules.yaml"))
+    made = subprocess.run([SLUICE, "rules", "--config", config], capture_output=True, text=True,
+                          check=True).stdout
+    assert yaml.safe_load(made) == yaml.safe_load(rules.read_text())
 
 
 def test_grafana_finds_prometheus_and_the_dashboard():

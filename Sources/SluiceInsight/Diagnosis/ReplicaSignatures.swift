@@ -97,8 +97,10 @@ struct ReplicaSignatures {
         let rate = preempted / Double(DiagnosisWindow.seconds)
         let isAboveUsual = track.preemptions.upper(factor: 3, margin: 0.2).map { rate > $0 }
         guard isAboveUsual ?? (rate >= 0.2) else { return nil }
-        // Between two scrapes a preemption empties some of it again.
-        guard usage > 0.85 else { return nil }
+        // Between two scrapes a preemption empties some of it again. Fuller than this replica's cache
+        // usually is will do: how full is healthy depends on model and prompts.
+        let full = min(0.85, track.cacheUsage.upper(factor: 1.3, margin: 0.1) ?? 0.85)
+        guard usage > full else { return nil }
         let waiting = track.mean { $0.waiting } ?? 0
         guard waiting > 0 || window.queuedPart > 0.2 || running < now.slots else { return nil }
         return finding(

@@ -49,6 +49,27 @@ struct TopFeed {
             let evidence: [Evidence]
         }
 
+        struct Objective: Decodable {
+            let slo: String
+            let target: Double
+            /// Nil where nothing has come.
+            let good, burn, burnLong: Double?
+            let firing: [String]
+
+            enum CodingKeys: String, CodingKey {
+                case slo, target, firing
+                case good = "good5m"
+                case burn = "burn5m"
+                case burnLong = "burn1h"
+            }
+        }
+
+        struct Decision: Decodable {
+            let ageSeconds, waitedSeconds: Double
+            let verdict, `class`: String
+            let reason, routing, replica: String?
+        }
+
         let version: String
         let columns: [String]
         let ready, draining: Bool
@@ -59,6 +80,9 @@ struct TopFeed {
         let diagnosis: [Finding]?
         let pools: [Pool]
         let replicas: [Replica]
+        let objectives: [Objective]
+        /// The newest first.
+        let decisions: [Decision]
     }
 
     /// Points kept: as many as a gateway keeps.

@@ -15,6 +15,9 @@ struct TopScreen {
     private static let wideColumns = 112
     /// From this height on there is room for what the time in queues is made of.
     private static let tallRows = 28
+    /// From this height on there is room for objectives and decisions.
+    private static let highRows = 42
+    private static let decisionsMax = 3
 
     /// Lines that fill a screen and are never more, nor wider, than it has room for.
     ///
@@ -28,12 +31,20 @@ struct TopScreen {
         if state.problems.count > 4 {
             lines.append(text.bad("! and \(state.problems.count - 4) more: see /readyz"))
         }
+        lines += state.objectives.filter { !$0.firing.isEmpty }.map {
+            text.bad("! objective \($0.slo): \($0.firing.joined(separator: ", "))")
+        }
         lines += (state.diagnosis ?? []).prefix(Self.findingsMax).map(finding)
         lines +=
             [""] + charts(feed, state, columns: columns, isTall: rows >= Self.tallRows) + [""]
             + classes(state)
         let shed = state.sheds.map { "\($0.reason) \($0.count)" }.joined(separator: ", ")
-        lines += ["refused in the last minute: " + (shed.isEmpty ? "nobody" : shed), ""]
+        lines += ["refused in the last minute: " + (shed.isEmpty ? "nobody" : shed)]
+        if rows >= Self.highRows {
+            lines += [""] + state.objectives.map(objective)
+            lines += [""] + state.decisions.prefix(Self.decisionsMax).map(decision)
+        }
+        lines.append("")
         let room = max(2, rows - 2 - lines.count - 1)
         lines += replicas(state, isWide: columns >= Self.wideColumns, room: room)
         return (lines.prefix(max(1, rows - 2)) + [text.dim("[q] quit")])
@@ -63,6 +74,26 @@ struct TopScreen {
         }
         if feed.restarts > 0 { parts.append(text.fair("restarted ×\(feed.restarts)")) }
         return parts.joined(separator: "  ")
+    }
+
+    private func objective(_ row: TopFeed.State.Objective) -> String {
+        func share(_ value: Double?) -> String {
+            value.map { Figure.fixed($0 * 100, 2) + " %" } ?? "–"
+        }
+        func burn(_ value: Double?) -> String { value.map { Figure.fixed($0, 1) } ?? "–" }
+        let line =
+            "objective \(Figure.left(row.slo, 20)) good in 5 min \(share(row.good)) of"
+            + " \(share(row.target)), burn \(burn(row.burn)), in 1 h \(burn(row.burnLong))"
+        return row.firing.isEmpty ? (row.burn ?? 0 > 1 ? text.fair(line) : line) : text.bad(line)
+    }
+
+    private func decision(_ row: TopFeed.State.Decision) -> String {
+        let why = row.reason ?? row.routing ?? "–"
+        let line =
+            "\(Figure.right(Self.span(row.ageSeconds), 8)) ago  \(Figure.left(row.verdict, 11))"
+            + " \(Figure.left(why, 14)) \(Figure.left(row.class, 12))"
+            + " waited \(Self.span(row.waitedSeconds))" + (row.replica.map { ", \($0)" } ?? "")
+        return row.verdict == "refused" ? text.fair(line) : line
     }
 
     // MARK: Over time

@@ -53,11 +53,17 @@ extension ReplicaRegistry {
         directory.modelsKnown = modelsKnown
         directory.modelsPage = modelsPage(lists)
         directory.callers = callers
-        let inUse = directory.endpoints.joined().compactMap { $0?.recordIndex }
-        replicaNames.note(inUse: Set(inUse), now: loop.now)
-        names.replicas = replicaNames.names
-        directory.names = names
+        noteReplicas(in: &directory)
         shared.publish(directory)
+    }
+
+    /// Which replicas there are, for the names that records and metrics have of them.
+    func noteReplicas(in directory: inout ReplicaDirectory) {
+        let inUse = Set(directory.endpoints.joined().compactMap { $0?.recordIndex })
+        replicaNames.note(inUse: inUse, now: loop.now)
+        names.replicas = replicaNames.names
+        names.replicasInUse = inUse.count
+        directory.names = names
     }
 
     private var modelsKnown: ModelsKnown {

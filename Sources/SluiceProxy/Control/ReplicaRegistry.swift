@@ -363,8 +363,7 @@ final class ReplicaRegistry {
                 directory.removeEndpoint(
                     pool: entry.pool, slot: Int(entry.id.slot), generation: entry.id.generation)
             }
-            let inUse = directory.endpoints.joined().compactMap { $0?.recordIndex }
-            replicaNames.note(inUse: Set(inUse), now: loop.now)
+            noteReplicas(in: &directory)
         }
     }
 

@@ -174,7 +174,7 @@ private struct SeriesExpansion {
         case .networkShare: snapshot.add(.downstreamRTT, value)
         case .abort: snapshot.add(.abortPropagation, value)
         case .upstreamLatency:
-            guard names.replicas.count <= Self.latencyReplicasMax,
+            guard names.replicasInUse <= Self.latencyReplicasMax,
                 let replica = names.replica(Int32(key.a))
             else { return }
             snapshot.add(

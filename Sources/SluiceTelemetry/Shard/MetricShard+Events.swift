@@ -65,13 +65,12 @@ package enum UpstreamStage: UInt8, CaseIterable, Sendable {
 
 /// Why tokens were generated for nobody.
 package enum WasteCause: UInt8, CaseIterable, Sendable {
-    case clientGone, retry, drain
+    case clientGone, drain
 
     /// The value of the label `cause`.
     package var label: StaticString {
         switch self {
         case .clientGone: "client_gone"
-        case .retry: "retry"
         case .drain: "drain"
         }
     }

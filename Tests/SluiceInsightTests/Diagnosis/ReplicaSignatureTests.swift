@@ -90,6 +90,20 @@ import Testing
         #expect(script.diagnosis.findings.first?.confidence == .likely)
     }
 
+    @Test(arguments: [(0.70, ["kv_bound gpu-0"]), (0.45, [])])
+    func `preemptions with a cache fuller than it usually is`(
+        _ usage: Double, _ causes: [String]
+    ) {
+        var script = FigureScript.healthy()
+        script.preemptions = 1
+        script.play(10) {
+            $0.pool.replicas[0].cacheUsage = usage
+            $0.pool.replicas[0].waiting = 1
+            $0.pool.replicas[1].preemptions = 0
+        }
+        #expect(script.causes == causes)
+    }
+
     @Test func `a full cache without preemptions is no finding`() {
         var script = FigureScript.healthy()
         script.play(20) { $0.pool.replicas[0].cacheUsage = 0.99 }

@@ -1,4 +1,5 @@
 import SluiceExchange
+import SluiceInsight
 import SluiceReactor
 import SluiceTime
 import Testing
@@ -15,7 +16,21 @@ extension GatewayTests {
                 peer.waitForEnd()
             }
             var client: TimedClient?
-            let measured = try Measured.run([upstream], outcome: "client_gone") { gateway in
+            // Whoever leaves after the threshold was kept waiting; before it nobody can say.
+            let objectives: [(name: String, indicator: Indicator, bad: Double)] = [
+                ("100", .ttft, 1), ("4000", .ttft, 0), ("available", .availability, 0),
+            ]
+            let measured = try Measured.run(
+                [upstream], outcome: "client_gone",
+                change: { settings in
+                    settings.objectives = objectives.map { wanted in
+                        var objective = Objective(name: wanted.name)
+                        objective.indicator = wanted.indicator
+                        objective.threshold = Int64(wanted.name).map { .milliseconds($0) }
+                        return objective
+                    }
+                }
+            ) { gateway in
                 client = try TimedClient(gateway, streamingChat)
                 #expect(eventually { answer.seen.ended.isSet })
                 pause(.milliseconds(150))
@@ -36,6 +51,11 @@ extension GatewayTests {
             let abort = try #require(measured.observed("sluice_abort_propagation_seconds"))
             #expect(abort > 0 && abort < (ending - gone.left).seconds + clockTolerance)
             let page = measured.page
+            for objective in objectives {
+                let name = "slo=\"\(objective.name)\""
+                #expect(page.sum("sluice_slo_events_total", name, "\"bad\"") == objective.bad)
+                #expect(page.sum("sluice_slo_events_total", name, "\"good\"") == 0)
+            }
             #expect(page.sum("sluice_client_disconnects_total", "phase=\"relaying\"") == 1)
             #expect(page.sum("sluice_time_to_first_token_seconds_count") == 0)
             #expect(page.sum("sluice_ttft_stage_seconds_count") == 0)
