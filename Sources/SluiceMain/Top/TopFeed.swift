@@ -58,9 +58,10 @@ struct TopFeed {
 
             enum CodingKeys: String, CodingKey {
                 case slo, target, firing
-                case good = "good5m"
-                case burn = "burn5m"
-                case burnLong = "burn1h"
+                // As the decoder has them, of good_5m and the like.
+                case good = "good5M"
+                case burn = "burn5M"
+                case burnLong = "burn1H"
             }
         }
 
