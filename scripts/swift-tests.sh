@@ -1,5 +1,7 @@
 #!/usr/bin/env bash
-# Runs the Swift suites once and keeps their summary.
+# Runs the Swift suites and keeps their summary. A few tests that fail are run once more, alone: most
+# of what they measure is time, on a machine that others may be using too. What failed is told either
+# way; a trap, a sanitizer's report and a test that fails again end the run.
 #
 #   scripts/swift-tests.sh plain|thread|address [FILTER]
 #   scripts/swift-tests.sh --build plain|thread|address     builds them only
@@ -39,7 +41,8 @@ case $kind in
     ;;
   *) echo "swift-tests: plain, thread or address, not '$kind'" >&2; exit 2 ;;
 esac
-[ -z "$filter" ] || flags+=(--filter "$filter")
+some=()
+[ -z "$filter" ] || some=(--filter "$filter")
 
 # An interactive backtrace would wait for a key that nobody presses.
 export SWIFT_BACKTRACE=${SWIFT_BACKTRACE:-enable=yes,interactive=no,color=no}
@@ -48,28 +51,64 @@ export SWIFT_BACKTRACE=${SWIFT_BACKTRACE:-enable=yes,interactive=no,color=no}
 limit=()
 if [ "${CI:-}" = true ]; then limit=(timeout --kill-after=10 "${TEST_TIME_LIMIT:-1200}"); fi
 
-# logged WHAT COMMAND...: into the log, of which a failure shows what matters.
+# logged LOG COMMAND...: with all that it prints in the log.
 logged() {
-  local what=$1 status=0
+  local into=$1
   shift
-  "${limit[@]}" "$@" >"$log" 2>&1 || status=$?
-  [ $status -ne 0 ] || return 0
+  "${limit[@]}" "$@" >"$into" 2>&1
+}
+
+# fail WHAT: the log's part that matters, and what it comes to at the end.
+fail() {
   grep -vE '^(◇|✔|\[[0-9]+/[0-9]+\])' "$log" | tail -n 400 || true
-  echo "swift-tests: the $kind $what failed ($status); all of it is in $log" >&2
+  if [ -s "$failures" ]; then cat "$failures"; fi
+  echo "swift-tests: the $kind $1 failed; all of it is in $log" >&2
   exit 1
 }
 
 began=$SECONDS
+failures=$logs/failures-$kind
+: >"$failures"
 if $builds_only; then
-  logged build swift build --build-tests "${building[@]}"
+  logged "$log" swift build --build-tests "${building[@]}" || fail build
   echo "$kind: built in $((SECONDS - began)) s"
   exit
 fi
-logged run swift test "${building[@]}" "${flags[@]}"
+
+# Those that may fail and be repeated.
+repeated_max=3
+events=$logs/events-$kind.json
+rm -f "$events"
+verdict=
+if ! logged "$log" swift test "${building[@]}" "${flags[@]}" "${some[@]}" \
+  --event-stream-output-path "$events" --event-stream-version 0
+then
+  # Ends well only where the run came to its own end.
+  python3 scripts/failed_tests.py "$events" >"$failures" || fail run
+  count=$(grep -c '^✘' "$failures" || true)
+  if grep -qE '(Thread|Address|Leak)Sanitizer' "$log" || [ "$count" -eq 0 ] ||
+    [ "$count" -gt "$repeated_max" ]
+  then
+    fail run
+  fi
+  again=$logs/tests-$kind-again.log
+  alone=$(python3 scripts/failed_tests.py --filter "$events")
+  if ! logged "$again" swift test --skip-build "${building[@]}" "${flags[@]}" --filter "$alone"
+  then
+    grep -vE '^(◇|✔|\[[0-9]+/[0-9]+\])' "$again" | tail -n 100 || true
+    fail "run, and its repetition,"
+  fi
+  echo "$kind: failed among all and passed alone:"
+  cat "$failures"
+  verdict=" ($count when repeated alone)"
+fi
 summary=$(grep -E 'Test run with [0-9]+ tests? ' "$log" | tail -n 1 || true)
 case $summary in
   *"with 0 tests"* | "") echo "swift-tests: the $kind run executed no test; see $log" >&2; exit 1 ;;
   *) ;;
 esac
+if [ -n "$verdict" ]; then
+  summary=$(sed -E "s/^✘/✔/; s/ failed (after [0-9.]+ seconds) .*/ passed \1$verdict./" <<<"$summary")
+fi
 echo "$kind: $summary [$((SECONDS - began)) s with building]"
 printf '%s\n' "$summary" >"$logs/summary-$kind"

@@ -122,13 +122,6 @@ extension GatewayTests {
 
         // MARK: Parts
 
-        /// Opens once.
-        private final class Gate: Sendable {
-            private let flag = Atomic<Bool>(false)
-            var isOpen: Bool { flag.load(ordering: .relaxed) }
-            func open() { flag.store(true, ordering: .relaxed) }
-        }
-
         /// A name server that a test can change or break.
         private final class Names: Sendable {
             private let answer: Guarded<Result<[SocketAddress], ResolveError>>
@@ -204,7 +197,7 @@ extension GatewayTests {
                         continue
                     }
                     peer.send(streamHead + chunk(token("a")))
-                    while !gate.isOpen, !peer.isStopping { pause(.milliseconds(2)) }
+                    peer.wait(for: gate)
                     peer.send(chunk(token("b")) + chunk(done) + "0\r\n\r\n")
                 }
             }

@@ -22,12 +22,13 @@ extension GatewayTests {
         }
 
         @Test func `the oldest request without content ages until content comes`() throws {
+            let gate = Gate()
             let upstream = try ScriptedUpstream { peer in
                 guard peer.nextRequest() != nil else { return }
                 peer.send(streamHead)
                 peer.rest(.milliseconds(400))
                 peer.send(chunk(token("a")))
-                peer.rest(.milliseconds(300))
+                peer.wait(for: gate)
                 peer.send(chunk(done) + "0\r\n\r\n")
                 peer.waitForEnd()
             }
@@ -42,6 +43,7 @@ extension GatewayTests {
                 #expect(eventually { Self.oldest(gateway) > 0.3 })
                 #expect(eventually { Self.oldest(gateway) == 0 })
                 #expect(gateway.metrics()?.sum("sluice_requests_in_flight") ?? 0 > 0)
+                gate.open()
                 #expect(first.readAnswer()?.isWhole == true)
                 #expect(second.readAnswer()?.isWhole == true)
                 #expect(Self.oldest(gateway) == 0)

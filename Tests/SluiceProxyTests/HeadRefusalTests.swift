@@ -10,7 +10,7 @@ extension GatewayTests {
         private func run(
             _ body: (GatewayUnderTest, ScriptedUpstream) throws -> Void
         ) throws {
-            let gate = ReloadTests.Gate()
+            let gate = Gate()
             let upstream = try ScriptedUpstream.holding(gate)
             try GatewayUnderTest.run(
                 [upstream],

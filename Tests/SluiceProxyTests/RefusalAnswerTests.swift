@@ -19,7 +19,7 @@ extension GatewayTests {
             source: ConfigurationSource? = nil,
             _ body: (GatewayUnderTest, ScriptedUpstream) throws -> Void
         ) throws {
-            let gate = ReloadTests.Gate()
+            let gate = Gate()
             let upstream = try ScriptedUpstream.holding(gate)
             try GatewayUnderTest.run(
                 [upstream],

@@ -41,13 +41,6 @@ extension GatewayTests {
             func join() { thread.take()?.join() }
         }
 
-        /// Closed, until a test lets streams go on.
-        final class Gate: Sendable {
-            private let isOpen = Guarded(false)
-            func open() { isOpen.withLock { $0 = true } }
-            var isClosed: Bool { isOpen.withLock { !$0 } }
-        }
-
         /// Streams `slow` requests, half of it behind the gate; answers others at once.
         private static func upstream(_ gate: Gate, tls: TLSServerContext? = nil) throws
             -> ScriptedUpstream
@@ -59,7 +52,7 @@ extension GatewayTests {
                         continue
                     }
                     peer.send(streamHead + chunk(token("a")))
-                    while gate.isClosed, !peer.isStopping { pause(.milliseconds(2)) }
+                    peer.wait(for: gate)
                     peer.send(chunk(token("b")) + chunk(done) + "0\r\n\r\n")
                 }
             }

@@ -1,6 +1,7 @@
 import SluiceBytes
 import SluiceReactor
 import SluiceTime
+import Synchronization
 import Testing
 
 // `state` is written by the upstream's threads and read by the test's; everything else is immutable.
@@ -48,10 +49,10 @@ final class ScriptedUpstream: Sendable {
     }
 
     /// Holds every request until the gate opens, then answers `{}`.
-    static func holding(_ gate: GatewayTests.ReloadTests.Gate) throws -> ScriptedUpstream {
+    static func holding(_ gate: Gate) throws -> ScriptedUpstream {
         try ScriptedUpstream { peer in
             while peer.nextRequest() != nil {
-                while gate.isClosed, !peer.isStopping { pause(.milliseconds(2)) }
+                peer.wait(for: gate)
                 peer.answer("{}")
             }
         }
@@ -135,6 +136,13 @@ final class ScriptedUpstream: Sendable {
             peers.append(holder)
         }
     }
+}
+
+/// Closed, until a test opens it for all who wait.
+final class Gate: Sendable {
+    private let flag = Atomic(false)
+    var isOpen: Bool { flag.load(ordering: .relaxed) }
+    func open() { flag.store(true, ordering: .relaxed) }
 }
 
 /// A request as an upstream got it.
@@ -257,6 +265,11 @@ final class UpstreamPeer: @unchecked Sendable {
     }
 
     private func ended() { upstream.set { $0.endings.append(MonotonicClock.now()) } }
+
+    /// Waits until the test opens the gate, or ends.
+    func wait(for gate: Gate) {
+        while !gate.isOpen, !isStopping { pause(.milliseconds(2)) }
+    }
 
     /// Waits; the test's end is not delayed by it.
     func rest(_ time: Nanoseconds) {

@@ -6,8 +6,10 @@ struct Stall: Sendable {
     private let signs: EngineSigns
     private let settings: HealthSettings
     private let now: Instant
-    /// On open streams.
+    /// On open streams, while neither another answer nor a step of the engine told otherwise.
     private let streams: Nanoseconds
+    /// From when on `streams` are a stall.
+    private let streamsLimit: Nanoseconds
     /// In answer to other requests, none of which may come before it is whole: only where the
     /// replica's pages bear it out is that a stall.
     private let answers: Nanoseconds
@@ -26,15 +28,23 @@ struct Stall: Sendable {
         self.settings = settings
         self.now = now
         // Only what came during the present state's span says anything about a slot's tenant.
-        streams = report.streams > 0 ? now - max(report.lastEvent, report.streamsSince) : .zero
+        var heard = max(report.lastAnswer, report.streamsSince)
+        // An engine that works is in no stall: long prompts are read, or others are served. A page may
+        // tell of a step as late as the next one comes.
+        if signs.moved > heard + settings.scrapeInterval { heard = signs.moved }
+        streams = report.streams > 0 ? now - heard : .zero
         silentSince = max(report.lastAnswer, report.unansweredSince)
         answers = report.unanswered > 0 ? now - silentSince : .zero
         limit = max(settings.busyAfter, timePerToken * settings.busyAfterTokens)
+        // A lone request may be one long prompt, which only the engine's pages could show.
+        let mayBePrompt = report.outstanding == 1 && report.lastEvent < report.streamsSince
+        let isTold = signs.isHeartbeatKnown(now: now, settings: settings)
+        streamsLimit = mayBePrompt && !isTold ? max(limit, settings.wedgedAfter) : limit
     }
 
     /// Whether it makes a replica busy.
     var isOne: Bool {
-        streams > limit || answers > limit && isBorneOut(for: settings.busyAfter)
+        streams > streamsLimit || answers > limit && isBorneOut(for: settings.busyAfter)
     }
 
     /// Whether nothing says otherwise since the replica became busy: it takes evidence to become so,

@@ -28,9 +28,9 @@ extension GatewayTests {
         private func run(
             change: @escaping (inout GatewaySettings) -> Void = { _ in },
             source: ConfigurationSource? = nil,
-            _ body: (GatewayUnderTest, ReloadTests.Gate) throws -> Void
+            _ body: (GatewayUnderTest, Gate) throws -> Void
         ) throws {
-            let gate = ReloadTests.Gate()
+            let gate = Gate()
             let upstream = try ScriptedUpstream.holding(gate)
             try GatewayUnderTest.run(
                 [upstream],

@@ -137,6 +137,11 @@ extension GatewayTests {
             let pace = "sluice_time_per_output_token_seconds_count"
             #expect(
                 measured.page.sum(pace, "source=\"\(tokensAsSource)\"") == (events > 1 ? 1 : 0))
+            #expect(
+                measured.judgedBy
+                    == (events > 1
+                        ? [.availability, .ttft, .tpot, .completeness]
+                        : [.availability, .ttft, .completeness]))
         }
     }
 }

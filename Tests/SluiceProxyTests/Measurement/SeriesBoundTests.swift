@@ -38,6 +38,11 @@ extension GatewayTests {
                 }
                 // All ten retry counts, and a hundred requests for those series that wait for them.
                 try ask(0..<50)
+                // Objectives look at them once in a while.
+                #expect(
+                    eventually {
+                        gateway.metrics()?.text.contains("sluice_slo_local_burn_rate{") == true
+                    })
                 let few = Self.labelled(try #require(gateway.metrics()))
                 try ask(50..<90)
                 let many = Self.labelled(try #require(gateway.metrics()))

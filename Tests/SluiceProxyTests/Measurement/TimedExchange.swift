@@ -1,6 +1,7 @@
 import Foundation
 import SluiceBytes
 import SluiceExchange
+import SluiceInsight
 import SluiceReactor
 import SluiceTime
 import Testing
@@ -124,6 +125,8 @@ struct Measured {
     let page: MetricsText
     let line: [String: Any]
     let trace: ReadTrace
+    /// What objectives judged it by; empty where it was not the only exchange.
+    private(set) var judgedBy: Set<Indicator> = []
 
     /// A time of the access log in seconds.
     func logged(_ field: String) -> Double? { (line[field] as? Double).map { $0 / 1_000 } }
@@ -189,7 +192,7 @@ struct Measured {
     }
 
     /// Runs exchanges before `upstreams` and returns what was said of the last, when so many had ended
-    /// in `outcome`.
+    /// in `outcome`. Of an only exchange log, trace and objectives have to agree.
     static func run(
         _ upstreams: [ScriptedUpstream], outcome: String = "ok", count: Double = 1,
         change: (inout GatewaySettings) -> Void = { _ in },
@@ -198,6 +201,7 @@ struct Measured {
         let path = NSTemporaryDirectory() + "sluice-clocks-\(UUID().uuidString).log"
         defer { try? FileManager.default.removeItem(atPath: path) }
         var page: MetricsText?
+        var objectives: [Objective] = []
         let collector = try ScriptedUpstream { peer in
             while peer.nextRequest() != nil { peer.answer("", type: "application/x-protobuf") }
         }
@@ -207,7 +211,9 @@ struct Measured {
             change: {
                 $0.accessLog = .file(path)
                 $0.tracing.endpoint = collector.url
+                $0.objectives = JudgedExchange.objectives
                 change(&$0)
+                objectives = $0.objectives ?? []
             }
         ) { gateway in
             try exchange(gateway)
@@ -221,8 +227,9 @@ struct Measured {
         let line = try #require(lines.last { $0["outcome"] as? String == outcome })
         let id = try #require(line["trace_id"] as? String)
         let trace = try #require(ReadTrace(id, in: collector.requests.map(\.body)))
-        let measured = Measured(page: try #require(page), line: line, trace: trace)
+        var measured = Measured(page: try #require(page), line: line, trace: trace)
         measured.checkTrace()
+        if lines.count == 1 { measured.judgedBy = JudgedExchange.check(measured, objectives) }
         return measured
     }
 }

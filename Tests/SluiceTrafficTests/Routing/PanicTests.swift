@@ -54,7 +54,7 @@ import Testing
     @Test func `a pool of busy replicas makes requests wait instead of refusing them`() {
         let harness = PoolHarness(replicas: 2)
         for id in harness.ids {
-            harness.pool.progress[0].streamBegan(at: id, now: harness.now)
+            for _ in 0..<2 { harness.pool.progress[0].streamBegan(at: id, now: harness.now) }
         }
         harness.advance(.seconds(3))
         _ = harness.pool.tick(now: harness.now)

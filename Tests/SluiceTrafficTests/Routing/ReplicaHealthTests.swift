@@ -238,10 +238,10 @@ import Testing
         var patient = Patient.ready()
         let start = patient.now
         patient.tick(
-            after: .seconds(9), streams: 1, since: start, timePerToken: .milliseconds(500))
+            after: .seconds(9), streams: 2, since: start, timePerToken: .milliseconds(500))
         #expect(patient.health.state == .ready)
         patient.tick(
-            after: .seconds(2), streams: 1, since: start, timePerToken: .milliseconds(500))
+            after: .seconds(2), streams: 2, since: start, timePerToken: .milliseconds(500))
         #expect(patient.health.state == .busy)
     }
 
@@ -264,27 +264,82 @@ import Testing
             flat.take(.heartbeat(7))
             moving.take(.heartbeat(Double(7 + second)))
             #expect((flat.health.state == .wedged) == (second >= 15))
+            #expect(moving.health.state == .ready)
         }
-        #expect(moving.health.state == .busy)
         flat.take(.heartbeat(8))
         #expect(flat.health.state == .warming)
         #expect(flat.health.why == .progress)
     }
 
+    @Test func `an engine that works on other things is in no stall, one that stops is`() {
+        var patient = Patient.ready()
+        let start = patient.now
+        for second in 1...8 {
+            patient.take(.gauges(running: 2, waiting: 0, kvUsage: Double(second) * 0.01))
+            patient.tick(after: .seconds(1), streams: 2, since: start)
+            #expect(patient.health.state == .ready, "after \(second) s")
+        }
+        patient.tick(after: .seconds(2), streams: 2, since: start)
+        #expect(patient.health.state == .busy)
+        patient.take(.gauges(running: 2, waiting: 0, kvUsage: 0.5))
+        patient.tick(after: .zero, streams: 2, since: start)
+        #expect(patient.health.state == .ready)
+    }
+
+    @Test func `a step that a page told of late hides no stall`() {
+        var patient = Patient.ready()
+        let start = patient.now
+        patient.take(.heartbeat(7))
+        patient.now = patient.now + .seconds(1)
+        patient.take(.heartbeat(8))
+        patient.tick(after: Nanoseconds.seconds(1) + Nanoseconds(1), streams: 3, since: start)
+        #expect(patient.health.state == .busy)
+    }
+
+    @Test func `other answers are progress, too`() {
+        var patient = Patient.ready()
+        let start = patient.now
+        patient.tick(after: .seconds(4), streams: 3, since: start, last: start + .seconds(3))
+        #expect(patient.health.state == .ready)
+    }
+
+    @Test func `a lone request that no page tells of may be one long prompt`() {
+        var patient = Patient.ready()
+        let start = patient.now
+        patient.tick(after: .seconds(15), streams: 1, since: start)
+        #expect(patient.health.state == .ready)
+        patient.tick(after: Nanoseconds(1), streams: 1, since: start)
+        #expect(patient.health.state == .busy)
+        // Two are not, nor is one that has begun to answer.
+        var two = Patient.ready()
+        two.tick(after: .seconds(3), streams: 2, since: start)
+        #expect(two.health.state == .busy)
+        var begun = Patient.ready()
+        begun.tick(after: .seconds(3), streams: 1, since: start, last: start)
+        #expect(begun.health.state == .busy)
+        // A page that falls silent takes nothing back.
+        var told = Patient.ready()
+        told.take(.heartbeat(7))
+        told.tick(after: .seconds(3), streams: 1, since: start)
+        #expect(told.health.state == .busy)
+        told.tick(after: .seconds(9), streams: 1, since: start)
+        #expect(told.health.state == .busy)
+    }
+
     @Test func `without a heartbeat it takes twice as long`() {
         var patient = Patient.ready()
         let start = patient.now
-        patient.tick(after: .seconds(3), streams: 1, since: start)
-        patient.tick(after: .seconds(26), streams: 1, since: start)
+        patient.tick(after: .seconds(3), streams: 2, since: start)
+        patient.tick(after: .seconds(26), streams: 2, since: start)
         #expect(patient.health.state == .busy)
-        patient.tick(after: .seconds(1), streams: 1, since: start)
+        patient.tick(after: .seconds(1), streams: 2, since: start)
         #expect(patient.health.state == .wedged)
     }
 
     @Test func `a stalled replica whose clients all left is tried again by few`() {
         var patient = Patient.ready()
         let start = patient.now
-        patient.tick(after: .seconds(3), streams: 1, since: start)
+        patient.tick(after: .seconds(3), streams: 2, since: start)
         patient.tick(after: .seconds(1))
         #expect(patient.health.state == .warming)
         #expect(patient.health.window == 2)
