@@ -14,8 +14,11 @@ import support
 
 
 @contextlib.contextmanager
-def prometheus(directory, jobs, *flags, rules=None):
-    """Debian's, scraping twice a second and evaluating a file of rules as often; its URL."""
+def prometheus(directory, jobs, *flags, rules=None, renamed=()):
+    """Debian's, scraping twice a second and evaluating a file of rules as often; its URL.
+
+    Jobs in `renamed` have `_` for each `:` in the names of metrics, as after an OpenTelemetry collector.
+    """
     found = shutil.which("prometheus") or support.ROOT / ".build/tools/usr/bin/prometheus"
     if not shutil.which(found):
         pytest.skip("prometheus is not installed")
@@ -28,8 +31,12 @@ def prometheus(directory, jobs, *flags, rules=None):
     (directory / "prometheus.yml").write_text(json.dumps({  # JSON is YAML
         "global": {"scrape_interval": "500ms", "scrape_timeout": "500ms", "evaluation_interval": "500ms"},
         "rule_files": [f"{directory}/rules.yml"] if rules else [],
-        "scrape_configs": [{"job_name": name, "static_configs": [{"targets": targets}]}
-                           for name, targets in jobs.items()]}))
+        "scrape_configs": [
+            {"job_name": name, "static_configs": [{"targets": targets}],
+             "metric_relabel_configs": [
+                 {"source_labels": ["__name__"], "regex": "([^:]+):(.+)", "target_label": "__name__",
+                  "replacement": "${1}_${2}"}] if name in renamed else []}
+            for name, targets in jobs.items()]}))
     with open(directory / "log", "wb") as log:
         process = subprocess.Popen(
             [found, f"--config.file={directory}/prometheus.yml",
