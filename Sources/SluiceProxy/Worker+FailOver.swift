@@ -64,6 +64,7 @@ extension Worker {
             else { continue }
             closeUnstarted(e)
             releasePermit(e, .ignored)
+            exchanges[e].arrival.recalls &+= 1
             // Its replica is full, not ill: with the next free slot it may go there again.
             exchanges[e].excluded.remove(exchanges[e].lastReplica)
             again(e, .recalled, excluding: exchanges[e].excluded)

@@ -157,6 +157,7 @@ extension PoolState {
         request.isStream = arrival.isStream
         request.tag = arrival.tag
         request.isRepeated = arrival.isRepeated
+        request.recalls = arrival.recalls
         return request
     }
 

@@ -71,7 +71,7 @@ extension PoolState {
         flight.tenant = request.tenant
         flight.classIndex = request.classIndex
         flight.isStream = request.isStream
-        flight.isRetry = reason == .retry
+        flight.recalls = request.recalls
         let load = Double(lanes[slot].inflight) + lanes[slot].foreign
         // Where the slots are not known, the window says when an engine is full.
         let room = min(lanes[slot].slots, 0.9 * entries[slot].estimates.window)

@@ -66,8 +66,9 @@ extension Fleet {
         records[token].outcome = .waiting
         records[token].wasMoved = true
         records[token].engineID = nil
+        records[token].recalls &+= 1
         var request = request(token, lostOn: nil)
-        request.isRecalled = true
+        request.recalls = records[token].recalls
         tell(gateway) { $0.arrive(request, now: now, into: &$1) }
     }
 

@@ -21,8 +21,10 @@ package struct PolicyRequest: Sendable {
     package let arrived: Instant
     /// The replica it was lost on, when it comes again by the retry rule.
     package var lostOn: Int?
-    /// Its gateway has taken it back from a replica that was full.
-    package var isRecalled = false
+    /// How often its gateway has taken it back from a replica that was full.
+    package var recalls: UInt8 = 0
+
+    package var isRecalled: Bool { recalls > 0 }
 }
 
 /// What a scrape of one replica said.

@@ -68,12 +68,13 @@ package final class SluicePolicy: GatewayPolicy {
     package func arrive(
         _ request: PolicyRequest, now: Instant, into decisions: inout [PolicyDecision]
     ) {
-        let arrival = Arrival(
+        var arrival = Arrival(
             promptTokens: request.promptTokens, outputTokensMax: request.outputTokensMax,
             isStream: request.answers == .stream, classIndex: request.classIndex,
             tenantIndex: request.tenant, bodyBytes: request.promptTokens * 4,
             received: request.arrived,
             affinityKey: request.prefix?.key ?? 0, sharedBytes: (request.prefix?.tokens ?? 0) * 4)
+        arrival.recalls = request.recalls
         let retrying =
             request.lostOn.map { ReplicaIDs(ids[$0]) } ?? (request.isRecalled ? ReplicaIDs() : nil)
         let verdict = pool.arrive(

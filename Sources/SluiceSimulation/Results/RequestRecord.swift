@@ -47,6 +47,8 @@ package struct RequestRecord: Equatable, Sendable {
     package var outcome = RequestOutcome.waiting
     /// Whether it was lost on a replica before its first output and sent again.
     package var wasMoved = false
+    /// How often its gateway has taken it back from a replica that was full.
+    var recalls: UInt8 = 0
     /// Why it was refused.
     package var refusal: ShedReason?
     /// What a refusal told its client.

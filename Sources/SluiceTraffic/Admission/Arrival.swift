@@ -37,6 +37,8 @@ import SluiceTime
     @usableFromInline package var isKeyGuessed: Bool
     /// The gateway's number of the LoRA adapter that is asked for; 0: none.
     @usableFromInline package var adapter: UInt16
+    /// How often it has been taken back from an engine that was full.
+    @usableFromInline package var recalls: UInt8 = 0
 
     @inlinable package init(
         promptBytes: Int = 0, promptTokens: Int = 0, outputTokensMax: Int = 0, sequences: Int = 1,

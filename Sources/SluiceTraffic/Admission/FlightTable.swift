@@ -24,8 +24,8 @@ struct Flight: Sendable {
     var isPending = true
     /// Who else was at the replica when it was dispatched.
     var crowd = ReplicaEstimates.Crowd.full
-    /// It has been at a replica before.
-    var isRetry = false
+    /// See ``Arrival/recalls``.
+    var recalls: UInt8 = 0
     /// It waited: its dispatch counts towards the drain rate.
     var hasWaited = false
     /// Its tenant was charged for it.

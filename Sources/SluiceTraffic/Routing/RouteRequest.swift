@@ -29,6 +29,8 @@ struct RouteRequest: Sendable {
     var isRepeated = false
     /// See ``Arrival/isKeyGuessed``.
     var isKeyGuessed = false
+    /// See ``Arrival/recalls``.
+    var recalls: UInt8 = 0
     /// See ``Arrival/tag``.
     var tag: UInt64 = 0
 
