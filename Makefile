@@ -60,7 +60,7 @@ clients-and-builds: setup-test build
 	  'for kind in $(SANITIZERS); do scripts/swift-tests.sh --build $$kind || exit; done'
 
 sanitizers: setup-test ## the Swift suites under thread and address sanitizer
-	@for kind in $(SANITIZERS); do scripts/swift-tests.sh $$kind '$(SANITIZER_FILTER)'; done
+	@scripts/sanitizers.sh '$(SANITIZER_FILTER)' $(SANITIZERS)
 
 # The summary of the plain run last: it is the line that people and machines look for.
 summary:

@@ -25,11 +25,16 @@ done
 # Those that may fail and be repeated.
 repeated_max=3
 cache=.build/pytest
+log=.build/logs/client-tests.log
+mkdir -p .build/logs
 tests() {
   local status=0 failed
-  .venv/bin/python -m pytest -q -o cache_dir="$cache" --cache-clear "$@" || status=$?
+  .venv/bin/python -m pytest -q -o cache_dir="$cache" --cache-clear "$@" 2>&1 | tee "$log" || status=$?
   failed=$(grep -c '": true' "$cache/v/cache/lastfailed" 2>/dev/null || true)
-  if [ $status -ne 1 ] || [ "${failed:-0}" -eq 0 ] || [ "$failed" -gt $repeated_max ]; then
+  # What is found at the end of a test, of all of them or of a process is no matter of time.
+  if [ $status -ne 1 ] || [ "${failed:-0}" -eq 0 ] || [ "$failed" -gt $repeated_max ] ||
+    grep -qE '^ERROR |ended with|ignored SIGTERM|Fatal error' "$log"
+  then
     return $status
   fi
   echo "client tests: once more, alone, what has failed among all ($failed)"
@@ -38,7 +43,7 @@ tests() {
 }
 
 if [ $# -gt 0 ]; then
-  tests "$@"
+  .venv/bin/python -m pytest -q -p no:cacheprovider "$@"
 else
   # What mostly waits runs two files at a time; what measures times has the machine to itself.
   tests -n 2 --dist loadfile --ignore Tests/Clients/test_diagnosis.py Tests/Clients Tests/Deploy

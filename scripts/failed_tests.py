@@ -5,7 +5,8 @@
     scripts/failed_tests.py --filter EVENTS  a regular expression of their names for `swift test`
 
 EVENTS is the file that `swift test --event-stream-output-path` has written. Ends with 3 where the run
-came to no end of its own: a trap, a sanitizer's report, a limit of time.
+came to no end of its own (a trap, a sanitizer's report, a limit of time), or something failed that was
+no test.
 """
 
 import json
@@ -55,7 +56,7 @@ def main() -> int:
             print(f"✘ {test}")
             for reason in reasons[:5]:
                 print(f"    {reason[:600]}")
-    return 0 if has_ended else 3
+    return 0 if has_ended and all(wrong) else 3
 
 
 if __name__ == "__main__":

@@ -51,18 +51,20 @@ export SWIFT_BACKTRACE=${SWIFT_BACKTRACE:-enable=yes,interactive=no,color=no}
 limit=()
 if [ "${CI:-}" = true ]; then limit=(timeout --kill-after=10 "${TEST_TIME_LIMIT:-1200}"); fi
 
-# logged LOG COMMAND...: with all that it prints in the log.
+status=0
+# logged LOG COMMAND...: with all that it prints in the log; its end is the status.
 logged() {
   local into=$1
   shift
-  "${limit[@]}" "$@" >"$into" 2>&1
+  status=0
+  "${limit[@]}" "$@" >"$into" 2>&1 || status=$?
 }
 
 # fail WHAT: the log's part that matters, and what it comes to at the end.
 fail() {
   grep -vE '^(◇|✔|\[[0-9]+/[0-9]+\])' "$log" | tail -n 400 || true
   if [ -s "$failures" ]; then cat "$failures"; fi
-  echo "swift-tests: the $kind $1 failed; all of it is in $log" >&2
+  echo "swift-tests: the $kind $1 failed ($status); all of it is in $log" >&2
   exit 1
 }
 
@@ -70,7 +72,8 @@ began=$SECONDS
 failures=$logs/failures-$kind
 : >"$failures"
 if $builds_only; then
-  logged "$log" swift build --build-tests "${building[@]}" || fail build
+  logged "$log" swift build --build-tests "${building[@]}"
+  [ $status -eq 0 ] || fail build
   echo "$kind: built in $((SECONDS - began)) s"
   exit
 fi
@@ -80,21 +83,21 @@ repeated_max=3
 events=$logs/events-$kind.json
 rm -f "$events"
 verdict=
-if ! logged "$log" swift test "${building[@]}" "${flags[@]}" "${some[@]}" \
+logged "$log" swift test "${building[@]}" "${flags[@]}" "${some[@]}" \
   --event-stream-output-path "$events" --event-stream-version 0
-then
-  # Ends well only where the run came to its own end.
+if [ $status -ne 0 ]; then
+  # Ends well only where the run came to its own end, and every failure is a test's.
   python3 scripts/failed_tests.py "$events" >"$failures" || fail run
   count=$(grep -c '^✘' "$failures" || true)
-  if grep -qE '(Thread|Address|Leak)Sanitizer' "$log" || [ "$count" -eq 0 ] ||
-    [ "$count" -gt "$repeated_max" ]
+  if [ $status -ne 1 ] || [ "$count" -eq 0 ] || [ "$count" -gt "$repeated_max" ] ||
+    grep -qE '(Thread|Address|Leak)Sanitizer|Fatal error|unexpected signal' "$log"
   then
     fail run
   fi
   again=$logs/tests-$kind-again.log
   alone=$(python3 scripts/failed_tests.py --filter "$events")
-  if ! logged "$again" swift test --skip-build "${building[@]}" "${flags[@]}" --filter "$alone"
-  then
+  logged "$again" swift test --skip-build "${building[@]}" "${flags[@]}" --filter "$alone"
+  if [ $status -ne 0 ] || ! grep -qE "Test run with $count tests? .* passed" "$again"; then
     grep -vE '^(◇|✔|\[[0-9]+/[0-9]+\])' "$again" | tail -n 100 || true
     fail "run, and its repetition,"
   fi

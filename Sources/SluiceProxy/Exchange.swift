@@ -189,7 +189,8 @@ struct Exchange: ~Copyable {
             }
         return RetryCase(
             kind: kind, failure: failure, bytesAcked: bytesAcknowledged,
-            attempts: attempts, repeats: repeats, deaths: deaths, hasAnswered: isAnswerBegun)
+            attempts: attempts - Int(arrival.recalls), repeats: repeats, deaths: deaths,
+            hasAnswered: isAnswerBegun)
     }
 
     /// Whether it is at this replica and has nothing of the engine's yet: a held head is the API

@@ -13,9 +13,11 @@ enum CountedProgress: UInt8 {
 /// What the replicas owe: told to ``ReplicaProgress`` in pairs, whatever becomes of a request.
 extension Worker {
     /// The request is out as a whole. One that asks for a stream is owed a head at once and events
-    /// after it: it counts as a stream from now on.
+    /// after it: it counts as a stream from now on. What the API server answers by itself says nothing
+    /// of the engine, neither that it stands nor that it goes.
     @inline(__always) func beginProgress(_ exchange: inout Exchange, asksForStream: Bool) {
-        guard exchange.progress == .none, !exchange.isHeadParsed else { return }
+        guard exchange.progress == .none, !exchange.isHeadParsed, exchange.record.route.needsEngine
+        else { return }
         count(&exchange, as: asksForStream ? .stream : .wait)
     }
 
@@ -27,8 +29,8 @@ extension Worker {
             count(&exchange, as: .stream)
         } else {
             endProgress(&exchange)
-            // A refusal is made by the API server alone and says nothing about the engine.
-            guard status < 300 else { return }
+            // A refusal, too, is made by the API server alone.
+            guard status < 300, exchange.record.route.needsEngine else { return }
             let replica = exchange.lastReplica
             progress.with(exchange.traffic) { $0.answerArrived(from: replica, now: now) }
         }

@@ -135,7 +135,7 @@ extension PoolState {
         admission.sizes = decisions.promptSizes
         admission.shadowSheds = shadowSheds
         addCapacity(to: &admission, now: now)
-        let isOpen = lanes.contains { $0.inflight < $0.limit }
+        let isOpen = lanes.contains { $0.hasRoom }
         for index in policy.classes.indices {
             let waits = !isOpen || queue.backlog(below: index + 1) > 0
             admission.classes.append(

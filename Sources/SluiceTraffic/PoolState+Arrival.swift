@@ -14,6 +14,10 @@ enum ArrivalDecision: Sendable {
 extension PoolState {
     /// Steps that a prompt waits for and shares, beyond its own time.
     static let promptSteps = 1.5
+    /// Until so many first tokens of longer prompts were seen a token of prompt is taken to need this,
+    /// seconds, where a request would be refused for it.
+    static let promptsJudged = 16
+    static let promptTimeLeast = 2e-5
     /// Part of an objective that prompt and wait together may take.
     static let objectivePart = 0.9
     /// Part of an objective that wait and prompt have taken when a request that waits is given up: the
@@ -43,7 +47,8 @@ extension PoolState {
         if retry == nil { estimates.arrivals.record(2 * Int(request.classIndex), now: now) }
         let isWaitingForReplica = !hasHope(for: request)
         if isWaitingForReplica, retry != nil || policy.noReplicaWait <= .zero {
-            return .shed(Shed(.noReplica, retryAfter: Self.jittered(.seconds(5), dice)))
+            return .shed(
+                refuse(.noReplica, Int(request.classIndex), excess: 0, wait: -1, now, dice))
         }
         var bound = Bound(now: now, arrival, queueWaitMax: limits.queueWaitMax)
         if policy.isActive, let refusal = judgePrompt(&request, &bound, dice: dice, now: now) {
@@ -198,6 +203,21 @@ extension PoolState {
         }
     }
 
+    /// Seconds to the first token on an idle replica.
+    ///
+    /// What a busy engine adds is no reason to call a prompt hopeless: on another day it is served. Nor
+    /// is a guess: until prompts have been seen, their time is that of a fast engine (T1d, three
+    /// gateways, p99: 1.06 s, 0.83 s so).
+    func idleTime(_ request: RouteRequest, _ objective: Double) -> Double {
+        let time = promptsSeen < Self.promptsJudged ? Self.promptTimeLeast : promptTime
+        return request.promptTokens * time + min(Self.promptSteps * stepTime, objective / 10)
+    }
+
+    /// Whether a prompt alone takes longer than its objective leaves.
+    func isHopeless(_ request: RouteRequest, _ objective: Double) -> Bool {
+        idleTime(request, objective) > Self.objectivePart * objective
+    }
+
     /// Finds a request's objective; one whose prompt cannot meet it on an idle fleet is refused, or
     /// served after all others, as its class has it.
     private mutating func judgePrompt(
@@ -208,10 +228,8 @@ extension PoolState {
             bound.deadline = now + own.queueWaitMax
             return nil
         }
-        // What a busy engine adds is no reason to call a prompt hopeless: on another day it is served.
-        let idle =
-            request.promptTokens * promptTime + min(Self.promptSteps * stepTime, objective / 10)
-        guard idle > Self.objectivePart * objective else {
+        guard isHopeless(request, objective) else {
+            let idle = idleTime(request, objective)
             bound.objective = objective
             bound.prompt = idle + min(engineDelay, objective / 4)
             // The promise is about the longest delay of a hundred, not the usual one. Up to a step is

@@ -202,7 +202,7 @@ extension PoolState {
     ) -> RouteCandidate.Obstacle? {
         if lane.limit <= 0 { return .closed }
         if request.excluding.contains(id(slot)) { return .tried }
-        if lane.inflight >= lane.limit { return .full }
+        if !lane.hasRoom { return .full }
         guard rule.isPredictive else { return nil }
         return Router.obstacle(lane, request, tokens, rule)
     }

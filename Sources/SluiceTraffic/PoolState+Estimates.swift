@@ -29,6 +29,7 @@ extension PoolState {
         while stepTotals.count < entries.count { stepTotals.append(StepTotals()) }
         endOverduePending(now: now)
         var promptTimes: [Double] = []
+        var prompts = 0
         var delays: [Double] = []
         var spreads: [Double] = []
         var stepTimes: [Double] = []
@@ -45,6 +46,7 @@ extension PoolState {
             refreshLimit(slot, now: now)
             if entries[slot].health.state.acceptsConnections {
                 promptTimes.append(entries[slot].estimates.promptTime)
+                prompts += entries[slot].estimates.prompts
                 delays.append(entries[slot].estimates.delay)
                 spreads.append(entries[slot].estimates.delaySpread)
                 stepTimes.append(entries[slot].estimates.stepTime)
@@ -61,6 +63,7 @@ extension PoolState {
         stepTimes.sort()
         stepTime = stepTimes[stepTimes.count / 2]
         promptTime = promptTimes[promptTimes.count / 2]
+        promptsSeen = max(promptsSeen, prompts)
         engineDelay = delays[delays.count / 2]
         engineDelaySpread = spreads[spreads.count / 2]
     }
@@ -123,8 +126,15 @@ extension PoolState {
             return
         }
         var limit = min(limits.replicaInflightMax, entry.health.window)
+        lanes[slot].isCrowded = false
         if entry.crowdedUntil.isSet, now < entry.crowdedUntil {
-            limit = min(limit, entry.crowdedLimit)
+            limit = min(limit, max(1, entry.crowdedLimit))
+            // Where no other is in service, it has to do.
+            lanes[slot].isCrowded =
+                entry.crowdedLimit == 0
+                && lanes.indices.contains {
+                    $0 != slot && lanes[$0].limit > 0 && !lanes[$0].isCrowded
+                }
         }
         lanes[slot].homeLimit = Int32(clamping: limit)
         if policy.isActive {

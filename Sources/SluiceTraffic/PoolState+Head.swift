@@ -21,8 +21,7 @@ extension PoolState {
         estimates.arrivals.record(2 * classIndex, now: now)
         var shed = Shed(reason)
         switch reason {
-        case .noReplica: shed.retryAfter = Self.jittered(.seconds(5), dice)
-        case .overload, .full:
+        case .overload, .full, .noReplica:
             shed = refuse(reason, classIndex, excess: excess, wait: wait, now, dice)
         case .infeasible, .expired, .deadline, .draining: break
         }
@@ -47,10 +46,7 @@ extension PoolState {
         if policy.isActive {
             let own = policy.classes[classIndex]
             if let objective = own.objective(promptTokens: request.promptTokens) {
-                let isLong =
-                    request.promptTokens * promptTime > Self.objectivePart * objective
-                    && own.longPrompt == .bestEffort
-                guard !isLong else { return nil }
+                if own.longPrompt == .bestEffort, isHopeless(request, objective) { return nil }
                 let wait = estimates.corrected(
                     predictedWait(classIndex, Int(request.tenant), now: now))
                 let bound = Bound(objective: objective)
@@ -79,7 +75,7 @@ extension PoolState {
         least.reserve = 0
         for slot in lanes.indices {
             let lane = lanes[slot]
-            if rule.isPredictive ? Router.takes(lane, least, rule) : lane.inflight < lane.limit {
+            if rule.isPredictive ? Router.takes(lane, least, rule) : lane.hasRoom {
                 return true
             }
         }

@@ -22,7 +22,7 @@ extension PoolState {
         var moved = 0
         // A full fleet is seen at a glance; not so, sixteen requests were tried at every replica.
         while let urgent = queue.mostUrgent,
-            lanes.contains(where: { $0.inflight < $0.limit }) || beginSlotTry(now: now)
+            lanes.contains(where: { $0.hasRoom }) || beginSlotTry(now: now)
         {
             if moved == Self.pumpMax {
                 result.hasMore = true
@@ -200,8 +200,8 @@ extension PoolState {
         let reason: ShedReason =
             node.deadlineIsCallers ? .deadline : isHopeless ? .noReplica : .expired
         let shed = refuse(
-            reason, Int(node.request.classIndex), excess: isHopeless ? 5 : 0,
-            wait: isHopeless ? -1 : estimates.corrected(node.predicted),
+            reason, Int(node.request.classIndex), excess: 0,
+            wait: reason == .noReplica ? -1 : estimates.corrected(node.predicted),
             now, random.next())
         noteRefused(node, reason, now: now)
         let worker = queue.deliver(index, as: .refused(shed))
@@ -289,12 +289,16 @@ extension PoolState {
         _ reason: ShedReason, _ classIndex: Int, excess: Double, wait: Double, _ now: Instant,
         _ dice: UInt64
     ) -> Shed {
+        // When one comes has nothing to do with how many ask, nor they with how much there is to do.
+        if reason == .noReplica {
+            return Shed(reason, retryAfter: Self.jittered(.seconds(5), dice))
+        }
         estimates.arrivals.record(2 * classIndex + 1, now: now)
         var shed = Shed(reason)
         if wait >= 0 { shed.predictedWait = .seconds(clamping: wait) }
         switch reason {
-        case .deadline, .infeasible, .draining: return shed
-        case .overload, .full, .expired, .noReplica: break
+        case .deadline, .infeasible, .draining, .noReplica: return shed
+        case .overload, .full, .expired: break
         }
         let arrived = estimates.arrivals.count(2 * classIndex, now: now)
         let refused = estimates.arrivals.count(2 * classIndex + 1, now: now)

@@ -48,9 +48,7 @@ extension PoolState {
         guard let objective = own.objective(promptTokens: request.promptTokens) else {
             return (nil, -1)
         }
-        let prompt =
-            request.promptTokens * promptTime + min(Self.promptSteps * stepTime, objective / 10)
-        if prompt > Self.objectivePart * objective {
+        if isHopeless(request, objective) {
             return (own.longPrompt == .refuse ? .infeasible : nil, -1)
         }
         let slots = virtualSlots
@@ -67,7 +65,9 @@ extension PoolState {
         let isStanding =
             virtual.since.isSet && (now - virtual.since).seconds > Self.standingAfter
         let waitMax = objective * (isStanding ? Self.standingPart : Self.burstPart)
-        if wait > waitMax || wait + prompt > Self.objectivePart * objective {
+        if wait > waitMax
+            || wait + idleTime(request, objective) > Self.objectivePart * objective
+        {
             return (.overload, wait)
         }
         return (excess >= Double(limits.queueLengthMax) ? .full : nil, wait)

@@ -57,7 +57,7 @@ extension PoolState {
         guard let chosen else { return false }
         search.begin(chosen, level: knownSlots(chosen), now: now)
         refreshLimit(chosen, now: now)
-        return lanes[chosen].inflight < lanes[chosen].limit
+        return lanes[chosen].hasRoom
     }
 
     /// A stream has begun to be answered, and with it all that was sent before it.

@@ -10,9 +10,13 @@ extension PoolState {
     private static let tokensPerStep = 512.0
     /// Beside other gateways the slot it is sent to next may be gone, too: once was too seldom (T1d,
     /// three gateways, in SLO: 94.0 %, 97.3 % so). The objective bounds what is left of its wait.
-    private static let recallsEach: UInt8 = 3
+    private static let recallsEach = RetryRule.recallsMax
     /// Engines' steps that others' requests make long, where nobody here sees them.
     private static let unseenPart = 1.5
+    /// Part of its slots from which a replica counts as full when a page is up to a second old.
+    private static let fullPart = 0.75
+    /// For how long a replica that others fill is left alone; a page comes before that.
+    private static let crowdedMax = Nanoseconds.seconds(1)
 
     /// Looks for requests that their engines have left lying, and draws the conclusions.
     mutating func judgeStalled(now: Instant) {
@@ -52,9 +56,21 @@ extension PoolState {
         let time = 2 * flight.backlogTokens * lanes[slot].promptTime
         let waited = (now - flight.dispatched).seconds
         if steps >= needed { return waited > time }
+        return isSharedAndFull(slot, now: now)
+            && waited > time + Self.unseenPart * Double(needed)
+                * max(lanes[slot].stepTime, stepTime)
+    }
+
+    /// Whether none of ours runs there, and others' are about as many as it runs, by a fresh page.
+    private func isSharedAndFull(_ slot: Int, now: Instant) -> Bool {
         let lane = lanes[slot]
-        guard lane.foreign > 0, lane.inflight == lane.pending else { return false }
-        return waited > time + Self.unseenPart * Double(needed) * max(lane.stepTime, stepTime)
+        let load = entries[slot].load
+        guard lane.inflight == lane.pending, lane.foreign >= 1,
+            lane.foreign + Double(lane.inflight) >= Self.fullPart * lane.slots,
+            let age = load.age(now: now), age <= ReplicaLoad.staleAfter(settings.scrapeInterval)
+        else { return false }
+        // Not by the guess that a pool begins with.
+        return lanes.contains { $0.isTimed }
     }
 
     private mutating func conclude(_ slot: Int, stalled: [Int32], now: Instant) {
@@ -68,10 +84,9 @@ extension PoolState {
         let excess = Int(lane.pending) - Int(ahead(slot))
         guard searchesSlots || lane.foreign > 0, excess > 0 else { return }
         let back = newest(stalled, excess)
-        entries[slot].crowdedUntil = now + settings.scrapeInterval
-        // None at all, where another replica takes some.
-        let least = lanes.indices.contains { $0 != slot && lanes[$0].limit > 0 } ? 0 : 1
-        entries[slot].crowdedLimit = max(least, Int(lane.inflight) - min(excess, stalled.count))
+        guard !back.isEmpty else { return }
+        entries[slot].crowdedUntil = now + min(settings.scrapeInterval, Self.crowdedMax)
+        entries[slot].crowdedLimit = Int(lane.inflight) - back.count
         refreshLimit(slot, now: now)
         recall(back)
     }
@@ -89,15 +104,19 @@ extension PoolState {
         recall(newest(pending.map(Int32.init), Int(excess.rounded(.up))))
     }
 
-    /// The ones that were sent last, at most so many; none that has come back too often.
+    /// The ones that were sent last, at most so many; none that has come back too often, or will not.
     private func newest(_ indices: [Int32], _ count: Int) -> ArraySlice<Int32> {
-        indices.filter { flights.flights[Int($0)].recalls < Self.recallsEach }
-            .sorted { flights.flights[Int($0)].dispatched > flights.flights[Int($1)].dispatched }
-            .prefix(max(0, count))
+        indices.filter { index in
+            let flight = flights.flights[Int(index)]
+            return flight.recalls < Self.recallsEach && !flight.isRecalled
+        }
+        .sorted { flights.flights[Int($0)].dispatched > flights.flights[Int($1)].dispatched }
+        .prefix(max(0, count))
     }
 
     private mutating func recall(_ indices: ArraySlice<Int32>) {
         for index in indices where recalls.count < Self.recallsMax {
+            flights.markRecalled(index)
             recalls.append(
                 Recall(flight: index, dispatched: flights.flights[Int(index)].dispatched))
         }

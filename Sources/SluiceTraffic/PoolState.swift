@@ -84,6 +84,8 @@ struct PoolState: Sendable {
     var served: [Double]
     /// The middle of the replicas' times per prompt token, seconds; as of the last tick.
     var promptTime = 1e-4
+    /// First outputs that it was learned from, of all replicas; see ``isHopeless(_:_:)``.
+    var promptsSeen = 0
     /// The middle of what the replicas add to it, seconds; as of the last tick.
     var engineDelay = 0.0
     /// How far from ``engineDelay`` single requests' delays are, in the mean; the same median.

@@ -127,6 +127,16 @@ extension Route {
         }
     }
 
+    /// Whether an answer takes steps of the engine; others the API server gives by itself.
+    package var needsEngine: Bool {
+        switch self {
+        case .chatCompletions, .completions, .responses, .messages, .embeddings, .rerank, .score,
+            .pooling, .classify, .audioTranscriptions, .audioTranslations:
+            true
+        case .responsesByID, .tokenize, .detokenize, .models, .health, .admin, .unknown: false
+        }
+    }
+
     /// Whether `stream_options` is understood.
     package var knowsStreamOptions: Bool { self == .chatCompletions || self == .completions }
 

@@ -1,52 +1,13 @@
-"""A collector of traces, and replicas that keep what they were sent, on servers of their own."""
+"""A collector of traces, and replicas that keep what they were sent."""
 
 import contextlib
-import http.server
 import json
-import threading
 import time
 
 from google.protobuf import unknown_fields
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2
 
-
-class Server(http.server.ThreadingHTTPServer):
-    daemon_threads = True
-
-    @property
-    def url(self):
-        return f"http://127.0.0.1:{self.server_port}"
-
-
-@contextlib.contextmanager
-def serving(handler, **state):
-    server = Server(("127.0.0.1", 0), handler)
-    for name, value in state.items():
-        setattr(server, name, value)
-    threading.Thread(target=server.serve_forever, args=[0.02], daemon=True).start()
-    try:
-        yield server
-    finally:
-        server.shutdown()
-        server.server_close()
-
-
-class Handler(http.server.BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-
-    def log_message(self, *_):
-        pass
-
-    def answer(self, body=b"", status=200, **fields):
-        self.send_response(status)
-        for name, value in fields.items():
-            self.send_header(name.replace("_", "-"), value)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def body(self):
-        return self.rfile.read(int(self.headers["Content-Length"]))
+from serving import WHOLE_ANSWER, Handler
 
 
 class Collector(Handler):
@@ -87,10 +48,7 @@ class Replica(Handler):
             self.stream()
         else:
             time.sleep(0.12)
-            self.answer(json.dumps({"choices": [], "usage": {
-                "prompt_tokens": 30, "completion_tokens": 2,
-                "prompt_tokens_details": {"cached_tokens": 16}}}).encode(),
-                content_type="application/json")
+            self.answer(WHOLE_ANSWER, content_type="application/json")
 
     def stream(self):
         self.send_response(200)

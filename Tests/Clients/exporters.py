@@ -5,10 +5,10 @@ node_exporter's loadavg, cpu, meminfo and netdev collectors; vLLM's NixlPromMetr
 """
 
 import contextlib
-import http.server
 import re
-import threading
 import time
+
+from serving import Handler, serving
 
 # All five reasons that hold clocks down, beside two that do not: 0x1 (idle) and 0x10 (sync boost).
 CLOCK_REASONS = 0xFD
@@ -45,27 +45,14 @@ COUNTERS = [
 NAMES = set(re.findall(r"^(\w+)", GAUGES, re.M)) | {re.match(r"[\w:]+", counter)[0] for counter in COUNTERS}
 
 
-class Exporter(http.server.BaseHTTPRequestHandler):
+class Exporter(Handler):
     def do_GET(self):
-        self.send_response(200)
-        self.send_header("content-type", "text/plain; version=0.0.4")
-        self.end_headers()
         counters = "".join(f"{name} {time.monotonic()}\n" for name in COUNTERS)
-        self.wfile.write((GAUGES + counters).encode())
-
-    def log_message(self, *_):
-        pass
+        self.answer((GAUGES + counters).encode(), content_type="text/plain; version=0.0.4")
 
 
 @contextlib.contextmanager
 def exporter():
     """One that serves the page; its host and port."""
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Exporter)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield f"127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with serving(Exporter) as server:
+        yield server.url.removeprefix("http://")

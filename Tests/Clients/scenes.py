@@ -2,7 +2,6 @@
 else is, and for the pictures of docs/diagnosis.md."""
 
 import contextlib
-import http.server
 import itertools
 import json
 import os
@@ -15,6 +14,7 @@ import typing
 import urllib.parse
 
 import support
+from serving import Handler, serving
 
 # Seconds in which a gateway learns what is usual.
 HEALTHY = 60.0
@@ -72,39 +72,24 @@ class Load:
             assert not thread.is_alive()
 
 
-class GPUs(http.server.ThreadingHTTPServer):
+class GPUs(contextlib.ExitStack):
     """What dcgm-exporter says of a host with two GPUs, one for each replica."""
 
-    daemon_threads = True
-
     def __init__(self):
-        super().__init__(("127.0.0.1", 0), GPUPage)
+        super().__init__()
         self.figures = [
             {"SM_CLOCK": 1980, "GPU_UTIL": 92, "GPU_TEMP": 61, "POWER_USAGE": 480,
              "FB_USED": 71_000, "FB_FREE": 10_000, "XID_ERRORS": 0} for _ in range(2)]
-        self.url = f"http://127.0.0.1:{self.server_port}/metrics"
-        self.thread = threading.Thread(target=self.serve_forever, daemon=True)
-        self.thread.start()
-
-    def stop(self):
-        self.shutdown()
-        self.thread.join()
-        self.server_close()
+        self.url = self.enter_context(serving(GPUPage, figures=self.figures)).url + "/metrics"
 
 
-class GPUPage(http.server.BaseHTTPRequestHandler):
+class GPUPage(Handler):
     def do_GET(self):
         body = "".join(
             f'DCGM_FI_DEV_{name}{{gpu="{gpu}",UUID="GPU-{gpu}",Hostname="h"}} {value}\n'
             for gpu, figures in enumerate(self.server.figures)
             for name, value in figures.items()).encode()
-        self.send_response(200)
-        self.send_header("content-length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_):
-        pass
+        self.answer(body)
 
 
 class Scene:
@@ -151,7 +136,7 @@ class Scene:
         self.load.stop()
         self.others.stop()
         self.gateway.stop()
-        self.gpus.stop()
+        self.gpus.close()
         self.folder.cleanup()
         for replica in self.replicas:
             if replica.process.poll() is None:

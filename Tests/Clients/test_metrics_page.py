@@ -1,7 +1,6 @@
 """docs/metrics.md says what gateways expose: every family, with type and labels, and nothing else."""
 
 import contextlib
-import http.server
 import json
 import pathlib
 import re
@@ -16,6 +15,7 @@ import urllib.parse
 import pytest
 
 import support
+from serving import WHOLE_ANSWER, Handler, serving
 
 sys.path.insert(0, str(support.ROOT / "Tests"))
 import promql  # noqa: E402  (shared with the tests of deploy/)
@@ -61,20 +61,8 @@ def test_the_page_has_the_rows_of_the_catalog():
     assert ROWS == declared
 
 
-class Replica(http.server.BaseHTTPRequestHandler):
+class Replica(Handler):
     """A replica that does on request what the simulator does not; `user` in the body says what."""
-
-    protocol_version = "HTTP/1.1"
-
-    def log_message(self, *_):
-        pass
-
-    def answer(self, body, kind="application/json"):
-        self.send_response(200)
-        self.send_header("Content-Type", kind)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
 
     def do_GET(self):
         pages = {"/v1/models": b'{"object":"list","data":[{"id":"fake","object":"model"}]}',
@@ -82,29 +70,15 @@ class Replica(http.server.BaseHTTPRequestHandler):
         self.answer(pages.get(self.path, b"{}"))
 
     def do_POST(self):
-        wish = json.loads(self.rfile.read(int(self.headers["Content-Length"]))).get("user")
+        wish = json.loads(self.body()).get("user")
         if wish == "silence":
             time.sleep(2)
             self.close_connection = True
         elif wish == "flood":
             with contextlib.suppress(OSError):
-                self.answer(b'"' + b"x" * (24 << 20) + b'"')
+                self.answer(b'"' + b"x" * (24 << 20) + b'"', content_type="application/json")
         else:
-            self.answer(json.dumps({"choices": [], "usage": {
-                "prompt_tokens": 30, "completion_tokens": 2,
-                "prompt_tokens_details": {"cached_tokens": 16}}}).encode())
-
-
-@contextlib.contextmanager
-def scripted_replica():
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Replica)
-    server.daemon_threads = True
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
+            self.answer(WHOLE_ANSWER, content_type="application/json")
 
 
 def families(text):
@@ -181,7 +155,7 @@ def exposed(programs, tmp_path):
         ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
          "-nodes", "-days", "2", "-subj", "/CN=localhost", "-keyout", tmp_path / "tls.key",
          "-out", tmp_path / "tls.pem"], check=True, capture_output=True)
-    with scripted_replica() as scripted:
+    with serving(Replica) as scripted:
         path = tmp_path / "sluice.yaml"
         path.write_text(json.dumps({  # JSON is YAML
             "listen": "127.0.0.1:0", "admin": "127.0.0.1:0", "access_log": "off",
@@ -193,7 +167,7 @@ def exposed(programs, tmp_path):
             "default_class": "standard",
             "pools": [
                 {"name": "simulated", "replicas": [simulator.url], "replica_inflight_max": 1},
-                {"name": "scripted", "replicas": [scripted], "admission": {"mode": "shadow"}},
+                {"name": "scripted", "replicas": [scripted.url], "admission": {"mode": "shadow"}},
                 # Probed once only, so that a request finds out that it has gone.
                 {"name": "doomed", "replicas": [doomed.url], "scrape_interval": "5m"}]}))
         gateway = support.Gateway("--config", path)

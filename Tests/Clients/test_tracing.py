@@ -10,7 +10,8 @@ import pytest
 from opentelemetry.proto.trace.v1 import trace_pb2
 
 import support
-from collector import Collector, Replica, serving
+from collector import Collector, Replica
+from serving import serving
 
 pytestmark = pytest.mark.simulated
 

@@ -9,6 +9,13 @@ import threading
 
 import support
 
+STREAM_HEAD = (b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
+               b"Transfer-Encoding: chunked\r\n\r\n")
+
+
+def chunk(data):
+    return b"%x\r\n%s\r\n" % (len(data), data)
+
 
 def listening(backlog=512):
     listener = socket.socket()

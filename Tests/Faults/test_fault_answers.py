@@ -9,6 +9,7 @@ import support
 from fleet import rest
 from lengths import Lengths
 from load import TOKENS, Load, Report
+from scripted import STREAM_HEAD, chunk
 
 
 def others_first_byte(fleet, calls, victim, q=0.99):
@@ -140,26 +141,24 @@ def test_row_8_slow_drip(fleet, figures, upstream):
 
     def drip(connection, identity):
         kind = kind_of[identity] = next(kinds)
-        head = (b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
-                b"Transfer-Encoding: chunked\r\n\r\n")
         if kind == "no head":
             for index in range(60):
                 time.sleep(pause)
-                connection.sendall(head[index:index + 1])
+                connection.sendall(STREAM_HEAD[index:index + 1])
             return False
         one = event % identity
         if kind == "no end of events":  # each in time
-            connection.sendall(head)
+            connection.sendall(STREAM_HEAD)
             while True:
-                connection.sendall(b"%x\r\n%s\r\n" % (len(one), one))
+                connection.sendall(chunk(one))
                 time.sleep(pause)
         if kind == "no end of an event":  # the second
-            connection.sendall(head + b"%x\r\n%s\r\n" % (len(one), one))
+            connection.sendall(STREAM_HEAD + chunk(one))
             while True:
                 connection.sendall(b"1\r\nd\r\n")
                 time.sleep(pause)
         body = one * (TOKENS + 1) + b'data: {"finish_reason":"length"}\n\ndata: [DONE]\n\n'
-        connection.sendall(head + b"%x\r\n" % len(body) + one)
+        connection.sendall(STREAM_HEAD + b"%x\r\n" % len(body) + one)
         rest_of_it = body[len(one):]
         for index in range(bytes_each):
             time.sleep(pause)

@@ -12,20 +12,15 @@ import scripted
 import support
 from fleet import total
 from load import Load
+from scripted import STREAM_HEAD, chunk
 
 EVENT = (b'data: {"id":"x","object":"chat.completion.chunk","choices":[{"index":0,"delta":'
          b'{"content":"%s"},"finish_reason":null}]}\n\n')
-STREAM_HEAD = (b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
-               b"Transfer-Encoding: chunked\r\n\r\n")
 LEAVE_WITHIN = 0.05
 # What `Fleet.log_lines` asks for.
 Named = collections.namedtuple("Named", "id")
 # How often a client leaves in each way: the machine may hold up some of them.
 TIMES = 8
-
-
-def chunk(data):
-    return b"%x\r\n%s\r\n" % (len(data), data)
 
 
 @pytest.fixture

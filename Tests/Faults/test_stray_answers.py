@@ -56,3 +56,41 @@ def test_an_answer_too_many_in_the_turn_of_the_next_request():
             os.kill(gateway.process.pid, signal.SIGCONT)
         gateway.stop()
         upstream.close()
+
+
+def test_who_speaks_before_it_is_asked_answers_nobody(tmp_path):
+    """Its connection comes about, and its answer is there, while the gateway stands still."""
+    hole = scripted.BlackHole()
+    config = tmp_path / "sluice.yaml"
+    config.write_text(json.dumps({  # JSON is YAML
+        "listen": "127.0.0.1:0", "admin": "127.0.0.1:0", "access_log": "off",
+        "timeouts": {"connect": "20s"}, "pools": [{"name": "default", "replicas": [hole.url]}]}))
+    gateway = support.Gateway("--config", config)
+    spoken = []
+    try:
+        with support.send(gateway.url + "/v1/chat/completions", support.chat_body()) as client:
+            support.until(lambda: support.in_flight(gateway.admin) == 1, what="the request's way")
+            os.kill(gateway.process.pid, signal.SIGSTOP)
+            support.until(lambda: stopped(gateway.process.pid), what="the stop")
+            # Its SYN comes again within seconds (tcp(7)); so does that of a probe.
+            fillers = {held.getsockname() for held in hole.held}
+            hole.listener.settimeout(4)
+            with contextlib.suppress(TimeoutError):
+                while True:
+                    connection, address = hole.listener.accept()
+                    if address not in fillers:
+                        connection.sendall(answer(b"stray"))
+                    spoken.append(connection)
+            os.kill(gateway.process.pid, signal.SIGCONT)
+            client.settimeout(support.PATIENCE)
+            told = client.recv(65_536)
+            assert told.startswith(b"HTTP/1.1 502 "), told
+            assert b"x-sluice-reason: malformed" in told, told
+            assert b"stray" not in told
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(gateway.process.pid, signal.SIGCONT)
+        gateway.stop()
+        hole.close()
+        for connection in spoken:
+            connection.close()

@@ -86,6 +86,36 @@ extension GatewayTests {
             }
         }
 
+        @Test func `what the API server answers by itself hides no hung engine`() throws {
+            let hung = try ScriptedUpstream { peer in
+                while let request = peer.nextRequest() {
+                    guard request.text.contains(#""stream":true"#) else {
+                        peer.answer("{}")
+                        continue
+                    }
+                    peer.send(streamHead)
+                    peer.waitForEnd()
+                }
+            }
+            hung.set { $0.metrics = page(steps: 7) }
+            try GatewayUnderTest.run([hung], change: quick) { gateway in
+                let clients = try (0..<2).map { _ in try gateway.connect() }
+                for client in clients { client.send(streamingChat) }
+                let body = #"{"model":"tiny","prompt":"a"}"#
+                #expect(
+                    eventually {
+                        let client = try? gateway.connect()
+                        client?.send(
+                            "POST /tokenize HTTP/1.1\r\nhost: gw\r\n"
+                                + "content-type: application/json\r\n"
+                                + "content-length: \(body.utf8.count)\r\n\r\n\(body)")
+                        _ = client?.readAnswer(within: .milliseconds(200))
+                        return isIn("busy", hung, gateway)
+                    })
+                for client in clients { client.close() }
+            }
+        }
+
         @Test
         func `what a wedged replica has not begun is answered by another, on the same request`()
             throws

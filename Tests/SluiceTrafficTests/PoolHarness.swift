@@ -132,7 +132,9 @@ final class Held {
     func isMeant(by recall: Recall) -> Bool { permit?.isMeant(by: recall) ?? false }
 
     /// Its first output has come, if it has not before.
-    func began(now: Instant) { _ = permit?.outputBegan(sent: .unset, now: now) }
+    func began(sent: Instant = .unset, now: Instant) {
+        _ = permit?.outputBegan(sent: sent, now: now)
+    }
 
     @discardableResult
     func release(_ end: PermitEnd = .success, now: Instant) -> WakeSet {

@@ -64,6 +64,11 @@ extension Worker {
         }
         if upstreams[u].isHandshaking && !continueHandshake(upstream: u) { return }
         shard.connection(.upstream, .ok)
+        // Who speaks before anything was asked answers nobody.
+        guard upstreams[u].isClean else {
+            upstreamBroken(u, upstreams[u].isPeerClosed ? .connectFailed : .malformed)
+            return
+        }
         sendRequest(u)
     }
 

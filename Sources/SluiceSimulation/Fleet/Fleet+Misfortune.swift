@@ -53,6 +53,7 @@ extension Fleet {
         record.ended = .unset
         record.retryAfter = nil
         record.refusal = nil
+        record.recalls = 0
         enter(record)
     }
 

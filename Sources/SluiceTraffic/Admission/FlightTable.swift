@@ -26,6 +26,8 @@ struct Flight: Sendable {
     var crowd = ReplicaEstimates.Crowd.full
     /// See ``Arrival/recalls``.
     var recalls: UInt8 = 0
+    /// Its worker has been asked to take it back; one that is still here stays.
+    var isRecalled = false
     /// It waited: its dispatch counts towards the drain rate.
     var hasWaited = false
     /// Its tenant was charged for it.
@@ -91,6 +93,9 @@ struct FlightTable: Sendable {
     mutating func watch(_ index: Int32, from steps: Int64) {
         flights[Int(index)].stepsBefore = steps
     }
+
+    /// Notes that its worker is asked to take it back.
+    mutating func markRecalled(_ index: Int32) { flights[Int(index)].isRecalled = true }
 
     /// Requests at a replica whose answers are no streams, taken to have begun, and sent there after
     /// `dispatched`.

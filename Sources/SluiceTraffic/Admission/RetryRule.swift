@@ -4,6 +4,8 @@ import SluiceTime
 package enum RetryRule {
     /// Dispatches of one request at most, the free ones included.
     package static let attemptsMax = 4
+    /// Besides, dispatches that were taken back from an engine that was full and had not begun.
+    package static let recallsMax: UInt8 = 3
     /// How long a lost connection waits for the replica's death to be confirmed.
     package static let corroborationMax = Nanoseconds.milliseconds(250)
     /// Deaths that make a request poison.

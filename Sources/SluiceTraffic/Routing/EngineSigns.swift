@@ -19,6 +19,10 @@ struct EngineSigns: Sendable {
     private var heartbeatSeen = Instant.unset
     /// When heartbeat or gauges were last seen to have changed; a first value counts.
     private(set) var moved = Instant.unset
+    /// When the page before that was read: the step came after it.
+    private(set) var movedAfter = Instant.unset
+    /// When heartbeat or gauges were last read.
+    private var read = Instant.unset
     /// When any page was last read.
     private(set) var answered = Instant.unset
     /// When a probe last ended without an answer.
@@ -31,24 +35,35 @@ struct EngineSigns: Sendable {
     mutating func take(heartbeat value: Double, now: Instant) -> Bool {
         guard value.isFinite else { return false }
         heartbeatSeen = now
-        answered = now
-        guard heartbeat != value else { return false }
+        let isNews = heartbeat != value
         let isFirst = heartbeat == nil
         heartbeat = value
-        moved = now
-        return !isFirst
+        note(isNews: isNews, now: now)
+        return isNews && !isFirst
     }
 
     /// Takes in the engine's gauges; whether they have changed.
     mutating func take(running: Double, waiting: Double, kvUsage: Double?, now: Instant) -> Bool {
-        answered = now
         let value = Gauges(running: running, waiting: waiting, kvUsage: kvUsage)
-        guard gauges != value else { return false }
+        let isNews = gauges != value
         let isFirst = gauges == nil
         gauges = value
-        moved = now
-        return !isFirst
+        note(isNews: isNews, now: now)
+        return isNews && !isFirst
     }
+
+    /// A page has been read; heartbeat and gauges are of one.
+    private mutating func note(isNews: Bool, now: Instant) {
+        answered = now
+        if isNews {
+            if now > moved { movedAfter = read }
+            moved = now
+        }
+        read = now
+    }
+
+    /// Whether its pages tell of the engine at all.
+    var areTold: Bool { heartbeat != nil || gauges != nil }
 
     /// A probe has ended; was there an answer, whichever?
     mutating func probed(wasAnswered: Bool, now: Instant) {

@@ -3,11 +3,13 @@ import SluiceTime
 /// The times and counts by which a replica's state changes. Source: docs/operating.md,
 /// *States of a replica*.
 package struct HealthSettings: Sendable {
-    /// No event on any stream for this long makes a replica busy; at least.
+    /// No event on any stream, no other answer and no step of the engine for this long makes a replica
+    /// busy; at least.
     package var busyAfter = Nanoseconds.seconds(2)
     /// … or for this many times its time per output token, when that is longer.
     package var busyAfterTokens: Int64 = 20
-    /// Busy for this long with a flat heartbeat makes it wedged; twice as long where no heartbeat is known.
+    /// Busy for this long with a flat heartbeat makes it wedged; twice as long where no heartbeat is
+    /// known. Without pages a lone stream before its first event makes it busy after this long.
     package var wedgedAfter = Nanoseconds.seconds(15)
     /// A heartbeat older than this is not known: slow scrapes of a loaded replica took 4.6 s.
     package var heartbeatAgeMax = Nanoseconds.seconds(10)

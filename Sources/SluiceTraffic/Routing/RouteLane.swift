@@ -2,7 +2,7 @@
 struct RouteLane: Sendable {
     /// Our own requests there: the ledger, exact.
     var inflight: Int32 = 0
-    /// The replica takes another while `inflight` is below; 0 is closed.
+    /// The replica takes another while `inflight` is below; 0 is out of service.
     var limit: Int32 = 0
     /// The same for a request whose home it is, while others are open and nobody waits.
     var homeLimit: Int32 = 0
@@ -12,6 +12,8 @@ struct RouteLane: Sendable {
     var pending: Int32 = 0
     /// Whether steps of its engine have been seen.
     var isTimed = false
+    /// Others have taken its slots since the last page: nothing goes there, though it is in service.
+    var isCrowded = false
     /// Prompt tokens of those that have to be computed.
     var pendingTokens = 0.0
     /// Tokens of KV cache set aside for all of ours.
@@ -52,6 +54,9 @@ struct RouteLane: Sendable {
         // Sums of estimates drift; an empty backlog is none.
         pendingTokens = pending == 0 ? 0 : max(0, pendingTokens - flight.promptTokens)
     }
+
+    /// Whether it takes another.
+    @inline(__always) var hasRoom: Bool { inflight < limit && !isCrowded }
 
     /// Load per unit of weight.
     var score: Double { (Double(inflight) + foreign) * inverseWeight }

@@ -57,7 +57,7 @@ enum Router {
         for index in lanes.indices {
             if hasHome { costs[index] = .infinity }
             let lane = lanes[index]
-            guard lane.inflight < lane.limit else { continue }
+            guard lane.hasRoom else { continue }
             if !request.excluding.isEmpty {
                 let id = ReplicaID(slot: UInt32(index), generation: lane.generation)
                 if request.excluding.contains(id) { continue }
@@ -193,7 +193,7 @@ enum Router {
 
     /// Whether the replica would take the request now, its whole prompt to be computed.
     static func takes(_ lane: RouteLane, _ request: RouteRequest, _ rule: Rule) -> Bool {
-        lane.inflight < lane.limit && hasRoom(lane, request, request.promptTokens, rule)
+        lane.hasRoom && hasRoom(lane, request, request.promptTokens, rule)
     }
 
     /// Whether the replica may take this request besides having a slot: its class's share of the

@@ -8,6 +8,8 @@ struct Stall: Sendable {
     private let now: Instant
     /// On open streams, while neither another answer nor a step of the engine told otherwise.
     private let streams: Nanoseconds
+    /// Whether pages have shown a step since anything was heard: the next one is waited for.
+    private let isSeenWorking: Bool
     /// From when on `streams` are a stall.
     private let streamsLimit: Nanoseconds
     /// In answer to other requests, none of which may come before it is whole: only where the
@@ -29,17 +31,20 @@ struct Stall: Sendable {
         self.now = now
         // Only what came during the present state's span says anything about a slot's tenant.
         var heard = max(report.lastAnswer, report.streamsSince)
-        // An engine that works is in no stall: long prompts are read, or others are served. A page may
-        // tell of a step as late as the next one comes.
-        if signs.moved > heard + settings.scrapeInterval { heard = signs.moved }
+        // An engine that works is in no stall: long prompts are read, or others are served. Only a step
+        // that came after what was heard last tells more than that.
+        isSeenWorking = signs.movedAfter > heard
+        if isSeenWorking { heard = signs.moved }
         streams = report.streams > 0 ? now - heard : .zero
         silentSince = max(report.lastAnswer, report.unansweredSince)
         answers = report.unanswered > 0 ? now - silentSince : .zero
         limit = max(settings.busyAfter, timePerToken * settings.busyAfterTokens)
         // A lone request may be one long prompt, which only the engine's pages could show.
         let mayBePrompt = report.outstanding == 1 && report.lastEvent < report.streamsSince
-        let isTold = signs.isHeartbeatKnown(now: now, settings: settings)
-        streamsLimit = mayBePrompt && !isTold ? max(limit, settings.wedgedAfter) : limit
+        streamsLimit =
+            isSeenWorking
+            ? max(limit, settings.scrapeInterval * 2)
+            : mayBePrompt && !signs.areTold ? max(limit, settings.wedgedAfter) : limit
     }
 
     /// Whether it makes a replica busy.
@@ -50,7 +55,7 @@ struct Stall: Sendable {
     /// Whether nothing says otherwise since the replica became busy: it takes evidence to become so,
     /// but a page that cannot be read for a while must not make it ready again.
     func lasts(since: Instant) -> Bool {
-        if streams > limit { return true }
+        if streams > (isSeenWorking ? streamsLimit : limit) { return true }
         guard answers > limit else { return false }
         if signs.isHeartbeatKnown(now: now, settings: settings) { return signs.moved <= since }
         return signs.answered <= since

@@ -104,6 +104,30 @@ import Testing
         #expect(retryAfter == nil)
     }
 
+    @Test func `a guess is no reason to refuse a prompt for good, what was seen is`() {
+        var strict = Self.two
+        strict.longPrompt = .refuse
+        let harness = pool(classes: [strict])
+        // Two seconds by the guess that a pool begins with, and by what it sees.
+        let long = Arrival(promptTokens: 20_000)
+        for _ in 0..<16 {
+            guard case .held(let one) = harness.arrive(long) else {
+                Issue.record("nobody has seen how long it takes")
+                return
+            }
+            let sent = harness.now
+            harness.advance(.seconds(2))
+            one.began(sent: sent, now: harness.now)
+            one.release(now: harness.now)
+            harness.tick()
+        }
+        guard case .shed(let reason, _) = harness.arrive(long) else {
+            Issue.record("two seconds of prompt do not fit two")
+            return
+        }
+        #expect(reason == .infeasible)
+    }
+
     @Test func `elsewhere it is served after all others`() {
         let harness = pool(classes: [Self.two, Self.batch])
         let held = harness.dispatch()

@@ -8,18 +8,22 @@ import Testing
     private static let slots = 4
 
     /// A pool told its slots, whose replicas others use: so many of the first one's.
-    private func harness(replicas: Int = 2, others: Int) -> PoolHarness {
+    private func harness(replicas: Int = 2, slots: Int = slots, others: Int) -> PoolHarness {
         var policy = AdmissionPolicy()
         policy.classes = [ClassPolicy(name: "standard", timeToFirstToken: .milliseconds(500))]
-        policy.slotsMax = Self.slots
+        policy.slotsMax = slots
         let harness = PoolHarness(replicas: replicas, policy: policy)
+        for id in harness.ids {
+            harness.pool.progress[0].stepped(at: id, gap: .milliseconds(20), events: 1)
+        }
         for _ in 0..<3 {
             harness.advance(.milliseconds(100))
             for replica in 0..<replicas {
-                let running = replica == 0 ? others : Self.slots
+                let running = replica == 0 ? others : slots
                 harness.observe(
                     replica, .scrape(LoadScrape(waiting: 0, running: Double(running))))
             }
+            harness.tick()
         }
         return harness
     }
@@ -44,11 +48,16 @@ import Testing
         let one = try #require(harness.dispatch())
         #expect(one.replica == harness.ids[0])
         #expect(isRecalled(one, harness, within: .milliseconds(500)))
-        #expect(harness.snapshot.replicas[0].limit == 0)
         one.release(.ignored, now: harness.now)
-        harness.advance(.seconds(2))
+        let next = try #require(harness.dispatch())
+        #expect(next.replica == harness.ids[1])
+        // It is in service all the while.
+        #expect(harness.snapshot.replicas[0].limit == 1)
+        harness.advance(.seconds(1))
         harness.tick()
-        #expect(harness.snapshot.replicas[0].limit >= 1)
+        let later = try #require(harness.dispatch())
+        #expect(later.replica == harness.ids[0])
+        for held in [next, later] { held.release(.ignored, now: harness.now) }
         #expect(harness.snapshot.inflight == 0)
     }
 
@@ -56,8 +65,36 @@ import Testing
         let harness = harness(replicas: 1, others: 4)
         let one = try #require(harness.dispatch())
         #expect(isRecalled(one, harness, within: .milliseconds(500)))
-        #expect(harness.snapshot.replicas[0].limit == 1)
         one.release(.ignored, now: harness.now)
+        let next = try #require(harness.dispatch())
+        next.release(.ignored, now: harness.now)
+    }
+
+    @Test func `nobody is asked back twice, and who stays closes nothing`() throws {
+        let harness = harness(others: 3)
+        let one = try #require(harness.dispatch())
+        #expect(isRecalled(one, harness, within: .milliseconds(500)))
+        // Its worker may not send it twice.
+        #expect(!isRecalled(one, harness, within: .milliseconds(900)))
+        harness.advance(.milliseconds(200))
+        harness.tick()
+        one.release(.ignored, now: harness.now)
+        let next = try #require(harness.dispatch())
+        #expect(next.replica == harness.ids[0])
+        next.release(.ignored, now: harness.now)
+    }
+
+    @Test func `one other request on many slots, or a page of long ago, is no full engine`() throws
+    {
+        let wide = harness(replicas: 1, slots: 64, others: 1)
+        let one = try #require(wide.dispatch())
+        #expect(!isRecalled(one, wide, within: .seconds(2)))
+        one.release(.ignored, now: wide.now)
+        let old = harness(replicas: 1, others: 4)
+        old.advance(.seconds(4))
+        let other = try #require(old.dispatch())
+        #expect(!isRecalled(other, old, within: .seconds(2)))
+        other.release(.ignored, now: old.now)
     }
 
     @Test func `where nobody else is, a slow engine is no full one`() throws {

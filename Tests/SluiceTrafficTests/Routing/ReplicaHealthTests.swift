@@ -286,13 +286,36 @@ import Testing
         #expect(patient.health.state == .ready)
     }
 
-    @Test func `a step that a page told of late hides no stall`() {
+    @Test(arguments: [Nanoseconds.milliseconds(100), .milliseconds(1_900)])
+    func `a step that a page tells of late hides no stall`(late: Nanoseconds) {
         var patient = Patient.ready()
-        let start = patient.now
         patient.take(.heartbeat(7))
-        patient.now = patient.now + .seconds(1)
+        let start = patient.now
+        patient.now = patient.now + late
+        // It may have come before the silence.
         patient.take(.heartbeat(8))
-        patient.tick(after: Nanoseconds.seconds(1) + Nanoseconds(1), streams: 3, since: start)
+        patient.now = start
+        patient.tick(after: Nanoseconds.seconds(2) + Nanoseconds(1), streams: 3, since: start)
+        #expect(patient.health.state == .busy)
+    }
+
+    @Test func `where pages are rare, an engine that works is not busy between two of them`() {
+        var patient = Patient.ready()
+        patient.settings.scrapeInterval = .seconds(5)
+        patient.take(.heartbeat(7))
+        let start = patient.now
+        patient.tick(after: .seconds(1), streams: 2, since: start)
+        patient.take(.heartbeat(8))
+        patient.tick(after: .seconds(1), streams: 2, since: start)
+        var changes = patient.health.transitions
+        for second in 1...30 {
+            patient.tick(after: .seconds(1), streams: 2, since: start)
+            if second % 5 == 0 { patient.take(.heartbeat(8 + Double(second))) }
+            if second == 10 { changes = patient.health.transitions }
+        }
+        #expect(patient.health.transitions == changes)
+        #expect(patient.health.state == .ready)
+        patient.tick(after: .seconds(11), streams: 2, since: start)
         #expect(patient.health.state == .busy)
     }
 
