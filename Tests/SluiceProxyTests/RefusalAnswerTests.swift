@@ -75,13 +75,13 @@ extension GatewayTests {
             }
             let file = ReloadTests.File()
             var settings: GatewaySettings?
-            // Some 2,500 tokens: a quarter of a second on an idle replica, as is believed at start.
+            // Some 2,500 tokens: 50 ms even for a fast engine, as is believed at start.
             let text = String(repeating: "word ", count: 2_000)
             let long = chat(#"{"model":"tiny","messages":[{"role":"user","content":"\#(text)"}]}"#)
             try GatewayUnderTest.run(
                 [upstream],
                 change: {
-                    $0.classes[0].timeToFirstToken = .milliseconds(100)
+                    $0.classes[0].timeToFirstToken = .milliseconds(20)
                     $0.classes[0].longPrompt = .refuse
                     settings = $0
                 }, source: file.source
