@@ -52,12 +52,21 @@ limit=()
 if [ "${CI:-}" = true ]; then limit=(timeout --kill-after=10 "${TEST_TIME_LIMIT:-1200}"); fi
 
 status=0
-# logged LOG COMMAND...: with all that it prints in the log; its end is the status.
+# logged LOG COMMAND...: with all that it prints in the log; its end is the status. What has a limit of
+# time is a group of its own: whoever ends this has to end that.
 logged() {
-  local into=$1
+  local into=$1 run
   shift
   status=0
-  "${limit[@]}" "$@" >"$into" 2>&1 || status=$?
+  if [ ${#limit[@]} -eq 0 ]; then
+    "$@" >"$into" 2>&1 || status=$?
+    return
+  fi
+  "${limit[@]}" "$@" >"$into" 2>&1 &
+  run=$!
+  trap 'kill -TERM "$run" 2>/dev/null || true' TERM
+  wait "$run" || status=$?
+  trap - TERM
 }
 
 # fail WHAT: the log's part that matters, and what it comes to at the end.

@@ -12,6 +12,8 @@ package enum UpstreamFailure: Sendable, Equatable {
     case reset
     /// The answer broke HTTP.
     case malformed
+    /// Bytes came before anything was asked: nobody's answer.
+    case spokeFirst
     /// No content within the first-content limit.
     case firstContentTimeout
     /// No event, or no bytes of an answer without events, within the idle limit after it had begun.
@@ -24,7 +26,7 @@ package enum UpstreamFailure: Sendable, Equatable {
     /// Whether the connection never stood, so that no byte of the request can have arrived.
     package var isBeforeRequest: Bool {
         switch self {
-        case .connectRefused, .connectTimeout, .connectFailed, .tlsFailed: true
+        case .connectRefused, .connectTimeout, .connectFailed, .tlsFailed, .spokeFirst: true
         case .closedEarly, .reset, .malformed, .firstContentTimeout, .idleTimeout, .engineRefused,
             .errorEvent:
             false
@@ -40,7 +42,7 @@ package enum UpstreamFailure: Sendable, Equatable {
         case .tlsFailed: .tlsFailed
         case .closedEarly: .closedEarly
         case .reset: .reset
-        case .malformed: .malformed
+        case .malformed, .spokeFirst: .malformed
         case .firstContentTimeout: .timeoutFirstContent
         case .idleTimeout: .timeoutIdle
         case .engineRefused: .upstreamStatus
@@ -60,7 +62,7 @@ package enum UpstreamFailure: Sendable, Equatable {
             case .tlsFailed: (502, "The model server's TLS certificate was not accepted.")
             case .closedEarly, .reset:
                 (502, "The model server closed the connection before it had answered.")
-            case .malformed: (502, "The model server's answer was not valid HTTP.")
+            case .malformed, .spokeFirst: (502, "The model server's answer was not valid HTTP.")
             case .firstContentTimeout: (504, "The model server sent nothing in time.")
             case .idleTimeout: (504, "The model server stopped in the middle of its answer.")
             case .engineRefused: (503, "The model server's own queue is full.")
@@ -77,7 +79,7 @@ package enum UpstreamFailure: Sendable, Equatable {
         case .firstContentTimeout, .idleTimeout: .streamTimeout
         case .errorEvent: .streamError
         case .connectRefused, .connectTimeout, .connectFailed, .tlsFailed, .closedEarly, .reset,
-            .malformed, .engineRefused:
+            .malformed, .spokeFirst, .engineRefused:
             .truncated
         }
     }
@@ -89,8 +91,8 @@ extension UpstreamFailure {
         switch self {
         case .connectRefused: .refused
         case .connectTimeout: .timeout
-        case .connectFailed, .tlsFailed, .closedEarly, .reset, .malformed, .firstContentTimeout,
-            .idleTimeout, .engineRefused, .errorEvent:
+        case .connectFailed, .tlsFailed, .closedEarly, .reset, .malformed, .spokeFirst,
+            .firstContentTimeout, .idleTimeout, .engineRefused, .errorEvent:
             .failed
         }
     }

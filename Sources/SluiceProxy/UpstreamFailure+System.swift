@@ -20,7 +20,7 @@ extension UpstreamFailure {
         switch self {
         case .connectRefused, .connectTimeout, .connectFailed, .tlsFailed: .connectFailed
         case .closedEarly, .reset: .connectionLost
-        case .malformed, .errorEvent: .malformedAnswer
+        case .malformed, .spokeFirst, .errorEvent: .malformedAnswer
         case .firstContentTimeout, .idleTimeout: .timedOut
         case .engineRefused: .refusedByEngine
         }
@@ -29,7 +29,7 @@ extension UpstreamFailure {
     /// The metrics' word for what was waited for.
     var stage: UpstreamStage {
         switch self {
-        case .connectRefused, .connectTimeout, .connectFailed, .tlsFailed: .connect
+        case .connectRefused, .connectTimeout, .connectFailed, .tlsFailed, .spokeFirst: .connect
         case .firstContentTimeout: .firstToken
         case .idleTimeout: .idle
         case .closedEarly, .reset, .malformed, .engineRefused, .errorEvent: .head

@@ -293,7 +293,10 @@ final class Worker {
             case .grants: break
             case .directoryChanged: adoptDirectory()
             case .failOver(let pool, let replica): failOver(from: replica, pool: pool)
-            case .recall(let pool, let recalls): takeBack(recalls, pool: pool)
+            case .recall(let pool, let recalls):
+                // It may mean what was granted to us and not fetched yet; nobody is asked twice.
+                takeGrants()
+                takeBack(recalls, pool: pool)
             case .forgetReplica(let index): shard.forget(replica: index)
             case .beginDrain: isDraining = true
             case .closeListener: closeListener()

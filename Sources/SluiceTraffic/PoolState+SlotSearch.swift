@@ -50,7 +50,7 @@ extension PoolState {
     mutating func beginSlotTry(now: Instant) -> Bool {
         guard searchesSlots, search.isDue(now: now) else { return false }
         var chosen: Int?
-        for slot in lanes.indices where lanes[slot].limit > 0 {
+        for slot in lanes.indices where lanes[slot].limit > 0 && !lanes[slot].isCrowded {
             if let other = chosen, search.lastTry(other) <= search.lastTry(slot) { continue }
             chosen = slot
         }
@@ -98,7 +98,9 @@ extension PoolState {
     /// The replica under trial may be gone.
     mutating func checkSlotTry() {
         guard let slot = search.replica else { return }
-        if !searchesSlots || slot >= lanes.count || lanes[slot].limit == 0 { search.giveUp() }
+        let isOver =
+            !searchesSlots || slot >= lanes.count || lanes[slot].limit == 0 || lanes[slot].isCrowded
+        if isOver { search.giveUp() }
     }
 
     /// What was sent beyond the level waits: the try has failed.

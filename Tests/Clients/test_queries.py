@@ -115,9 +115,9 @@ def test_every_query_returns_data(programs, tmp_path):
             jobs = {name: [urllib.parse.urlsplit(url).netloc for url in urls]
                     for name, urls in jobs.items()}
             jobs["dcgm-exporter"] = jobs["node_exporter"] = [exported]
-            jobs["collected"] = jobs["vllm"]
+            jobs["collected"] = [*jobs["vllm"], exported]
             with prometheus(tmp_path, jobs, rules=RULES, renamed=["collected"]) as url:
-                support.until(lambda: ask(url, "up") == [1.0] * 7, 30, "every target up")
+                support.until(lambda: ask(url, "up") == [1.0] * 8, 30, "every target up")
                 fail(gateway, replicas, victim)
                 load(gateway, 12)
                 for title, query, comment in ALL:

@@ -63,12 +63,12 @@ extension Worker {
             return
         }
         if upstreams[u].isHandshaking && !continueHandshake(upstream: u) { return }
-        shard.connection(.upstream, .ok)
         // Who speaks before anything was asked answers nobody.
         guard upstreams[u].isClean else {
-            upstreamBroken(u, upstreams[u].isPeerClosed ? .connectFailed : .malformed)
+            upstreamBroken(u, upstreams[u].isPeerClosed ? .connectFailed : .spokeFirst)
             return
         }
+        shard.connection(.upstream, .ok)
         sendRequest(u)
     }
 

@@ -21,8 +21,9 @@ struct EngineSigns: Sendable {
     private(set) var moved = Instant.unset
     /// When the page before that was read: the step came after it.
     private(set) var movedAfter = Instant.unset
-    /// When heartbeat or gauges were last read.
+    /// When heartbeat and gauges were last read, and the time before.
     private var read = Instant.unset
+    private var readBefore = Instant.unset
     /// When any page was last read.
     private(set) var answered = Instant.unset
     /// When a probe last ended without an answer.
@@ -55,15 +56,20 @@ struct EngineSigns: Sendable {
     /// A page has been read; heartbeat and gauges are of one.
     private mutating func note(isNews: Bool, now: Instant) {
         answered = now
+        if now > read {
+            readBefore = read
+            read = now
+        }
         if isNews {
-            if now > moved { movedAfter = read }
+            movedAfter = readBefore
             moved = now
         }
-        read = now
     }
 
-    /// Whether its pages tell of the engine at all.
-    var areTold: Bool { heartbeat != nil || gauges != nil }
+    /// Whether its pages tell of the engine now.
+    func areTold(now: Instant, settings: HealthSettings) -> Bool {
+        read.isSet && now - read <= max(settings.heartbeatAgeMax, settings.scrapeInterval * 2)
+    }
 
     /// A probe has ended; was there an answer, whichever?
     mutating func probed(wasAnswered: Bool, now: Instant) {

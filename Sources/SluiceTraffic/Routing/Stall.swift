@@ -8,8 +8,6 @@ struct Stall: Sendable {
     private let now: Instant
     /// On open streams, while neither another answer nor a step of the engine told otherwise.
     private let streams: Nanoseconds
-    /// Whether pages have shown a step since anything was heard: the next one is waited for.
-    private let isSeenWorking: Bool
     /// From when on `streams` are a stall.
     private let streamsLimit: Nanoseconds
     /// In answer to other requests, none of which may come before it is whole: only where the
@@ -33,18 +31,20 @@ struct Stall: Sendable {
         var heard = max(report.lastAnswer, report.streamsSince)
         // An engine that works is in no stall: long prompts are read, or others are served. Only a step
         // that came after what was heard last tells more than that.
-        isSeenWorking = signs.movedAfter > heard
-        if isSeenWorking { heard = signs.moved }
+        if signs.movedAfter > heard { heard = signs.moved }
         streams = report.streams > 0 ? now - heard : .zero
         silentSince = max(report.lastAnswer, report.unansweredSince)
         answers = report.unanswered > 0 ? now - silentSince : .zero
         limit = max(settings.busyAfter, timePerToken * settings.busyAfterTokens)
-        // A lone request may be one long prompt, which only the engine's pages could show.
-        let mayBePrompt = report.outstanding == 1 && report.lastEvent < report.streamsSince
-        streamsLimit =
-            isSeenWorking
-            ? max(limit, settings.scrapeInterval * 2)
-            : mayBePrompt && !signs.areTold ? max(limit, settings.wedgedAfter) : limit
+        if signs.areTold(now: now, settings: settings) {
+            // Two pages tell of a step since anything was heard, or of none.
+            let pages = min(settings.scrapeInterval * 2, settings.wedgedAfter)
+            streamsLimit = max(limit, pages)
+        } else {
+            // A lone request may be one long prompt, which only those pages could show.
+            let mayBePrompt = report.outstanding == 1 && report.lastEvent < report.streamsSince
+            streamsLimit = mayBePrompt ? max(limit, settings.wedgedAfter) : limit
+        }
     }
 
     /// Whether it makes a replica busy.
@@ -55,7 +55,7 @@ struct Stall: Sendable {
     /// Whether nothing says otherwise since the replica became busy: it takes evidence to become so,
     /// but a page that cannot be read for a while must not make it ready again.
     func lasts(since: Instant) -> Bool {
-        if streams > (isSeenWorking ? streamsLimit : limit) { return true }
+        if streams > limit { return true }
         guard answers > limit else { return false }
         if signs.isHeartbeatKnown(now: now, settings: settings) { return signs.moved <= since }
         return signs.answered <= since
