@@ -27,8 +27,8 @@ STRETCH ?= 5
 
 CFLAGS_BENCH := -O2 -Wall -Wextra -Werror
 
-.PHONY: help run demo build test lint format unit clients clients-and-builds simulation admission-docs faults \
-	sanitizers summary bench overload bench-tools soak instructions test-vllm container-check clean setup-run setup-test setup-count setup-bench
+.PHONY: help run demo build test lint format unit unit-and-build clients clients-and-builds simulation admission-docs \
+	faults sanitizers sanitizers-and-simulation summary bench overload bench-tools soak instructions test-vllm container-check clean setup-run setup-test setup-count setup-bench
 .NOTPARALLEL:
 
 help: ## lists the targets
@@ -37,7 +37,7 @@ help: ## lists the targets
 run: setup-run build ## builds, then starts three simulated replicas, the gateway and a gentle load
 	@exec .build/release/sluice demo
 
-test: setup-test lint unit build simulation clients-and-builds sanitizers summary ## checks everything (what CI runs)
+test: setup-test lint unit-and-build clients-and-builds sanitizers-and-simulation summary ## checks everything (what CI runs)
 
 build: setup-run ## the release binaries, .build/release/sluice and vllm-sim
 	@scripts/build-release.sh
@@ -51,6 +51,12 @@ format: ## lays out the sources
 unit: setup-test ## the Swift suites, unit and end to end
 	@scripts/swift-tests.sh plain '$(TEST_FILTER)'
 
+# Most tests wait, and the release is linked by one core.
+unit-and-build: setup-run setup-test
+	@scripts/swift-tests.sh --build plain
+	@scripts/meanwhile.sh "scripts/swift-tests.sh --run plain '$(TEST_FILTER)'" -- \
+	  'scripts/build-release.sh --ignore-lock'
+
 clients: setup-test build ## official clients and faults against the binaries, validation of deploy/
 	@scripts/client-tests.sh
 
@@ -61,6 +67,10 @@ clients-and-builds: setup-test build
 
 sanitizers: setup-test ## the Swift suites under thread and address sanitizer
 	@scripts/sanitizers.sh '$(SANITIZER_FILTER)' $(SANITIZERS)
+
+sanitizers-and-simulation: setup-test build
+	@scripts/meanwhile.sh "scripts/sanitizers.sh '$(SANITIZER_FILTER)' $(SANITIZERS)" -- \
+	  '$(MAKE) --no-print-directory simulation'
 
 # The summary of the plain run last: it is the line that people and machines look for.
 summary:

@@ -4,15 +4,20 @@
 # way; a trap, a sanitizer's report and a test that fails again end the run.
 #
 #   scripts/swift-tests.sh plain|thread|address [FILTER]
-#   scripts/swift-tests.sh --build plain|thread|address     builds them only
+#   scripts/swift-tests.sh --build plain|thread|address           builds them only
+#   scripts/swift-tests.sh --run plain|thread|address [FILTER]    runs what is built
 #
 # FILTER is a regular expression of test names; empty runs all. The sanitizer runs have
 # build directories of their own, so that no run rebuilds what another has built.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-builds_only=false
-if [ "${1:-}" = --build ]; then builds_only=true; shift; fi
+builds=true
+runs=true
+case ${1:-} in
+  --build) runs=false; shift ;;
+  --run) builds=false; shift ;;
+esac
 kind=${1:?plain, thread or address}
 filter=${2:-}
 logs=.build/logs
@@ -80,19 +85,19 @@ fail() {
 began=$SECONDS
 failures=$logs/failures-$kind
 : >"$failures"
-if $builds_only; then
+if $builds; then
   logged "$log" swift build --build-tests "${building[@]}"
   [ $status -eq 0 ] || fail build
   echo "$kind: built in $((SECONDS - began)) s"
-  exit
 fi
+$runs || exit 0
 
 # Those that may fail and be repeated.
 repeated_max=3
 events=$logs/events-$kind.json
 rm -f "$events"
 verdict=
-logged "$log" swift test "${building[@]}" "${flags[@]}" "${some[@]}" \
+logged "$log" swift test --skip-build "${building[@]}" "${flags[@]}" "${some[@]}" \
   --event-stream-output-path "$events" --event-stream-version 0
 if [ $status -ne 0 ]; then
   # Ends well only where the run came to its own end, and every failure is a test's.
@@ -122,5 +127,5 @@ esac
 if [ -n "$verdict" ]; then
   summary=$(sed -E "s/^✘/✔/; s/ failed (after [0-9.]+ seconds) .*/ passed \1$verdict./" <<<"$summary")
 fi
-echo "$kind: $summary [$((SECONDS - began)) s with building]"
+echo "$kind: $summary"
 printf '%s\n' "$summary" >"$logs/summary-$kind"

@@ -18,9 +18,10 @@ extension UpstreamFailure {
     /// The retry rule's word for it.
     var attempt: AttemptFailure {
         switch self {
-        case .connectRefused, .connectTimeout, .connectFailed, .tlsFailed: .connectFailed
+        case .connectRefused, .connectTimeout, .connectFailed, .tlsFailed, .spokeFirst:
+            .connectFailed
         case .closedEarly, .reset: .connectionLost
-        case .malformed, .spokeFirst, .errorEvent: .malformedAnswer
+        case .malformed, .errorEvent: .malformedAnswer
         case .firstContentTimeout, .idleTimeout: .timedOut
         case .engineRefused: .refusedByEngine
         }

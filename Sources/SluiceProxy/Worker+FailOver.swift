@@ -29,7 +29,8 @@ extension Worker {
     /// Asks the retry rule, and takes what it costs out of the budget.
     private func mayMove(_ e: UInt32, _ traffic: ReplicaPool, isWedged: Bool) -> Bool {
         let u = exchanges[e].upstream
-        let acknowledged = u == noSlot ? nil : upstreams[u].bytesAcknowledgedOfRequest()
+        let isTold = u != noSlot && !mayBeUnacknowledged(e)
+        let acknowledged = isTold ? upstreams[u].bytesAcknowledgedOfRequest() : nil
         guard isWedged || acknowledged == 0 else { return false }
         var facts = exchanges[e].retryCase(.wedged, bytesAcknowledged: acknowledged)
         facts.isEnabled = settings.pools[exchanges[e].traffic].retries
@@ -42,6 +43,12 @@ extension Worker {
             return true
         case .awaitCorroboration, .giveUp: return false
         }
+    }
+
+    /// Whether the request was sent so lately that no acknowledgement does not mean that it has not
+    /// come: those of a connection in use are delayed, by 40 to 200 ms (tcp(7), TCP_QUICKACK).
+    private func mayBeUnacknowledged(_ e: UInt32) -> Bool {
+        exchanges[e].isRequestSent && now - exchanges[e].record.sent <= .milliseconds(200)
     }
 
     private func leaveReplica(_ e: UInt32) {

@@ -46,7 +46,8 @@ extension PoolState {
         if policy.isActive {
             let own = policy.classes[classIndex]
             if let objective = own.objective(promptTokens: request.promptTokens) {
-                if own.longPrompt == .bestEffort, isHopeless(request, objective) { return nil }
+                let idle = idleTime(request, objective)
+                if own.longPrompt == .bestEffort, Self.isHopeless(idle, objective) { return nil }
                 let wait = estimates.corrected(
                     predictedWait(classIndex, Int(request.tenant), now: now))
                 let bound = Bound(objective: objective)

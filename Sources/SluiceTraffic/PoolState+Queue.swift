@@ -201,8 +201,7 @@ extension PoolState {
             node.deadlineIsCallers ? .deadline : isHopeless ? .noReplica : .expired
         let shed = refuse(
             reason, Int(node.request.classIndex), excess: 0,
-            wait: reason == .noReplica ? -1 : estimates.corrected(node.predicted),
-            now, random.next())
+            wait: estimates.corrected(node.predicted), now, random.next())
         noteRefused(node, reason, now: now)
         let worker = queue.deliver(index, as: .refused(shed))
         if let worker { wakes.insert(worker) }

@@ -91,6 +91,9 @@ extension PoolState {
 
     // MARK: First outputs
 
+    /// Part of the tightest objective by which ``delayTail`` goes up.
+    private static let tailStep = 0.05
+
     /// The engine has begun to answer a request.
     mutating func outputBegan(_ index: Int32, sent: Instant, now: Instant) -> PumpResult {
         guard let flight = flights.beginOutput(index), let slot = slot(flight.replica) else {
@@ -98,11 +101,14 @@ extension PoolState {
         }
         lanes[slot].endPending(flight)
         let start = sent.isSet ? max(sent, flight.dispatched) : flight.dispatched
-        entries[slot].estimates.observe(
+        let delay = entries[slot].estimates.observe(
             firstOutput: (now - start).seconds, tokens: flight.promptTokens,
             backlog: flight.backlogTokens,
             // Who came after it may have shared its steps.
             crowd: flight.crowd == .nobody && lanes[slot].inflight > 1 ? .room : flight.crowd)
+        if let objective = policy.tightestObjective {
+            delayTail.observe(delay, step: Self.tailStep * objective)
+        }
         refreshTimes(slot)
         noteBegun(slot, dispatched: flight.dispatched, now: now)
         // The backlog of prompts has become shorter: one that did not fit may fit now.

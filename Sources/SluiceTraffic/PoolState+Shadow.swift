@@ -48,7 +48,8 @@ extension PoolState {
         guard let objective = own.objective(promptTokens: request.promptTokens) else {
             return (nil, -1)
         }
-        if isHopeless(request, objective) {
+        let idle = idleTime(request, objective)
+        if Self.isHopeless(idle, objective) {
             return (own.longPrompt == .refuse ? .infeasible : nil, -1)
         }
         let slots = virtualSlots
@@ -64,12 +65,9 @@ extension PoolState {
         guard mayJudge(now: now), excess >= nextMax else { return (nil, wait) }
         let isStanding =
             virtual.since.isSet && (now - virtual.since).seconds > Self.standingAfter
-        let waitMax = objective * (isStanding ? Self.standingPart : Self.burstPart)
-        if wait > waitMax
-            || wait + idleTime(request, objective) > Self.objectivePart * objective
-        {
-            return (.overload, wait)
-        }
+        var bound = Bound(objective: objective)
+        bound.prompt = idle
+        if bound.excess(wait, isStanding: isStanding) != nil { return (.overload, wait) }
         return (excess >= Double(limits.queueLengthMax) ? .full : nil, wait)
     }
 }

@@ -8,9 +8,6 @@ extension PoolState {
     /// computes at the least.
     private static let stalledSteps = 6
     private static let tokensPerStep = 512.0
-    /// Beside other gateways the slot it is sent to next may be gone, too: once was too seldom (T1d,
-    /// three gateways, in SLO: 94.0 %, 97.3 % so). The objective bounds what is left of its wait.
-    private static let recallsEach = RetryRule.recallsMax
     /// Engines' steps that others' requests make long, where nobody here sees them.
     private static let unseenPart = 1.5
     /// Part of its slots from which a replica counts as full when a page is up to a second old.
@@ -108,7 +105,7 @@ extension PoolState {
     private func newest(_ indices: [Int32], _ count: Int) -> ArraySlice<Int32> {
         indices.filter { index in
             let flight = flights.flights[Int(index)]
-            return flight.recalls < Self.recallsEach && !flight.isRecalled
+            return flight.recalls < RetryRule.recallsMax && !flight.isRecalled
         }
         .sorted { flights.flights[Int($0)].dispatched > flights.flights[Int($1)].dispatched }
         .prefix(max(0, count))

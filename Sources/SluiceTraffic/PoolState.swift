@@ -90,6 +90,8 @@ struct PoolState: Sendable {
     var engineDelay = 0.0
     /// How far from ``engineDelay`` single requests' delays are, in the mean; the same median.
     var engineDelaySpread = 0.0
+    /// What they add to one request in fifty.
+    var delayTail = DelayTail()
     /// The middle of the replicas' step times, seconds; as of the last tick.
     var stepTime = 0.025
     /// What the least urgent class may have at replicas that other gateways use too.

@@ -16,7 +16,7 @@ FIGURES = []
 
 
 class Figures:
-    """What a scenario measured; `hold` also asserts it, after all of it has been noted."""
+    """What a scenario measured; `hold` also asserts it, after all of it has been noted: `check`."""
 
     def __init__(self, row, title):
         self.row, self.title, self.broken = row, title, []
@@ -43,6 +43,10 @@ class Figures:
             self.note(name, "held up")
 
 
+    def check(self):
+        assert not self.broken, "; ".join(self.broken)
+
+
 def _text(value):
     if isinstance(value, str):
         return value
@@ -53,9 +57,7 @@ def _text(value):
 def figures(request):
     """The figures of `test_row_N_…`; a figure that does not hold fails the test at its end."""
     words = request.node.name.split("_")
-    made = Figures(words[2], " ".join(words[3:]))
-    yield made
-    assert not made.broken, "; ".join(made.broken)
+    return Figures(words[2], " ".join(words[3:]))
 
 
 @pytest.fixture

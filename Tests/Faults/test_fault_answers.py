@@ -185,8 +185,10 @@ def test_row_8_slow_drip(fleet, figures, upstream):
     for kind, calls in dripped.items():
         assert calls, f"no answer of the kind: {kind}"
         figures.note(kind, len(calls))
-        figures.hold(f"{kind}, but another end", sum(
-            (c.verdict, log[c.id].get("reason")) != ends[kind] for c in calls), 0)
+        other = [(c.verdict, log[c.id]) for c in calls
+                 if (c.verdict, log[c.id].get("reason")) != ends[kind]]
+        figures.hold(f"{kind}, but another end", len(other), 0)
+        print(f"{kind}, but another end:", *other, sep="\n")
     figures.hold_slowest("504 after, at most", [
         c.seconds for c in load.ended_in_time(dripped["no head"])],
         limit + 0.1, load)

@@ -48,21 +48,27 @@ def front(replicas):
         program.stop()
 
 
-@pytest.fixture
-def figures(request):
-    """Figures of a trial and what they must be; one that is not fails the trial at its end."""
-    broken = []
+class Figures:
+    """What a trial measured and what it must be."""
 
-    def hold(name, value, least=None, most=None, unit=""):
+    def __init__(self, title):
+        self.title, self.broken = title, []
+
+    def __call__(self, name, value, least=None, most=None, unit=""):
         holds = (least is None or value >= least) and (most is None or value <= most)
         bound = f"≥ {least:g}{unit}" if least is not None else f"≤ {most:g}{unit}"
-        title = request.node.name.removeprefix("test_").replace("_", " ")
-        FIGURES.append((title, f"{name} {value:.3g}{unit}", bound, holds))
+        FIGURES.append((self.title, f"{name} {value:.3g}{unit}", bound, holds))
         if not holds:
-            broken.append(f"{name} {value:.3g}{unit}, not {bound}")
+            self.broken.append(f"{name} {value:.3g}{unit}, not {bound}")
 
-    yield hold
-    assert not broken, "; ".join(broken)
+    def check(self):
+        assert not self.broken, "; ".join(self.broken)
+
+
+@pytest.fixture
+def figures(request):
+    """Figures of a trial; one that is not as it must be fails the trial at its end."""
+    return Figures(request.node.name.removeprefix("test_").replace("_", " "))
 
 
 def pytest_terminal_summary(terminalreporter):

@@ -191,6 +191,44 @@ extension GatewayTests {
             }
         }
 
+        @Test func `what an ejected replica may have got is asked of no other`() throws {
+            let failing = #"{"model":"tiny","messages":[],"user":"fail"}"#
+            let isIll = Guarded(false)
+            let ill = try (0..<3).map { _ in
+                try ScriptedUpstream { peer in
+                    while let request = peer.nextRequest() {
+                        if !isIll.withLock({ $0 }) {
+                            peer.rest(.milliseconds(20))
+                            peer.answer("{}")
+                        } else if request.text.contains("fail") {
+                            peer.send("no HTTP\r\n\r\n")
+                        }
+                    }
+                }
+            }
+            let all = try ill + (0..<4).map { _ in try serving() }
+            try GatewayUnderTest.run(all, change: quick) { gateway in
+                let clients = try (0..<150).map { _ in try gateway.connect() }
+                // Where answers come soon acknowledgements wait for them (tcp(7), TCP_QUICKACK).
+                for _ in 0..<5 {
+                    for client in clients { client.send(chat()) }
+                    for client in clients { #expect(client.readAnswer()?.status == 200) }
+                }
+                isIll.withLock { $0 = true }
+                for (index, client) in clients.enumerated() {
+                    client.send(index.isMultiple(of: 3) ? chat(failing) : chat())
+                    pause(.milliseconds(1))
+                }
+                #expect(eventually { ill.contains { isIn("ejected", $0, gateway) } })
+                pause(.milliseconds(300))
+                let asked = all.flatMap { $0.requests.flatMap { $0.values("x-request-id") } }
+                // What follows is of the attempt.
+                let requests = asked.map { $0.dropLast(7) }
+                #expect(Set(requests).count == requests.count)
+                for client in clients { client.close() }
+            }
+        }
+
         @Test func `one whose pages do not answer either is wedged with a single request`() throws {
             let (hung, well) = (try silent(), try serving())
             try GatewayUnderTest.run([hung, well], change: quick) { gateway in

@@ -10,7 +10,7 @@ package enum RepeatKind: Sendable {
 
 /// How an attempt failed.
 package enum AttemptFailure: Sendable, CaseIterable {
-    /// No connection came about.
+    /// No connection came about, or none on which anything could be asked.
     case connectFailed
     /// Reset or closed before the first event.
     case connectionLost

@@ -108,9 +108,10 @@ struct ReplicaEstimates: Sendable {
     ///   - tokens: prompt tokens that had to be computed.
     ///   - backlog: the same, and those of the prompts before it.
     ///   - crowd: who else was there when it was sent.
-    mutating func observe(
+    /// - Returns: what the engine added to prompts and step, seconds.
+    @discardableResult mutating func observe(
         firstOutput seconds: Double, tokens: Double, backlog: Double, crowd: Crowd
-    ) {
+    ) -> Double {
         // A step is what it costs before it computes anything of the prompt, or waits for. Half of one,
         // as the study has it, counted the other half as prompt: long ones were taken for hopeless
         // (T1b) and a full engine's delay for a prompt's time (T8, T9 without metrics).
@@ -122,6 +123,7 @@ struct ReplicaEstimates: Sendable {
         // The newest of too many: a window of 250 ms says what is, not what was.
         delays[delayCount % 32] = delay
         delayCount &+= 1
+        return delay
     }
 
     private mutating func learn(_ time: Double, _ tokens: Double, _ crowd: Crowd) {
