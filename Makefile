@@ -25,6 +25,7 @@ SOAK ?=
 # How many times longer than in `make test` the faults of `make soak` last
 STRETCH ?= 5
 
+SIMULATION = .build/release/sluice simulate $(foreach name,$(SCENARIOS),--scenario $(name)) --seeds $(SEEDS)
 CFLAGS_BENCH := -O2 -Wall -Wextra -Werror
 
 .PHONY: help run demo build test lint format unit unit-and-build clients clients-and-builds simulation admission-docs \
@@ -69,8 +70,7 @@ sanitizers: setup-test ## the Swift suites under thread and address sanitizer
 	@scripts/sanitizers.sh '$(SANITIZER_FILTER)' $(SANITIZERS)
 
 sanitizers-and-simulation: setup-test build
-	@scripts/meanwhile.sh "scripts/sanitizers.sh '$(SANITIZER_FILTER)' $(SANITIZERS)" -- \
-	  '$(MAKE) --no-print-directory simulation'
+	@scripts/meanwhile.sh "scripts/sanitizers.sh '$(SANITIZER_FILTER)' $(SANITIZERS)" -- '$(SIMULATION)'
 
 # The summary of the plain run last: it is the line that people and machines look for.
 summary:
@@ -83,7 +83,7 @@ overload: setup-bench setup-test build ## overload on sockets beside HAProxy and
 	@.venv/bin/python bench/overload.py $(OVERLOAD)
 
 simulation: build ## promises of docs/admission.md, in the simulator (SCENARIOS='T3 T5')
-	@.build/release/sluice simulate $(foreach name,$(SCENARIOS),--scenario $(name)) --seeds $(SEEDS)
+	@$(SIMULATION)
 
 admission-docs: build ## figures and pictures of docs/admission.md, from the simulator
 	@python3 scripts/admission_docs.py

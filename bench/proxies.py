@@ -13,7 +13,6 @@ import time
 
 HERE = pathlib.Path(__file__).resolve().parent
 TOOLS = HERE.parent / ".build" / "bench"
-TICK = os.sysconf("SC_CLK_TCK")
 PAGE = os.sysconf("SC_PAGE_SIZE")
 PROXY_CORE, LOAD_CORE = "0", "1"
 
@@ -38,15 +37,6 @@ def process_tree(root):
     return tree
 
 
-def cpu_seconds(root):
-    total = 0
-    for pid in process_tree(root):
-        with contextlib.suppress(OSError):
-            fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-            total += int(fields[11]) + int(fields[12])
-    return total / TICK
-
-
 def thread_times(root):
     """Per thread: nanoseconds on a core, and those in which it could have run and did not."""
     times = {}
@@ -56,6 +46,11 @@ def thread_times(root):
                 ran, waited = stat.read_text().split()[:2]
                 times[stat.parent.name] = (int(ran), int(waited))
     return times
+
+
+def cpu_seconds(before, after):
+    """CPU of all threads between the two; in nanoseconds at the source, where stat has ticks of 10 ms."""
+    return sum(after[t][0] - before.get(t, (0, 0))[0] for t in after) / 1e9
 
 
 def waited_seconds(before, after):
@@ -150,13 +145,12 @@ def load(mode, port, pid=None, **flags):
     for key, value in flags.items():
         command += [f"--{key.replace('_', '-')}", str(int(value))]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    cpu, threads = [0.0, 0.0], [{}, {}]
+    threads = [{}, {}]
     result, lines = None, []
     for line in process.stdout:
         record = json.loads(line)
         if pid is not None:
-            edge = 1 if "seconds" in record else 0
-            cpu[edge], threads[edge] = cpu_seconds(pid), thread_times(pid)
+            threads[1 if "seconds" in record else 0] = thread_times(pid)
         if record.get("measuring"):
             if mode == "idle" and pid is not None:
                 time.sleep(0.3)
@@ -165,7 +159,7 @@ def load(mode, port, pid=None, **flags):
             result = record
     if process.wait() != 0 or result is None:
         raise SystemExit(f"bench: load generator failed: {' '.join(command)} -> {result}")
-    result["cpu_seconds"] = cpu[1] - cpu[0]
+    result["cpu_seconds"] = cpu_seconds(*threads)
     result["waited_share"] = waited_seconds(*threads) / result["seconds"]
     if lines:
         result["resident_bytes"] = lines[0]

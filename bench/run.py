@@ -2,12 +2,14 @@
 """Compares Sluice with nginx and HAProxy: CPU, added latency and memory, in one run.
 
 The proxy under test has core 0 to itself; load generator and stub upstreams share core 1.
-Each repetition measures every proxy once, in a rotated order, so that a noisy minute
-touches all of them; what counts is the median of the per-repetition ratios. Figures of
-different runs are not comparable: a shared machine drifts by up to 1.4x within a day.
+In each repetition the proxies stand side by side and are loaded in turn, a second at a time,
+so that a noisy minute touches all of them alike (measured one after the other, a minute each,
+the ratios of five repetitions were a fifth apart); what counts is the median of the
+per-repetition ratios. Figures of different runs are not comparable: a shared machine drifts by
+up to 1.4x within a day.
 
-CPU is user + system time of the proxy's process tree (/proc/PID/stat) inside the load
-generator's measuring window, divided by the answers or events that arrived in it.
+CPU is the time that the threads of the proxy's process tree ran (/proc/PID/task/*/schedstat)
+inside the load generator's measuring window, divided by the answers or events that arrived in it.
 """
 
 import argparse
@@ -30,6 +32,8 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 # A proxy alone on its core waits for interrupts and little else. One that has to share it
 # finds more bytes at each read, and looks cheaper per event than it is.
 WAITED_MAX = 0.10
+# Parts of a window: proxies take turns after each.
+PARTS = 4
 BEGIN, END = "<!-- comparison:begin -->", "<!-- comparison:end -->"
 
 # name, unit, digits, and whether the figure is set against the better peer
@@ -69,8 +73,7 @@ class Run:
         Nor is its access log: HAProxy's is emptied when its output is opened, and the others',
         were they to grow from one to the next, would write into ever new page cache.
         """
-        for name in ("nginx", "sluice"):
-            (self.directory / f"{name}-access.log").unlink(missing_ok=True)
+        (self.directory / f"{proxy.name}-access.log").unlink(missing_ok=True)
         with self.stubs(*stub_flags) as upstreams:
             port = free_port()
             command = proxy.command(port, upstreams)
@@ -88,54 +91,75 @@ class Run:
             rates.append(out["answers"] / out["seconds"])
         return int(min(rates) / 2)
 
-    def direct(self, rate):
-        with self.stubs() as upstreams:
-            out = load("requests", upstreams[0], connections=64, warmup_ms=500,
-                       duration_ms=self.window, rate=rate)
-        return out["latency_us"]
+    @contextlib.contextmanager
+    def side_by_side(self, *stub_flags):
+        """Every proxy before stubs of its own; those without load sleep. By name: port and process."""
+        with contextlib.ExitStack() as stack:
+            yield {proxy.name: stack.enter_context(self.proxied(proxy, *stub_flags))
+                   for proxy in self.proxies}
 
-    def measure(self, proxy, rate, direct):
-        row = {"waited_share": 0.0}
-        a = self.arguments
+    def in_turns(self, targets, turn, mode, **flags):
+        """One load at each of the targets in turn, a part of the window at a time.
 
-        def note(out):
-            row["waited_share"] = max(row["waited_share"], out["waited_share"])
+        By name: the outputs of the load generator, one a part.
+        """
+        found = {name: [] for name in targets}
+        for part in range(PARTS):
+            for name in rotated(list(targets), turn + part):
+                found[name].append(load(mode, *targets[name], warmup_ms=300,
+                                        duration_ms=self.window // PARTS, **flags))
+        return found
 
-        with self.proxied(proxy) as (port, pid):
-            row["base_rss"] = resident_bytes(pid) / 1e6
-            out = load("requests", port, pid, connections=64, warmup_ms=500, duration_ms=self.window)
-            note(out)
-            row["request_cpu"] = out["cpu_seconds"] / out["answers"] * 1e6
-            row["request_rate"] = out["answers"] / out["seconds"]
-            out = load("requests", port, pid, connections=64, warmup_ms=500,
-                       duration_ms=self.window, rate=rate)
-            note(out)
-            row["added_p50"] = out["latency_us"]["p50"] - direct["p50"]
-            row["added_p99"] = out["latency_us"]["p99"] - direct["p99"]
-            row["latency_p50"], row["latency_p99"] = out["latency_us"]["p50"], out["latency_us"]["p99"]
+    def measure(self, repetition, rate):
+        """One row for each proxy."""
+        rows = {proxy.name: {"waited_share": 0.0} for proxy in self.proxies}
+
+        def note(found, **figures):
+            for name, row in rows.items():
+                row["waited_share"] = max(row["waited_share"],
+                                          *(out["waited_share"] for out in found[name]))
+                row.update({key: figure(found[name]) for key, figure in figures.items()})
+
+        with self.side_by_side() as targets, self.stubs() as upstreams:
+            for name, (_, pid) in targets.items():
+                rows[name]["base_rss"] = resident_bytes(pid) / 1e6
+            note(self.in_turns(targets, repetition, "requests", connections=64),
+                 request_cpu=each("answers"), request_rate=lambda outs: (
+                     total(outs, "answers") / total(outs, "seconds")))
+            found = self.in_turns({**targets, "": (upstreams[0],)}, repetition, "requests",
+                                  connections=64, rate=rate)
+            for q in ("p50", "p99"):
+                direct = middle(found[""], "latency_us", q)
+                note(found, **{
+                    f"latency_{q}": lambda outs, q=q: middle(outs, "latency_us", q),
+                    f"added_{q}": lambda outs, q=q, direct=direct: (
+                        middle(outs, "latency_us", q) - direct)})
         for streams in (300, 1000):
-            with self.proxied(proxy, "--interval-us", "50000") as (port, pid):
-                before = resident_bytes(pid)
-                out = load("streams", port, pid, connections=streams, warmup_ms=500,
-                           duration_ms=self.window)
-                note(out)
-                row[f"paced{streams}_cpu"] = out["cpu_seconds"] / out["events"] * 1e6
-                row[f"paced{streams}_events_per_second"] = out["events"] / out["seconds"]
-            if streams == 1000:
-                row["event_p99"] = out["event_age_us"]["p99"]
-                row["first_event_p99"] = out["first_event_us"]["p99"]
+            with self.side_by_side("--interval-us", "50000") as targets:
+                found = self.in_turns(targets, repetition, "streams", connections=streams)
+            note(found, **{
+                f"paced{streams}_cpu": each("events"),
+                f"paced{streams}_events_per_second": lambda outs: (
+                    total(outs, "events") / total(outs, "seconds"))})
+        note(found, event_p99=lambda outs: middle(outs, "event_age_us", "p99"),
+             first_event_p99=lambda outs: middle(outs, "first_event_us", "p99"))
+        with self.side_by_side("--events", "2000", "--batch", str(self.arguments.batch)) as targets:
+            note(self.in_turns(targets, repetition, "streams", connections=300),
+                 flooded_cpu=each("events"))
+        for proxy in rotated(self.proxies, repetition):
+            rows[proxy.name] |= self.memory(proxy)
+            rows[proxy.name]["scaling"] = self.scaling(proxy)
+        return rows
+
+    def memory(self, proxy):
+        """KB for each stream and for each idle connection."""
+        idle = self.arguments.idle
         with self.proxied(proxy, "--interval-us", "50000") as (port, pid):
-            before = resident_bytes(pid)
-            row["stream_rss"] = self.stream_memory(port, pid, before)
-        with self.proxied(proxy, "--events", "2000", "--batch", str(a.batch)) as (port, pid):
-            out = load("streams", port, pid, connections=300, warmup_ms=500, duration_ms=self.window)
-            note(out)
-            row["flooded_cpu"] = out["cpu_seconds"] / out["events"] * 1e6
+            streams = self.stream_memory(port, pid, resident_bytes(pid))
         with self.proxied(proxy) as (port, pid):
             before = resident_bytes(pid)
-            out = load("idle", port, pid, connections=a.idle, warmup_ms=0, duration_ms=500)
-            row["idle_rss"] = (out["resident_bytes"] - before) / a.idle / 1e3
-        return row
+            out = load("idle", port, pid, connections=idle, warmup_ms=0, duration_ms=500)
+        return {"stream_rss": streams, "idle_rss": (out["resident_bytes"] - before) / idle / 1e3}
 
     def scaling(self, proxy):
         """How many times the requests of one worker two can serve, by the CPU that each needs.
@@ -176,17 +200,32 @@ class Run:
         print(f"latency is compared at {rate:,} requests/s", flush=True)
         rows = []
         for repetition in range(self.arguments.repetitions):
-            direct = self.direct(rate)
-            turn = repetition % len(self.proxies)
-            for proxy in self.proxies[turn:] + self.proxies[:turn]:
-                row = self.measure(proxy, rate, direct)
-                row["scaling"] = self.scaling(proxy)
-                rows.append({"repetition": repetition, "proxy": proxy.name, **row})
-                print(f"  {repetition + 1}/{self.arguments.repetitions} {proxy.name}: "
+            for name, row in self.measure(repetition, rate).items():
+                rows.append({"repetition": repetition, "proxy": name, **row})
+                print(f"  {repetition + 1}/{self.arguments.repetitions} {name}: "
                       f"{row['request_cpu']:.1f} µs/request, {row['paced1000_cpu']:.1f} µs/event "
                       f"paced, {row['flooded_cpu']:.2f} flooded; waited for its core "
                       f"{row['waited_share']:.0%}", flush=True)
         return rate, rows
+
+
+def rotated(things, turn):
+    turn %= len(things)
+    return things[turn:] + things[:turn]
+
+
+def total(outs, key):
+    return sum(out[key] for out in outs)
+
+
+def each(key):
+    """CPU of one of these, in µs."""
+    return lambda outs: total(outs, "cpu_seconds") / total(outs, key) * 1e6
+
+
+def middle(outs, times, q):
+    """The middle of the parts' quantiles."""
+    return statistics.median(out[times][q] for out in outs)
 
 
 def ratios(rows, names, figure):
@@ -301,8 +340,9 @@ def main():
             f"{host['cpu']}, {host['cores']} cores, {host['system']}, Linux {host['kernel']}; "
             f"{versions_text}; {datetime.date.today().isoformat()}.",
             "",
-            f"Median of {arguments.repetitions} interleaved repetitions (smallest–largest); the last "
-            "column is the median of each repetition's ratio. "
+            f"Median of {arguments.repetitions} repetitions (smallest–largest), in which the proxies take "
+            f"turns after every {arguments.duration / PARTS:g} s; the last column is the median of each "
+            "repetition's ratio. "
             "Each proxy alone on one core, one worker, HTTP/1.1 keep-alive on both sides, no "
             "buffering, access log to a file; load and upstreams on the other core. Small request: "
             "POST chat, 400 B in, 600 B out, 64 connections. Paced: one 220-byte event per stream "

@@ -29,8 +29,9 @@ extension Worker {
     /// Asks the retry rule, and takes what it costs out of the budget.
     private func mayMove(_ e: UInt32, _ traffic: ReplicaPool, isWedged: Bool) -> Bool {
         let u = exchanges[e].upstream
-        let isTold = u != noSlot && !mayBeUnacknowledged(e)
-        let acknowledged = isTold ? upstreams[u].bytesAcknowledgedOfRequest() : nil
+        let acknowledged =
+            u == noSlot || mayBeUnacknowledged(e)
+            ? nil : upstreams[u].bytesAcknowledgedOfRequest()
         guard isWedged || acknowledged == 0 else { return false }
         var facts = exchanges[e].retryCase(.wedged, bytesAcknowledged: acknowledged)
         facts.isEnabled = settings.pools[exchanges[e].traffic].retries
@@ -46,9 +47,10 @@ extension Worker {
     }
 
     /// Whether the request was sent so lately that no acknowledgement does not mean that it has not
-    /// come: those of a connection in use are delayed, by 40 to 200 ms (tcp(7), TCP_QUICKACK).
+    /// come: it may be held back for half a second (RFC 1122 section 4.2.3.2), and is for 40 ms on a
+    /// connection in use (tcp(7), TCP_QUICKACK).
     private func mayBeUnacknowledged(_ e: UInt32) -> Bool {
-        exchanges[e].isRequestSent && now - exchanges[e].record.sent <= .milliseconds(200)
+        exchanges[e].isRequestSent && now - exchanges[e].record.sent <= .milliseconds(500)
     }
 
     private func leaveReplica(_ e: UInt32) {

@@ -232,14 +232,15 @@ extension PoolState {
         guard Self.isHopeless(idle, objective) else {
             bound.objective = objective
             bound.prompt = idle + min(engineDelay, objective / 4)
-            // The promise is about the longest delay of a hundred, not the usual one; both what is rare
-            // and what the usual ones differ by, since either is known late (T1d, p99 of 0.5 s: 2x
-            // 0.37 s, 3x 0.38 s by the latter alone, 0.36 and 0.37 s so). Up to a step is when in a
-            // step a request came, and in the prompt's time already.
+            // The promise is about the longest delay of a hundred, not the usual one: what is rare, and
+            // what usual ones differ by, as either may be known first (T1d, p99 of 0.5 s: 2x 0.37 s, 3x
+            // 0.38 s by the latter alone, 0.35 and 0.36 s so). Up to a step is when in a step a request
+            // came, and in the prompt's time already.
             let spread = engineDelay + max(0, 2 * engineDelaySpread - stepTime)
-            let late = idle + min(max(spread, delayTail.seconds - stepTime), objective / 3)
+            let late = min(max(spread, delayTail.part * objective), DelayTail.most * objective)
             let latest =
-                bound.received + .seconds(clamping: max(0, Self.promisePart * objective - late))
+                bound.received
+                + .seconds(clamping: max(0, Self.promisePart * objective - idle - late))
             bound.deadline = min(bound.deadline, max(latest, now))
             return nil
         }
@@ -286,7 +287,9 @@ extension PoolState {
     private mutating func makeRoom(
         bytes: Int, for classIndex: Int, now: Instant, dice: UInt64
     ) -> Bool {
-        guard bytes <= limits.queueBytesMax else { return false }
+        // Nobody is refused for one who does not fit even so.
+        guard bytes <= limits.queueBytesMax - queue.bytes + queue.bytes(lessUrgentThan: classIndex)
+        else { return false }
         while queue.count >= limits.queueLengthMax || bytes > limits.queueBytesMax - queue.bytes {
             guard let victim = queue.newest(lessUrgentThan: classIndex) else { return false }
             let other = Int(queue.nodes[Int(victim)].request.classIndex)

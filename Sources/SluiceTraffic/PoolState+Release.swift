@@ -91,9 +91,6 @@ extension PoolState {
 
     // MARK: First outputs
 
-    /// Part of the tightest objective by which ``delayTail`` goes up.
-    private static let tailStep = 0.05
-
     /// The engine has begun to answer a request.
     mutating func outputBegan(_ index: Int32, sent: Instant, now: Instant) -> PumpResult {
         guard let flight = flights.beginOutput(index), let slot = slot(flight.replica) else {
@@ -106,8 +103,12 @@ extension PoolState {
             backlog: flight.backlogTokens,
             // Who came after it may have shared its steps.
             crowd: flight.crowd == .nobody && lanes[slot].inflight > 1 ? .room : flight.crowd)
-        if let objective = policy.tightestObjective {
-            delayTail.observe(delay, step: Self.tailStep * objective)
+        let own = policy.classes[min(Int(flight.classIndex), policy.classes.count - 1)]
+        // One replica that makes everybody wait is no reason to expect that of all.
+        let isUsual = entries[slot].estimates.delay <= 3 * max(engineDelay, stepTime)
+        if isUsual, let objective = own.objective(promptTokens: flight.promptTokens) {
+            // Up to a step is when in a step it came, and in the prompt's time already.
+            delayTail.observe(max(0, delay - stepTime) / objective)
         }
         refreshTimes(slot)
         noteBegun(slot, dispatched: flight.dispatched, now: now)

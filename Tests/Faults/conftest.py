@@ -8,6 +8,7 @@ import pytest
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "Clients"))
 pytest.register_assert_rewrite("fleet", "load", "scripted")
 import fleet as fleets  # noqa: E402  (needs the path above)
+from judged import pytest_pyfunc_call  # noqa: E402, F401
 
 # The test's thread and the load's share the interpreter: neither may hold it for long.
 sys.setswitchinterval(0.0005)

@@ -160,7 +160,7 @@ extension GatewayTests {
             try GatewayUnderTest.run([alone], change: quick) { gateway in
                 let clients = try fill(alone, 2, gateway)
                 #expect(eventually { isIn("wedged", alone, gateway) })
-                // Longer than until the workers look again.
+                // Longer than until the workers look again, twice.
                 pause(.milliseconds(1_300))
                 goesOn.withLock { $0 = true }
                 for client in clients { #expect(client.readAnswer()?.text == "late") }
@@ -194,7 +194,7 @@ extension GatewayTests {
         @Test func `what an ejected replica may have got is asked of no other`() throws {
             let failing = #"{"model":"tiny","messages":[],"user":"fail"}"#
             let isIll = Guarded(false)
-            let ill = try (0..<3).map { _ in
+            let ill = try (0..<4).map { _ in
                 try ScriptedUpstream { peer in
                     while let request = peer.nextRequest() {
                         if !isIll.withLock({ $0 }) {
@@ -206,7 +206,7 @@ extension GatewayTests {
                     }
                 }
             }
-            let all = try ill + (0..<4).map { _ in try serving() }
+            let all = try ill + (0..<5).map { _ in try serving() }
             try GatewayUnderTest.run(all, change: quick) { gateway in
                 let clients = try (0..<150).map { _ in try gateway.connect() }
                 // Where answers come soon acknowledgements wait for them (tcp(7), TCP_QUICKACK).
@@ -220,7 +220,8 @@ extension GatewayTests {
                     pause(.milliseconds(1))
                 }
                 #expect(eventually { ill.contains { isIn("ejected", $0, gateway) } })
-                pause(.milliseconds(300))
+                // The workers look twice.
+                pause(.milliseconds(800))
                 let asked = all.flatMap { $0.requests.flatMap { $0.values("x-request-id") } }
                 // What follows is of the attempt.
                 let requests = asked.map { $0.dropLast(7) }

@@ -44,8 +44,9 @@ final class ReplicaRegistry {
     /// Replicas that were taken out with requests at them, and when workers look at those again.
     private var stalled: [(pool: Int, id: ReplicaID, next: Instant)] = []
 
-    /// The retry budget refills, and other replicas come back: what could not move may later.
-    static let failOverInterval = Nanoseconds.seconds(1)
+    /// The retry budget refills, other replicas come back, and an acknowledgement that is late by now
+    /// will not come: what could not move may later. Before an ejected replica is tried again.
+    static let failOverInterval = Nanoseconds.milliseconds(600)
 
     /// Reads API key and CA files. - Throws: ``GatewayError``.
     init(

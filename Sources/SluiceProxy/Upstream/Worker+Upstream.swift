@@ -115,6 +115,8 @@ extension UpstreamConnection {
     ///
     /// `tcpi_bytes_acked` counts the SYN as one. Source: tcp(7).
     func bytesAcknowledgedOfRequest() -> Int? {
+        // What a TLS handshake has sent is none of it.
+        if case .connecting = stage { return 0 }
         guard let info = transport.info() else { return nil }
         let before = bytesBefore &+ 1
         return info.bytesAcknowledged <= before ? 0 : Int(clamping: info.bytesAcknowledged - before)

@@ -24,6 +24,8 @@ struct WaitQueue: Sendable {
     private(set) var count = 0
     /// Bytes of waiting bodies.
     private(set) var bytes = 0
+    /// The same by class.
+    private var classBytes: [Int]
     /// No deadline of the queue is earlier; lets a tick skip the walk.
     private(set) var deadlineFloor = Instant.never
     /// When somebody began to wait who was alone in his class; unset when nobody waits.
@@ -35,6 +37,7 @@ struct WaitQueue: Sendable {
         tenantCount = weights.count
         turns = policy.classes.map { _ in TenantTurns(weights: weights) }
         beginnings = policy.classes.map { _ in .unset }
+        classBytes = policy.classes.map { _ in 0 }
         lists = [WaitList](
             repeating: WaitList(), count: Self.workersMax + weights.count * policy.classes.count)
     }
@@ -134,6 +137,7 @@ struct WaitQueue: Sendable {
         if turns[classIndex].backlog == 0 { beginnings[classIndex] = now }
         turns[classIndex].add(Int(node.request.tenant))
         bytes += node.bodyBytes
+        classBytes[classIndex] += node.bodyBytes
         count += 1
         deadlineFloor = min(deadlineFloor, node.deadline)
         return QueueTicket(slot: UInt32(index), generation: generation)
@@ -169,6 +173,11 @@ struct WaitQueue: Sendable {
         }
         free(index)
         return node
+    }
+
+    /// Bytes of the waiting bodies of all that are less urgent.
+    func bytes(lessUrgentThan classIndex: Int) -> Int {
+        classBytes[min(classIndex + 1, classBytes.count)...].reduce(0, +)
     }
 
     /// The newest waiting request of the least urgent class, if that is less urgent than
@@ -220,6 +229,7 @@ struct WaitQueue: Sendable {
         turns[classIndex].remove(Int(node.request.tenant))
         if turns[classIndex].backlog == 0 { beginnings[classIndex] = .unset }
         bytes -= node.bodyBytes
+        classBytes[classIndex] -= node.bodyBytes
         count -= 1
         if count == 0 { deadlineFloor = .never }
     }

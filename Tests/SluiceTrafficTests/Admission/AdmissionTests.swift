@@ -77,6 +77,27 @@ import Testing
         held?.release(now: harness.now)
     }
 
+    @Test(arguments: [false, true])
+    func `what engines add to one request in twenty ends waits earlier`(isRare: Bool) {
+        let harness = pool(classes: [Self.two])
+        for number in 0..<200 {
+            let held = harness.dispatch()
+            harness.advance(isRare && number % 20 == 5 ? .milliseconds(500) : .milliseconds(30))
+            held?.began(now: harness.now)
+            // So long that nothing is sent ahead.
+            harness.advance(.seconds(2))
+            harness.tick()
+            held?.release(now: harness.now)
+        }
+        let held = harness.dispatch()
+        let token = waits(harness.arrive())
+        harness.advance(.milliseconds(1_250))
+        harness.tick()
+        #expect(harness.grants().expired.map(\.0) == (isRare ? [token] : []))
+        held?.release(.ignored, now: harness.now)
+        for (_, held) in harness.grants().granted { held.release(.ignored, now: harness.now) }
+    }
+
     @Test func `the caller's own deadline ends a wait as its own`() {
         let harness = pool(classes: [Self.two])
         let held = harness.dispatch()
@@ -162,6 +183,25 @@ import Testing
         let order = harness.serveInTurn()
         #expect(order.count == 2)
         #expect(order.last == older)
+    }
+
+    @Test func `nobody makes room in vain`() {
+        var limits = AdmissionLimits()
+        limits.queueBytesMax = 100
+        let harness = pool(classes: [Self.two, Self.batch], limits: limits)
+        let held = harness.dispatch()
+        #expect(waits(harness.arrive(Arrival(classIndex: 0, bodyBytes: 50))) != nil)
+        #expect(waits(harness.arrive(Arrival(classIndex: 1, bodyBytes: 40))) != nil)
+        // Without batch there is room for 50.
+        guard case .shed(.full, _) = harness.arrive(Arrival(classIndex: 0, bodyBytes: 51)) else {
+            Issue.record("101 bytes do not fit")
+            return
+        }
+        #expect(harness.grants().expired.isEmpty)
+        #expect(waits(harness.arrive(Arrival(classIndex: 0, bodyBytes: 50))) != nil)
+        #expect(harness.grants().expired.map(\.1) == [.full])
+        held?.release(now: harness.now)
+        #expect(harness.serveInTurn().count == 2)
     }
 
     @Test func `a retry goes before all who wait`() {
