@@ -26,11 +26,7 @@ package struct Configuration: Sendable {
                 ConfigurationIssue(
                     .flag(flags.configOrigin), "", error.problem, advice: error.advice))
         }
-        guard let text = String(data: data, encoding: .utf8) else {
-            throw ConfigurationError(
-                ConfigurationIssue(
-                    .flag(flags.configOrigin), "", "\(quoted(file)) is not UTF-8 text"))
-        }
+        let text = try SourceText.decode(Array(data), name: file)
         return try read(text, name: file, flags: flags, environment: environment)
     }
 
@@ -41,7 +37,7 @@ package struct Configuration: Sendable {
     ) throws(ConfigurationError) -> Configuration {
         var context = ReadingContext(
             knownPaths: KeyDescription.paths(of: ConfigurationSchema.keys))
-        context.error.lines = text?.split(separator: "\n", omittingEmptySubsequences: false) ?? []
+        context.error.lines = text.map { SourceText.lines(of: $0) } ?? []
         var root = SourceNode(.mapping([]), at: .unstated)
         if let text {
             root = YAMLSource(name: name).parse(text, into: &context.error)

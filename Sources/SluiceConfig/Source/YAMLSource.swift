@@ -166,9 +166,7 @@ package struct YAMLSource {
         case .scanner(let context, let problem, let mark, _),
             .parser(let context, let problem, let mark, _),
             .composer(let context, let problem, let mark, _):
-            let line =
-                text.split(separator: "\n", omittingEmptySubsequences: false)
-                .dropFirst(mark.line - 1).first ?? ""
+            let line = SourceText.lines(of: text).dropFirst(mark.line - 1).first ?? ""
             var advice: String?
             if line.prefix(while: { $0 == " " || $0 == "\t" }).contains("\t") {
                 advice = "The line is indented with a tab; YAML allows spaces only."
@@ -181,8 +179,18 @@ package struct YAMLSource {
             let about = context.map { " (\($0.text))" } ?? ""
             return ConfigurationIssue(
                 place(mark), "", "not valid YAML: \(problem)\(about)", advice: advice)
-        case .reader(let problem, _, _, _):
-            return ConfigurationIssue(place(nil), "", "not readable as UTF-8 text: \(problem)")
+        case .reader(let problem, let offset, let value, _):
+            // The offset counts characters, value is the scalar or -1.
+            let index = text.index(text.startIndex, offsetBy: offset ?? 0, limitedBy: text.endIndex)
+            let found = SourceText.place(of: index ?? text.endIndex, in: text)
+            let digits = String(max(0, value), radix: 16, uppercase: true)
+            let scalar = String(repeating: "0", count: max(0, 4 - digits.count)) + digits
+            return ConfigurationIssue(
+                .file(name: name, line: found.line, column: found.column), "",
+                "not valid YAML: \(problem)\(value < 0 ? "" : " (U+\(scalar))")",
+                advice:
+                    "It is invisible in most editors: delete it, or write it as an escape in \"…\"."
+            )
         case .no, .memory, .writer, .emitter, .representer, .dataCouldNotBeDecoded,
             .duplicatedKeysInMapping:
             return ConfigurationIssue(place(nil), "", "the YAML cannot be read: \(failure)")
