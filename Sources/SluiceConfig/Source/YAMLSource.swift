@@ -14,17 +14,17 @@ package struct YAMLSource {
 
     /// The root of the document; an empty file is an empty mapping.
     ///
-    /// Duplicate keys are all reported, with their second place: Yams stops at the first mapping
-    /// with any and names only the first place, so each is renamed in a copy and composed again.
+    /// Duplicate keys are all reported, at their second and later places (``DuplicateKeys``).
     package func parse(_ text: String, into error: inout ConfigurationError) -> SourceNode {
         var text = text
-        var renamed = 0
+        var duplicates = DuplicateKeys()
         while true {
             do {
                 guard let root = try Yams.compose(yaml: text) else { return emptyRoot }
-                var budget = Self.nodesMax
-                let node = convert(root, at: place(root.mark), &budget)
-                guard budget > 0 else {
+                var reading = Reading(duplicates: duplicates, error: error)
+                let node = convert(root, at: place(root.mark), "", &reading)
+                error = reading.error
+                guard reading.budget > 0 else {
                     error.add(
                         ConfigurationIssue(
                             place(root.mark), "", "holds more than \(Self.nodesMax) values",
@@ -36,18 +36,14 @@ package struct YAMLSource {
                 return node
             } catch let YamlError.duplicatedKeysInMapping(keys, context) {
                 let key = keys.first ?? ""
-                let first = Place(line: context.mark.line, column: context.mark.column)
-                guard renamed < ConfigurationError.issuesMax,
-                    let second = secondPlace(of: key, after: first, in: text),
-                    let next = rename(at: second, in: text, ordinal: renamed)
-                else {
-                    error.add(duplicate(key, second: first, first: nil))
+                let first = SourceText.Place(line: context.mark.line, column: context.mark.column)
+                guard duplicates.rename(key, at: first, in: &text) else {
+                    report(duplicates.renamed + [(key, first)], into: &error)
                     return emptyRoot
                 }
-                error.add(duplicate(key, second: second, first: first))
-                text = next
-                renamed += 1
             } catch let failure {
+                // Without a tree nobody knows the other place, nor the path.
+                report(duplicates.renamed, into: &error)
                 error.add(issue(of: failure, in: text))
                 return emptyRoot
             }
@@ -62,19 +58,22 @@ package struct YAMLSource {
         .file(name: name, line: mark?.line ?? 1, column: mark?.column ?? 1)
     }
 
-    /// A place in the text, as Yams counts: from 1, columns in scalars; its own type has no
-    /// initialiser for others.
-    private struct Place {
-        var line: Int
-        var column: Int
+    /// What reading a tree takes along.
+    private struct Reading {
+        let duplicates: DuplicateKeys
+        var error: ConfigurationError
+        /// Values left.
+        var budget = YAMLSource.nodesMax
     }
 
     // MARK: Nodes
 
     /// Recursion is bounded by libYAML's nesting limit of 1,000, the total by `budget`.
-    private func convert(_ node: Node, at origin: Origin, _ budget: inout Int) -> SourceNode {
-        budget -= 1
-        guard budget > 0 else { return SourceNode(.empty, at: origin) }
+    private func convert(
+        _ node: Node, at origin: Origin, _ path: String, _ reading: inout Reading
+    ) -> SourceNode {
+        reading.budget -= 1
+        guard reading.budget > 0 else { return SourceNode(.empty, at: origin) }
         switch node {
         case .scalar(let scalar):
             let isPlain = scalar.style == .plain || scalar.style == .any
@@ -82,78 +81,72 @@ package struct YAMLSource {
             return SourceNode(isEmpty ? .empty : .scalar(scalar.string), at: origin)
         case .sequence(let sequence):
             var nodes: [SourceNode] = []
-            for child in sequence where budget > 0 {
-                nodes.append(convert(child, at: place(child.mark), &budget))
+            for child in sequence where reading.budget > 0 {
+                let below = "\(path)[\(nodes.count)]"
+                nodes.append(convert(child, at: place(child.mark), below, &reading))
             }
             return SourceNode(.list(nodes), at: origin)
         case .mapping(let mapping):
-            var entries: [SourceNode.Entry] = []
-            for (key, value) in mapping where budget > 0 {
-                // The spelling of a key that is not a scalar is unknown to every table: refused there.
-                let spelling = key.scalar?.string ?? "?"
-                if spelling.unicodeScalars.first.map(Self.isMarker) == true { continue }
-                // An empty value has the mark of what follows; the key is where to look.
-                let child = convert(value, at: place(value.mark), &budget)
-                let isEmpty = child.content == .empty
-                let keyPlace = place(key.mark)
-                entries.append(
-                    SourceNode.Entry(
-                        key: spelling, origin: keyPlace,
-                        value: isEmpty ? SourceNode(.empty, at: keyPlace) : child))
-            }
-            return SourceNode(.mapping(entries), at: origin)
+            return SourceNode(.mapping(entries(of: mapping, path, &reading)), at: origin)
         case .alias:
             return SourceNode(.empty, at: origin)  // Yams resolves aliases; this is unreachable.
         }
     }
 
-    // MARK: Duplicates
-
-    /// Private-use scalars that replace the first letter of a duplicate key.
-    private static func isMarker(_ scalar: Unicode.Scalar) -> Bool {
-        (0xE000..<0xE000 + 64).contains(scalar.value)
+    private func entries(
+        of mapping: Node.Mapping, _ path: String, _ reading: inout Reading
+    ) -> [SourceNode.Entry] {
+        var entries: [SourceNode.Entry] = []
+        var firstLines: [String: Int] = [:]
+        for (key, value) in mapping where reading.budget > 0 {
+            // The spelling of a key that is not a scalar is unknown to every table: refused there.
+            let written = key.scalar?.string ?? "?"
+            let original = reading.duplicates.original(of: written)
+            let spelling = original ?? written
+            let keyPlace = place(key.mark)
+            let below = path.isEmpty ? spelling : "\(path).\(spelling)"
+            if let line = firstLines[spelling] {
+                // A mapping with aliases stands in the tree as often as they do.
+                if !reading.error.issues.contains(where: { $0.origin == keyPlace }) {
+                    reading.error.add(duplicate(below, at: keyPlace, firstLine: line))
+                }
+            } else if original != nil {
+                firstLines[spelling] = key.mark?.line ?? 1
+            }
+            // The last one is kept, to find what else is wrong.
+            if original != nil { continue }
+            // An empty value has the mark of what follows; the key is where to look.
+            let child = convert(value, at: place(value.mark), below, &reading)
+            let isEmpty = child.content == .empty
+            entries.append(
+                SourceNode.Entry(
+                    key: spelling, origin: keyPlace,
+                    value: isEmpty ? SourceNode(.empty, at: keyPlace) : child))
+        }
+        return entries
     }
 
-    private func duplicate(_ key: String, second: Place, first: Place?) -> ConfigurationIssue {
-        let earlier = first.map { " (first on line \($0.line))" } ?? ""
+    // MARK: Duplicates
+
+    private func duplicate(_ path: String, at origin: Origin, firstLine: Int) -> ConfigurationIssue
+    {
+        let isSameLine =
+            if case .file(_, let line, _) = origin { line == firstLine } else { false }
         return ConfigurationIssue(
-            .file(name: name, line: second.line, column: second.column), "",
-            "key `\(key)` is given twice\(earlier)",
+            origin, path,
+            "is given twice (first \(isSameLine ? "earlier on this line" : "on line \(firstLine)"))",
             advice: "Keep one of them; neither silently wins.")
     }
 
-    /// The same key at the same column below, before the mapping ends; nil in `{flow, style}`.
-    private func secondPlace(of key: String, after first: Place, in text: String) -> Place? {
-        let lines = text.split(separator: "\n", omittingEmptySubsequences: false)
-        guard first.line >= 1, first.line <= lines.count else { return nil }
-        for index in first.line..<lines.count {
-            let scalars = Array(lines[index].unicodeScalars)
-            guard let start = scalars.firstIndex(where: { $0 != " " }), scalars[start] != "#" else {
-                continue
-            }
-            if start < first.column - 1 { return nil }
-            guard start == first.column - 1 else { continue }
-            var rest = String(String.UnicodeScalarView(scalars[start...]))
-            for quote in ["\"", "'"] where rest.hasPrefix(quote) { rest.removeFirst() }
-            guard rest.hasPrefix(key) else { continue }
-            let tail = rest.dropFirst(key.count).drop { $0 == "\"" || $0 == "'" || $0 == " " }
-            if tail.first == ":" { return Place(line: index + 1, column: start + 1) }
+    /// Duplicates of a file that cannot be read as a whole.
+    private func report(_ keys: [DuplicateKeys.Renamed], into error: inout ConfigurationError) {
+        for (key, first) in keys {
+            error.add(
+                ConfigurationIssue(
+                    .file(name: name, line: first.line, column: first.column), "",
+                    "key `\(key)` is given twice, first here",
+                    advice: "Keep one of them; neither silently wins."))
         }
-        return nil
-    }
-
-    /// The text with one scalar replaced, so that columns stay; nil when there is nothing to replace.
-    private func rename(at mark: Place, in text: String, ordinal: Int) -> String? {
-        var lines = text.split(separator: "\n", omittingEmptySubsequences: false)
-        var scalars = Array(lines[mark.line - 1].unicodeScalars)
-        var column = mark.column - 1
-        if column < scalars.count, scalars[column] == "\"" || scalars[column] == "'" { column += 1 }
-        guard column < scalars.count, let marker = Unicode.Scalar(0xE000 + UInt32(ordinal)) else {
-            return nil
-        }
-        scalars[column] = marker
-        lines[mark.line - 1] = Substring(String(String.UnicodeScalarView(scalars)))
-        return lines.joined(separator: "\n")
     }
 
     // MARK: Syntax errors

@@ -1,3 +1,4 @@
+import Foundation
 import Testing
 
 @testable import SluiceConfig
@@ -22,7 +23,9 @@ import Testing
                 == [2, 3, 6, 7].map { line in
                     .file(name: "s.yaml", line: line, column: line < 4 ? 1 : 3)
                 }, "\(found.text)")
-        #expect(found.text.contains("key `listen` is given twice (first on line 1)"))
+        #expect(found.issues.prefix(3).map(\.path) == ["listen", "listen", "limits.fields_max"])
+        #expect(found.text.contains("error: listen: is given twice (first on line 1)"))
+        #expect(found.text.contains("limits.fields_max: is given twice (first on line 5)"))
     }
 
     @Test func `the same key in two mappings is no duplicate`() throws {
@@ -41,9 +44,42 @@ import Testing
         #expect(read.pools.map(\.name) == ["a", "b"])
     }
 
-    @Test func `a duplicate in flow style is reported too`() {
-        let text = onlyError("limits: {fields_max: 1, fields_max: 2}\n\(pool)")
-        #expect(text.contains("key `fields_max` is given twice"), "\(text)")
+    @Test(arguments: [
+        ("{fields_max: 1, fields_max: 2}", 1, 25, "limits.fields_max"),
+        ("{fields_max: 1, 'fields_max' : 2}", 1, 25, "limits.fields_max"),
+        ("{fields_max: 1, # fields_max: 2\n  fields_max: 2}", 2, 3, "limits.fields_max"),
+        ("\n  ? fields_max\n  : 1\n  ? fields_max\n  : 2", 4, 5, "limits.fields_max"),
+        ("{fields_max: 1}\npools: [{name: a, name: b}]", 2, 19, "pools[0].name"),
+        (
+            "{fields_max: 1}\npools:\n- name: a\n- name: b\n  weight: 1\n  name: c", 6, 3,
+            "pools[1].name"
+        ),
+    ])
+    func `a duplicate in any style has its path and second place`(
+        text: String, line: Int, column: Int, path: String
+    ) {
+        let tail = text.contains("pools") ? "" : "\n\(pool)"
+        let found = errors("limits: \(text)\(tail)").issues.filter {
+            $0.problem.hasPrefix("is given twice (first ")
+        }
+        #expect(found.map(\.path) == [path])
+        #expect(found.first?.origin == .file(name: "s.yaml", line: line, column: column))
+    }
+
+    @Test func `a duplicate of which nothing more is known is reported at its first place`() {
+        let broken = errors("limits: {a: 1, a: 2}\nlisten: [")
+        #expect(broken.text.contains("s.yaml:1:10: error: key `a` is given twice, first here"))
+        #expect(broken.text.contains("not valid YAML"))
+        for text in ["[a]: 1\n[a]: 2", "\"\": 1\n\"\": 2", ": 1\n: 2", "&a x: 1\nx: 2"] {
+            #expect(errors(text).text.contains("s.yaml:1:"), "\(errors(text).text)")
+        }
+        let many = errors(String(repeating: "a: 1\n", count: 100))
+        #expect(many.text.contains("s.yaml:1:1: error: key `a` is given twice"))
+    }
+
+    @Test func `a duplicate behind an alias is reported once`() {
+        let found = errors("limits: &l {x: 1, x: 2}\ntimeouts: *l\n\(pool)")
+        #expect(found.text.components(separatedBy: "is given twice").count == 2, "\(found.text)")
     }
 
     @Test(arguments: [
