@@ -10,6 +10,8 @@ package struct Configuration: Sendable {
     package var settings: GatewaySettings
     /// What is allowed and probably not meant, one sentence each.
     package var warnings: [String]
+    /// Where each value was written.
+    private let context: ReadingContext
 
     /// Reads the file named by the flags, if any, and lays environment and flags over it.
     package static func load(
@@ -66,7 +68,21 @@ package struct Configuration: Sendable {
             throw context.error
         }
         inheritFiles(&draft.settings)
-        return Configuration(settings: draft.settings, warnings: warnings(draft.settings))
+        return Configuration(
+            settings: draft.settings, warnings: warnings(draft.settings), context: context)
+    }
+
+    /// What only using the values has shown, such as a key that belongs to another certificate,
+    /// with place and line as all else that is wrong.
+    ///
+    /// - Parameter problems: key path and what is wrong, with the value.
+    package func error(_ problems: [(key: String, problem: String)]) -> ConfigurationError {
+        var context = context
+        for (key, problem) in problems {
+            context.report(ValueProblem(problem), at: context.origin(key), key)
+        }
+        context.error.finish()
+        return context.error
     }
 
     /// The root, if it is a mapping; else reports it and goes on with an empty one, over which

@@ -1,6 +1,5 @@
 import ArgumentParser
 import SluiceConfig
-import SluiceProxy
 
 /// `sluice check FILE`: says whether `serve` would start with it.
 struct CheckCommand: ParsableCommand {
@@ -29,11 +28,10 @@ struct CheckCommand: ParsableCommand {
         flags.config = file
         flags.configOrigin = "sluice check"
         var configuration = try loadConfiguration(flags)
-        do throws(GatewayError) {
-            configuration.warnings += try GatewayFiles.check(configuration.settings)
+        do throws(ConfigurationError) {
+            configuration.warnings += try checkFiles(configuration)
         } catch {
-            printError("\(file): error: \(error)\n\n")
-            printError("1 error in the configuration; nothing was started.\n")
+            printError(error.text)
             throw configurationExitCode
         }
         if show {

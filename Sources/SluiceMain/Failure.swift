@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import SluiceConfig
+import SluiceProxy
 
 /// Exit status of a wrong configuration.
 let configurationExitCode = ExitCode(2)
@@ -21,5 +22,17 @@ func loadConfiguration(_ flags: ServeFlags) throws -> Configuration {
     } catch {
         printError(error.text)
         throw configurationExitCode
+    }
+}
+
+/// Opens certificates, keys and CAs as the gateway will.
+///
+/// - Returns: warnings.
+/// - Throws: all files that cannot be used, with the places that name them.
+func checkFiles(_ configuration: Configuration) throws(ConfigurationError) -> [String] {
+    do throws(FileFaults) {
+        return try GatewayFiles.check(configuration.settings)
+    } catch {
+        throw configuration.error(error.faults.map { ($0.key, $0.problem) })
     }
 }

@@ -35,6 +35,13 @@ struct ServeCommand: ParsableCommand {
 
     func run() throws {
         let configuration = try loadConfiguration(options.flags)
+        do throws(ConfigurationError) {
+            // The gateway itself warns of dates.
+            _ = try checkFiles(configuration)
+        } catch {
+            printError(error.text)
+            throw configurationExitCode
+        }
         for warning in configuration.warnings { printError("warning: \(warning)\n") }
         try Self.serve(configuration.settings, source: Self.source(options.flags)) {
             printReadyLine($0, isTLS: $1)
@@ -48,6 +55,7 @@ struct ServeCommand: ParsableCommand {
             do throws(ConfigurationError) {
                 let environment = ProcessInfo.processInfo.environment
                 let read = try Configuration.load(flags: flags, environment: environment)
+                _ = try checkFiles(read)
                 let new = read.settings
                 let adopted = inForce.adopting(new)
                 return ReloadedConfiguration(

@@ -12,8 +12,7 @@ package enum GatewayError: Error, CustomStringConvertible {
     case listen(key: String, address: String, SystemError)
     case badReplica(url: String, reason: String)
     case badURL(key: String, url: String, reason: String)
-    case file(key: String, path: String, reason: String)
-    case tls(TLSError)
+    case file(FileFault)
     case system(SystemError)
 
     package var description: String {
@@ -26,8 +25,7 @@ package enum GatewayError: Error, CustomStringConvertible {
         case .badReplica(let url, let reason): "replica '\(url)': \(reason)"
         case .badURL(let key, let url, let reason):
             "\(key): '\(url)' \(reason); write \(HTTPURL.form)/PATH"
-        case .file(let key, let path, let reason): "\(key): \(path): \(reason)"
-        case .tls(let error): "TLS: \(error)"
+        case .file(let fault): "\(fault)"
         case .system(let error): "cannot start: \(error)"
         }
     }
@@ -79,11 +77,10 @@ package final class Gateway {
         listenAddress = address
         var serverTLS: TLSServerContext?
         if let files = settings.tls {
-            do throws(TLSError) {
-                serverTLS = try TLSServerContext(
-                    certificateFile: files.certificateFile, keyFile: files.keyFile)
+            do throws(FileFault) {
+                serverTLS = try GatewayFiles.serverContext(files)
             } catch {
-                throw .tls(error)
+                throw .file(error)
             }
             let seconds = MonotonicClock.realtimeNanoseconds() / 1_000_000_000
             if let warning = serverTLS?.warning(at: seconds) { logger.warning("\(warning)") }

@@ -9,19 +9,61 @@ package enum GatewayFiles {
     /// Reads all of them and keeps none.
     ///
     /// - Returns: what an operator should know and the gateway starts with nevertheless.
-    /// - Throws: ``GatewayError`` that names the first file that cannot be used.
-    package static func check(_ settings: GatewaySettings) throws(GatewayError) -> [String] {
-        var contexts = ClientContexts()
-        for pool in settings.pools { _ = try PoolCredentials(pool, contexts: &contexts) }
-        _ = try TraceTarget(settings.tracing)
-        guard let tls = settings.tls else { return [] }
-        do throws(TLSError) {
-            let context = try TLSServerContext(
-                certificateFile: tls.certificateFile, keyFile: tls.keyFile)
-            let seconds = MonotonicClock.realtimeNanoseconds() / 1_000_000_000
-            return context.warning(at: seconds).map { ["\($0)"] } ?? []
-        } catch {
-            throw .tls(error)
+    /// - Throws: ``FileFaults`` with every file that cannot be used.
+    package static func check(_ settings: GatewaySettings) throws(FileFaults) -> [String] {
+        var found = FileFaults()
+        func note(_ read: () throws(FileFault) -> Void) {
+            do throws(FileFault) { try read() } catch { found.add(error) }
         }
+        var warnings: [String] = []
+        if let tls = settings.tls {
+            let errors = TLSServerContext.errors(
+                certificateFile: tls.certificateFile, keyFile: tls.keyFile)
+            for error in errors { found.add(fault(of: tls, error)) }
+            note { () throws(FileFault) in
+                guard errors.isEmpty else { return }
+                let seconds = MonotonicClock.realtimeNanoseconds() / 1_000_000_000
+                if let warning = try serverContext(tls).warning(at: seconds) {
+                    warnings.append("\(warning)")
+                }
+            }
+        }
+        if let url = settings.tracing.endpoint {
+            note { () throws(FileFault) in _ = try TraceTarget.fields(settings.tracing) }
+            note { () throws(FileFault) in
+                guard url.hasPrefix("https:") else { return }
+                _ = try TraceTarget.context(settings.tracing)
+            }
+        }
+        var contexts = ClientContexts()
+        for (index, pool) in settings.pools.enumerated() {
+            for files in CredentialFiles.all(of: pool, path: "pools[\(index)]") {
+                note { () throws(FileFault) in _ = try files.authorization() }
+                note { () throws(FileFault) in _ = try files.context(&contexts) }
+            }
+        }
+        guard found.faults.isEmpty else { throw found }
+        return warnings
+    }
+
+    /// What the data listener answers TLS with.
+    static func serverContext(
+        _ files: GatewaySettings.ListenerTLS
+    ) throws(FileFault) -> TLSServerContext {
+        do throws(TLSError) {
+            return try TLSServerContext(
+                certificateFile: files.certificateFile, keyFile: files.keyFile)
+        } catch {
+            throw fault(of: files, error)
+        }
+    }
+
+    private static func fault(of files: GatewaySettings.ListenerTLS, _ error: TLSError) -> FileFault
+    {
+        guard case .file(let path, let problem) = error else { return FileFault("tls", error) }
+        // Both may be one file; then the problem tells which part of it is meant.
+        let isKey =
+            files.keyFile == files.certificateFile ? problem.isOfKey : path == files.keyFile
+        return FileFault(isKey ? "tls.key_file" : "tls.cert_file", error)
     }
 }

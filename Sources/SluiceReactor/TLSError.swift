@@ -91,7 +91,16 @@ package enum TLSError: Error, Equatable, Sendable, CustomStringConvertible {
 }
 
 extension TLSError.FileProblem {
-    fileprivate var text: String {
+    /// Whether it is what only a private key can have.
+    package var isOfKey: Bool {
+        switch self {
+        case .notKey, .keyEncrypted, .keyMismatch: true
+        case .missing, .unreadable, .notRegular, .tooLarge, .notCertificate, .rejected: false
+        }
+    }
+
+    /// What is wrong, without the name of the file.
+    package var text: String {
         switch self {
         case .missing: "no such file"
         case .unreadable(let reason): "cannot be read: \(reason)"

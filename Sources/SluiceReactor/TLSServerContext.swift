@@ -16,28 +16,60 @@ package final class TLSServerContext: Sendable {
     /// An expired certificate is not refused, as clients may not check: ``warning(at:)`` tells.
     /// - Throws: ``TLSError`` that names the file and says why.
     package init(certificateFile: String, keyFile: String) throws(TLSError) {
-        let certificate = try TLSFile(certificateFile)
-        try certificate.requireCertificate()
-        let key = try TLSFile(keyFile)
-        try key.requireKey()
         let context = try TLSContext(isServer: true)
-        // Safety: OpenSSL copies what it reads from the files; `context` keeps the pointer alive.
-        guard unsafe SSL_CTX_use_certificate_chain_file(context.pointer, certificateFile) == 1
-        else { throw .file(path: certificateFile, .rejected(TLSErrorQueue.take().text)) }
-        guard unsafe SSL_CTX_use_PrivateKey_file(context.pointer, keyFile, SSL_FILETYPE_PEM) == 1,
-            unsafe SSL_CTX_check_private_key(context.pointer) == 1
-        else {
-            let error = TLSErrorQueue.take()
-            throw .file(
-                path: keyFile,
-                error.isKeyMismatch
-                    ? .keyMismatch(certificateFile: certificateFile) : .rejected(error.text))
-        }
+        try Self.use(certificateFile: certificateFile, in: context)
+        try Self.use(keyFile: keyFile, of: certificateFile, in: context)
         unsafe sluice_tls_select_http11(context.pointer)
         validFrom = unsafe sluice_tls_certificate_time(context.pointer, 0)
         expiry = unsafe sluice_tls_certificate_time(context.pointer, 1)
         self.context = context
         self.certificateFile = certificateFile
+    }
+
+    /// Everything wrong with the two files; empty where `init` would not throw.
+    package static func errors(certificateFile: String, keyFile: String) -> [TLSError] {
+        let context: TLSContext
+        do throws(TLSError) { context = try TLSContext(isServer: true) } catch { return [error] }
+        var errors: [TLSError] = []
+        do throws(TLSError) {
+            try use(certificateFile: certificateFile, in: context)
+        } catch {
+            errors.append(error)
+        }
+        do throws(TLSError) {
+            // Without its certificate a key can be read, and not compared.
+            try use(keyFile: keyFile, of: errors.isEmpty ? certificateFile : nil, in: context)
+        } catch {
+            errors.append(error)
+        }
+        return errors
+    }
+
+    private static func use(
+        certificateFile: String, in context: TLSContext
+    ) throws(TLSError) {
+        try TLSFile(certificateFile).requireCertificate()
+        // Safety: OpenSSL copies what it reads from the file; `context` keeps the pointer alive.
+        guard unsafe SSL_CTX_use_certificate_chain_file(context.pointer, certificateFile) == 1
+        else { throw .file(path: certificateFile, .rejected(TLSErrorQueue.take().text)) }
+    }
+
+    private static func use(
+        keyFile: String, of certificateFile: String?, in context: TLSContext
+    ) throws(TLSError) {
+        try TLSFile(keyFile).requireKey()
+        // Safety: as above.
+        let type = SSL_FILETYPE_PEM
+        var isUsed = unsafe SSL_CTX_use_PrivateKey_file(context.pointer, keyFile, type) == 1
+        if isUsed, certificateFile != nil {
+            isUsed = unsafe SSL_CTX_check_private_key(context.pointer) == 1
+        }
+        guard !isUsed else { return }
+        let error = TLSErrorQueue.take()
+        if let certificateFile, error.isKeyMismatch {
+            throw .file(path: keyFile, .keyMismatch(certificateFile: certificateFile))
+        }
+        throw .file(path: keyFile, .rejected(error.text))
     }
 
     /// What an operator should know about the certificate's dates; nil when they are fine.

@@ -135,8 +135,9 @@ def test_tls_serves_and_a_wrong_key_is_named(programs, tmp_path):
 
     wrong = sluice("serve", "--listen", "127.0.0.1:0", "--replica", replica.url,
                    "--tls-cert", str(tmp_path / "good.pem"), "--tls-key", str(tmp_path / "other.key"))
-    assert wrong.returncode != 0
-    assert "other.key" in wrong.stderr
+    assert wrong.returncode == 2
+    assert f"--tls-key: error: tls.key_file: `{tmp_path}/other.key`: " in wrong.stderr
+    assert "1 error in the configuration; nothing was started." in wrong.stderr
 
 
 def test_malformed_http_is_a_400_and_the_connection_is_closed(fleet):
@@ -157,10 +158,16 @@ def test_check_refuses_what_serve_would(tmp_path):
     path.write_text(text.format("good.key"))
     assert sluice("check", str(path)).returncode == 0
     path.write_text(text.format("other.key"))
-    done = sluice("check", str(path))
-    assert done.returncode == 2
-    assert "other.key: the private key does not belong" in done.stderr
-    assert "OK" not in done.stdout
+    (tmp_path / "ca.pem").write_text("-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n")
+    path.write_text(path.read_text() + "tracing:\n  endpoint: https://127.0.0.1:1\n  ca_file: ca.pem\n")
+    for command in (["check", str(path)], ["serve", "--config", str(path)]):
+        done = sluice(*command)
+        assert done.returncode == 2
+        assert (f"{path}:1:38: error: tls.key_file: `{tmp_path}/other.key`: the private key does "
+                f"not belong to the first certificate of {tmp_path}/good.pem\n    1 | tls: ") in done.stderr
+        assert f"{path}:5:12: error: tracing.ca_file: `{tmp_path}/ca.pem`: " in done.stderr
+        assert "2 errors in the configuration; nothing was started." in done.stderr
+        assert "OK" not in done.stdout
 
 
 def test_a_file_given_to_check_is_not_called_a_flag():

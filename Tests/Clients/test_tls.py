@@ -149,6 +149,25 @@ def test_http_1_1_is_agreed_on_and_old_tls_is_refused(secured):
     assert "protocol version" in done.stderr + done.stdout
 
 
+def test_a_reload_names_every_file_it_cannot_use_and_changes_nothing(secured, tmp_path):
+    _, gateway, context = secured()
+    wait_until_ready(gateway)
+    path = tmp_path / "sluice.yaml"
+    settings = json.loads(path.read_text())
+    tls_front.certificate(tmp_path, "another")
+    (tmp_path / "torn.pem").write_text("-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n")
+    settings["tls"]["key_file"] = str(tmp_path / "another.key")
+    settings["pools"][0]["ca_file"] = str(tmp_path / "torn.pem")
+    path.write_text(json.dumps(settings, indent=1))
+    answer = support.post(gateway.admin + "/reload", b"", {"x-sluice-admin": "1"})
+    assert answer.status == 409
+    for part in (f"{path}:6:15: error: tls.key_file: `{tmp_path}/another.key`: the private key does not",
+                 f"{path}:11:15: error: pools[0].ca_file: `{tmp_path}/torn.pem`: ",
+                 "2 errors in the configuration; nothing has changed."):
+        assert part in answer.text, answer.text
+    assert ask(gateway, context)[1].status == 200
+
+
 def test_http_without_tls_is_told_so(secured):
     _, gateway, _ = secured()
     connection = http.client.HTTPConnection(*address(gateway), timeout=support.PATIENCE)

@@ -330,6 +330,23 @@ import Testing
         #expect(gpus.contains("says which GPUs, but there is no gpu_metrics_url"))
     }
 
+    @Test func `what only use has shown wrong has the place of its key`() throws {
+        let files = try TemporaryDirectory(["c.pem": certificateText, "k.pem": keyText])
+        let read = try Configuration.read(
+            "tls:\n  cert_file: c.pem\n  key_file: k.pem\n\(pool)", name: "\(files.path)/s.yaml")
+        let found = read.error([
+            ("tls.key_file", "`k.pem`: is wrong"), ("tls.cert_file", "`c.pem`: is wrong"),
+            ("pools[0].ca_file", "is wrong"),
+        ])
+        let lines = found.text.split(separator: "\n").map(String.init)
+        #expect(lines[0] == "\(files.path)/s.yaml:2:14: error: tls.cert_file: `c.pem`: is wrong")
+        #expect(lines[1] == "    2 |   cert_file: c.pem")
+        #expect(lines[3].hasPrefix("\(files.path)/s.yaml:3:13: error: tls.key_file: `k.pem`"))
+        // What stands nowhere has the place of what is around it.
+        #expect(lines[6].hasPrefix("\(files.path)/s.yaml:5:5: error: pools[0].ca_file"))
+        #expect(found.text.hasSuffix("3 errors in the configuration; nothing was started.\n"))
+    }
+
     @Test func `an admin listener that others reach is a warning`() throws {
         let read = try Configuration.read("admin: 0.0.0.0:9801\n\(pool)", name: "s.yaml")
         #expect(read.warnings.count == 1)

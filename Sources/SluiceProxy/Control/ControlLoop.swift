@@ -71,8 +71,12 @@ final class ControlLoop {
             throw .system(error)
         }
         watch = ObjectiveWatch(shared.objectives, at: MonotonicClock.now())
-        registry = try ReplicaRegistry(
-            shared: shared, loop: loop, shard: shard, lookup: lookup)
+        do throws(FileFault) {
+            registry = try ReplicaRegistry(
+                shared: shared, loop: loop, shard: shard, lookup: lookup)
+        } catch {
+            throw .file(error)
+        }
         pages = AdminPages(configuration: configuration)
         pages.control = self
         admin = try open("admin", shared.settings.admin, pages.answerAdmin)

@@ -90,15 +90,8 @@ extension ControlLoop {
     /// Files first, for they can fail; then everything, which cannot.
     private func takeOver(_ new: ReloadedConfiguration) throws(ReloadFailure) {
         var serverTLS: TLSServerContext?
-        do throws(TLSError) {
-            if let files = new.settings.tls {
-                serverTLS = try TLSServerContext(
-                    certificateFile: files.certificateFile, keyFile: files.keyFile)
-            }
-        } catch {
-            throw ReloadFailure("\(GatewayError.tls(error))")
-        }
-        do throws(GatewayError) {
+        do throws(FileFault) {
+            serverTLS = try new.settings.tls.map(GatewayFiles.serverContext)
             try registry.adopt(new.settings)
         } catch {
             throw ReloadFailure("\(error)")

@@ -9,29 +9,9 @@ struct ReplicaCredentials {
     /// Nil where neither the API nor the metrics page is reached by TLS.
     let tls: TLSClientContext?
 
-    /// - Parameter urls: of the API and of the metrics page.
-    /// - Throws: ``GatewayError`` that names the file.
-    init(
-        apiKeyFile: String?, caFile: String?, urls: [String?], contexts: inout ClientContexts
-    ) throws(GatewayError) {
-        authorization = try apiKeyFile.map(Self.readKey)
-        let isTLS = urls.contains { $0?.hasPrefix("https:") ?? false }
-        do throws(TLSError) {
-            tls = isTLS ? try contexts.context(authorityFile: caFile) : nil
-        } catch {
-            throw .tls(error)
-        }
-    }
-
-    private static func readKey(_ path: String) throws(GatewayError) -> [UInt8] {
-        guard let text = TextFile.read(path) else {
-            throw .file(key: "api_key_file", path: path, reason: "cannot be read")
-        }
-        let key = text.split { $0.isWhitespace }.first.map(String.init) ?? ""
-        guard !key.isEmpty, key.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }) else {
-            throw .file(key: "api_key_file", path: path, reason: "holds no key")
-        }
-        return Array("Bearer \(key)".utf8)
+    init(_ files: CredentialFiles, contexts: inout ClientContexts) throws(FileFault) {
+        authorization = try files.authorization()
+        tls = try files.context(&contexts)
     }
 }
 
@@ -42,19 +22,17 @@ struct PoolCredentials {
     /// Of every replica found by the pool's name.
     let found: ReplicaCredentials
 
-    init(_ pool: PoolSettings, contexts: inout ClientContexts) throws(GatewayError) {
+    /// - Parameter path: the pool's key path, such as `pools[0]`.
+    init(
+        _ pool: PoolSettings, path: String, contexts: inout ClientContexts
+    ) throws(FileFault) {
         var list: [ReplicaCredentials] = []
-        for replica in pool.replicas {
-            list.append(
-                try ReplicaCredentials(
-                    apiKeyFile: replica.apiKeyFile ?? pool.apiKeyFile,
-                    caFile: replica.caFile ?? pool.caFile, urls: replica.urls,
-                    contexts: &contexts))
+        for files in CredentialFiles.replicas(of: pool, path: path) {
+            list.append(try ReplicaCredentials(files, contexts: &contexts))
         }
         replicas = list
         found = try ReplicaCredentials(
-            apiKeyFile: pool.apiKeyFile, caFile: pool.caFile, urls: [pool.replicaDNS],
-            contexts: &contexts)
+            CredentialFiles.found(of: pool, path: path), contexts: &contexts)
     }
 }
 

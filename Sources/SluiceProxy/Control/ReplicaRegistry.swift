@@ -48,10 +48,10 @@ final class ReplicaRegistry {
     /// will not come: what could not move may later. Before an ejected replica is tried again.
     static let failOverInterval = Nanoseconds.milliseconds(600)
 
-    /// Reads API key and CA files. - Throws: ``GatewayError``.
+    /// Reads API key and CA files.
     init(
         shared: GatewayShared, loop: EndpointLoop, shard: MetricShard, lookup: @escaping NameLookup
-    ) throws(GatewayError) {
+    ) throws(FileFault) {
         self.shared = shared
         self.loop = loop
         self.shard = shard
@@ -73,11 +73,12 @@ final class ReplicaRegistry {
     }
 
     private static func read(_ pools: [PoolSettings], _ contexts: inout ClientContexts)
-        throws(GatewayError) -> [PoolCredentials]
+        throws(FileFault) -> [PoolCredentials]
     {
         var credentials: [PoolCredentials] = []
-        for pool in pools {
-            credentials.append(try PoolCredentials(pool, contexts: &contexts))
+        for (index, pool) in pools.enumerated() {
+            let path = "pools[\(index)]"
+            credentials.append(try PoolCredentials(pool, path: path, contexts: &contexts))
         }
         return credentials
     }
@@ -108,8 +109,8 @@ final class ReplicaRegistry {
 
     /// Puts other settings of the same pools into force: replicas come, go and change live.
     ///
-    /// - Throws: ``GatewayError`` when a file cannot be used; nothing has changed then.
-    func adopt(_ new: GatewaySettings) throws(GatewayError) {
+    /// - Throws: ``FileFault`` when a file cannot be used; nothing has changed then.
+    func adopt(_ new: GatewaySettings) throws(FileFault) {
         precondition(new.pools.map(\.name) == pools.map(\.name), "pools are named at start")
         var contexts = ClientContexts(reusing: contexts)
         credentials = try Self.read(new.pools, &contexts)

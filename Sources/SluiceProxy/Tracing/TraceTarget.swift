@@ -28,24 +28,39 @@ struct TraceTarget: Sendable {
             throw .badURL(key: "tracing.endpoint", url: endpoint, reason: "\(error)")
         }
         path = url.path.isEmpty || url.path == "/" ? "/v1/traces" : url.target
-        fields = try settings.headersFile.map(Self.readFields) ?? []
-        do throws(TLSError) {
-            tls = url.isTLS ? try TLSClientContext(authorityFile: settings.caFile) : nil
+        do throws(FileFault) {
+            fields = try Self.fields(settings)
+            tls = url.isTLS ? try Self.context(settings) : nil
         } catch {
-            throw .tls(error)
+            throw .file(error)
         }
         resource = Self.resource(settings.serviceName)
     }
 
-    private static func readFields(_ path: String) throws(GatewayError) -> [(String, String)] {
+    /// What the file of headers holds.
+    static func fields(
+        _ settings: GatewaySettings.Tracing
+    ) throws(FileFault) -> [(String, String)] {
+        guard let path = settings.headersFile else { return [] }
         let key = "tracing.headers_file"
         guard let text = TextFile.read(path) else {
-            throw .file(key: key, path: path, reason: "cannot be read")
+            throw FileFault(key, path: path, "cannot be read")
         }
         do throws(FieldLinesError) {
             return try FieldLinesText.read(text)
         } catch {
-            throw .file(key: key, path: path, reason: "\(error)")
+            throw FileFault(key, path: path, "\(error)")
+        }
+    }
+
+    /// Whom to believe to be the receiver.
+    static func context(
+        _ settings: GatewaySettings.Tracing
+    ) throws(FileFault) -> TLSClientContext {
+        do throws(TLSError) {
+            return try TLSClientContext(authorityFile: settings.caFile)
+        } catch {
+            throw FileFault(settings.caFile == nil ? "tracing" : "tracing.ca_file", error)
         }
     }
 
