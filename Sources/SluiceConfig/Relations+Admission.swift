@@ -26,13 +26,14 @@ extension Relations {
                 !wasRefused("\(path).ttft_slo")
             {
                 report(
-                    "\(path).ttft_per_1k_prompt_tokens", "is given without ttft_slo",
+                    "\(path).ttft_per_1k_prompt_tokens",
+                    "`\(DurationText.text(one.perThousandPromptTokens))` is given without ttft_slo",
                     "It is added to the objective: give the class a ttft_slo, or remove it.")
             }
             if one.minShare > one.maxShare {
                 report(
                     "\(path).min_share",
-                    "exceeds max_share (\(shown(one.maxShare)))\(place("\(path).max_share"))",
+                    "\(quoted(shown(one.minShare))) exceeds max_share (\(shown(one.maxShare)))\(place("\(path).max_share"))",
                     "The class could never get what it is promised.")
             }
         }

@@ -60,7 +60,7 @@ extension Relations {
                 path, "`\(sli)` needs a threshold", "Say which time is still good: threshold: 2s.")
         case .thresholdUnused:
             report(
-                "\(path).threshold", "is given for `\(sli)`, which is no time",
+                "\(path).threshold", "`\(threshold)` is given for `\(sli)`, which is no time",
                 "Remove it, or use ttft, response or tpot.")
         case .perPromptUnused:
             report(

@@ -35,14 +35,19 @@ struct Relations {
     private mutating func checkTLS() {
         let hasCertificate = context.origins["tls.cert_file"] != nil
         let hasKey = context.origins["tls.key_file"] != nil
+        // Nil where a file was refused already.
+        let files = (
+            certificate: tls.certificateFile.map { quoted($0) + " " } ?? "",
+            key: tls.keyFile.map { quoted($0) + " " } ?? ""
+        )
         if hasCertificate, !hasKey {
             report(
-                "tls.cert_file", "is given without tls.key_file",
+                "tls.cert_file", "\(files.certificate)is given without tls.key_file",
                 "A certificate is of no use without its private key: add tls.key_file (--tls-key).")
         }
         if hasKey, !hasCertificate {
             report(
-                "tls.key_file", "is given without tls.cert_file",
+                "tls.key_file", "\(files.key)is given without tls.cert_file",
                 "Add the certificate that belongs to the key: tls.cert_file (--tls-cert).")
         }
         if context.origins["tls"] != nil, !hasCertificate, !hasKey {
@@ -56,7 +61,9 @@ struct Relations {
             ("listen", settings.listen), ("status", settings.status), ("admin", settings.admin),
         ]
         let listeners = named.compactMap { path, text in
-            text.flatMap { try? ListenAddress($0) }.map { (path: path, address: $0) }
+            text.flatMap { text in
+                (try? ListenAddress(text)).map { (path: path, text: text, address: $0) }
+            }
         }
         for (index, later) in listeners.enumerated() {
             for earlier in listeners[..<index] where earlier.address.collides(with: later.address) {
@@ -65,7 +72,7 @@ struct Relations {
                 let (blamed, other) = isWritten ? (later, earlier) : (earlier, later)
                 report(
                     blamed.path,
-                    "takes the same address and port as `\(other.path)`\(place(other.path))",
+                    "\(quoted(blamed.text)) takes the address and port of `\(other.path)`, \(quoted(other.text))\(place(other.path))",
                     "Each listener needs a port of its own, or `off`.")
             }
         }
@@ -83,7 +90,7 @@ struct Relations {
         if let all = limits.bodiesBytesMax, limits.bodyBytesMax > all {
             report(
                 "limits.bodies_bytes_max",
-                "is below body_bytes_max (\(ByteSizeText.text(limits.bodyBytesMax)))\(place("limits.body_bytes_max"))",
+                "\(quoted(ByteSizeText.text(all))) is below body_bytes_max (\(ByteSizeText.text(limits.bodyBytesMax)))\(place("limits.body_bytes_max"))",
                 "One allowed body would never fit: raise bodies_bytes_max or lower body_bytes_max.")
         }
     }
@@ -216,7 +223,8 @@ struct Relations {
             else { continue }
             if listener.address == host || (listener.address.isWildcard && host.isLoopback) {
                 report(
-                    path, "is this gateway's own `\(name)` address\(place(name))",
+                    path,
+                    "\(quoted(url.authority)) is this gateway's own `\(name)` address\(place(name))",
                     "Requests would go round in a circle: name the vLLM server's port.")
             }
         }

@@ -121,7 +121,7 @@ import Testing
         ("classes: [{name: a, min_share: nan}]", "`nan` is not a number"),
         (
             "classes: [{name: a, max_share: 0.2, min_share: 0.3}]",
-            "classes[0].min_share: exceeds max_share (0.2) (line 1)"
+            "classes[0].min_share: `0.3` exceeds max_share (0.2) (line 1)"
         ),
         (
             "classes: [{name: standard, min_share: 0.6}, {name: b, min_share: 0.5}]",
@@ -129,7 +129,7 @@ import Testing
         ),
         (
             "classes: [{name: a, ttft_per_1k_prompt_tokens: 1s}]",
-            "classes[0].ttft_per_1k_prompt_tokens: is given without ttft_slo"
+            "classes[0].ttft_per_1k_prompt_tokens: `1s` is given without ttft_slo"
         ),
         ("classes: [{name: a, tpot_slo: 0s}]", "Allowed: 1ms … 1m, or none."),
         ("classes: [{name: a, long_prompt: refus}]", "Did you mean refuse?"),

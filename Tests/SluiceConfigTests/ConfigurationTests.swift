@@ -140,7 +140,27 @@ import Testing
         ("workers: 65", "Allowed: 1 … 64, or auto."),
         ("workers: 0", "Allowed: 1 … 64, or auto."),
         ("admin_routes: maybe", "Allowed: true or false."),
-        ("access_log: stdot", "Did you mean stdout?"),
+        (
+            "access_log: stdot",
+            "Did you mean stdout?\n    Allowed: off, stdout, or a path with a /, such as ./access.log. Default: stdout."
+        ),
+        ("access_log: /no/such/dir/log", "Create it first.\n    Allowed: off, stdout, or a path"),
+        (
+            "listen: localhost:80",
+            "Write 127.0.0.1:80 or [::1]:80.\n    Allowed: IP:PORT, such as 0.0.0.0:8080, 127.0.0.1:9801 or [::]:8080. Default: 0.0.0.0:8080."
+        ),
+        (
+            "status: nowhere",
+            "has no port\n    1 | status: nowhere\n      |         ^\n    Allowed: IP:PORT"
+        ),
+        ("status: 9802", "[::]:8080, or off. Default: off."),
+        ("admin_routes: 1", "Allowed: true or false. Default: false."),
+        ("tracing: {sample_ratio: -1}", "Allowed: 0 … 1. Default: "),
+        ("trusted_proxies: [x]", "Allowed: an IP address or CIDR block, such as 10.0.0.0/8"),
+        (
+            "tracing: {endpoint: 'grpc://c:4317'}",
+            "Allowed: off, or http://"
+        ),
         ("access_log: /no/such/dir/log", "the directory `/no/such/dir` does not exist"),
         ("access_log: /tmp", "`/tmp` is a directory"),
         ("arrival_trace: stdout", "For a file write ./stdout."),
@@ -159,12 +179,21 @@ import Testing
             "trusted_proxies[0]: `10.0.0.1/8` has bits set beyond /8"
         ),
         ("ttft_objectives: [2h]", "ttft_objectives[0]: `2h` is above"),
-        ("status: 0.0.0.0:8080", "takes the same address and port as `listen` (default)"),
-        ("status: '[::]:9801'", "takes the same address and port as `admin` (default)"),
-        ("listen: 127.0.0.1:9801", "takes the same address and port as `admin` (default)"),
+        (
+            "status: 127.0.0.1:8080",
+            "`127.0.0.1:8080` takes the address and port of `listen`, `0.0.0.0:8080` (default)"
+        ),
+        (
+            "status: '[::]:9801'",
+            "`[::]:9801` takes the address and port of `admin`, `127.0.0.1:9801` (default)"
+        ),
+        (
+            "listen: 127.0.0.1:9801",
+            "`127.0.0.1:9801` takes the address and port of `admin`, `127.0.0.1:9801` (default)"
+        ),
         ("limits: {target_bytes_max: 64KiB}", "exceeds head_bytes_max (32KiB)"),
         ("limits: {head_bytes_max: 4KiB}", "exceeds head_bytes_max (4KiB)"),
-        ("limits: {bodies_bytes_max: 1MiB}", "is below body_bytes_max (64MiB) (default)"),
+        ("limits: {bodies_bytes_max: 1MiB}", "`1MiB` is below body_bytes_max (64MiB) (default)"),
         ("tls: {}", "names neither cert_file nor key_file"),
         ("tls: {cert_file: /no/such.pem}", "`/no/such.pem` does not exist"),
     ])
@@ -204,9 +233,21 @@ import Testing
         ("pools: [a]", "pools[0]: is a single value, expected keys"),
         ("pools: [{name: a}]", "has neither replicas nor replica_dns"),
         ("pools: [{replicas: [http://h:1]}]", "`name` is missing"),
+        (
+            "pools: [{replicas: [http://h:1]}]",
+            "unique.\n    Allowed: 1 … 64 letters, digits and . _ : - [ ]."
+        ),
         ("pools: [{name: 'a b', replicas: [http://h:1]}]", "`a b` is not a name"),
         ("pools: [{name: a, replicas: [{weight: 1}]}]", "`url` is missing"),
-        ("pools: [{name: a, replicas: [h:1]}]", "Did you mean http://h:1?"),
+        ("pools: [{name: a, replicas: [h:1]}]", "Did you mean http://h:1?\n    Allowed: http://"),
+        (
+            "pools: [{name: a, usage: injct, replicas: [http://h:1]}]",
+            "Did you mean inject?\n    Allowed: inject, observe, off. Default: inject."
+        ),
+        (
+            "pools: [{name: a, replicas: [http://127.0.0.1:9801]}]",
+            "`127.0.0.1:9801` is this gateway's own `admin` address"
+        ),
         (
             "pools: [{name: a, replicas: [http://h:1, http://H:1/]}]",
             "`h:1` is listed already: pools[0].replicas[0].url (line 1)"

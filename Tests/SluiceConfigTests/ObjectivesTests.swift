@@ -87,7 +87,7 @@ import Testing
         ("{name: a, sli: ttft, target: 0.95}", "objectives[0]: `ttft` needs a threshold"),
         (
             "{name: a, sli: completeness, threshold: 1s}",
-            "objectives[0].threshold: is given for `completeness`, which is no time"
+            "objectives[0].threshold: `1s` is given for `completeness`, which is no time"
         ),
         (
             "{name: a, sli: tpot, target: 0.95, threshold: 100s}",

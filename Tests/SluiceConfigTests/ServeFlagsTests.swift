@@ -111,7 +111,10 @@ import Testing
     @Test func `certificate without key is refused by flag`() throws {
         let files = try TemporaryDirectory(["c.pem": certificateText])
         let text = onlyError(pool, flags: flags { $0.tlsCertificate = "\(files.path)/c.pem" })
-        #expect(text.hasPrefix("--tls-cert: error: tls.cert_file: is given without tls.key_file"))
+        #expect(
+            text.hasPrefix(
+                "--tls-cert: error: tls.cert_file: `\(files.path)/c.pem` is given without tls.key_file"
+            ))
     }
 
     @Test func `nothing at all says what to do`() {

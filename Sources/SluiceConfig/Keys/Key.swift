@@ -25,7 +25,7 @@ struct Key<Root> {
 }
 
 extension Key {
-    /// A value of one scalar; problems get the allowed form where they bring no advice of their own.
+    /// A value of one scalar; problems get the allowed form, besides advice of their own.
     static func scalar<Value>(
         _ name: String, _ target: WritableKeyPath<Root, Value>, _ form: ValueForm,
         _ summary: String, parse: @escaping (String, Origin) throws(ValueProblem) -> Value,
@@ -170,8 +170,7 @@ extension Key {
             let near = Suggestion.nearest(to: text, among: words)
             throw ValueProblem(
                 "\(quoted(text)) is not one of the choices",
-                advice: (near.map { "Did you mean \($0)? " } ?? "")
-                    + "Allowed: \(words.joined(separator: ", ")).")
+                advice: near.map { "Did you mean \($0)?" })
         } show: {
             .text($0.rawValue)
         }

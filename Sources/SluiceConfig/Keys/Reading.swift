@@ -40,8 +40,13 @@ func readScalar<Value>(
     parse: (String, Origin) throws(ValueProblem) -> Value
 ) -> Value? {
     var advice = "Allowed: \(form.allowed)."
-    if case .text(let text) = defaultValue(), !text.isEmpty { advice += " Default: \(text)." }
-    if case .integer(let integer) = defaultValue() { advice += " Default: \(integer)." }
+    switch defaultValue() {
+    case .text(let text) where !text.isEmpty: advice += " Default: \(text)."
+    case .integer(let integer): advice += " Default: \(integer)."
+    case .number(let number): advice += " Default: \(RenderedValue.number(number).json())."
+    case .boolean(let boolean): advice += " Default: \(boolean)."
+    case .text, .list, .object, nil: break
+    }
     switch node.content {
     case .empty:
         let problem = ValueProblem(
@@ -57,14 +62,11 @@ func readScalar<Value>(
             return try parse(text, node.origin)
         } catch {
             var problem = error
-            // Ranges are worth a line even where there is better advice; what needs a form has it.
-            switch (problem.advice, form) {
-            case (nil, _): problem.advice = advice
-            case (let given?, .integer), (let given?, .size), (let given?, .duration):
+            // What is allowed is worth a line even where there is better advice, which may say it.
+            if let given = problem.advice, !given.contains("Allowed: ") {
                 problem.advice = "\(given)\n\(advice)"
-            case (_, .address), (_, .number), (_, .numbers), (_, .boolean), (_, .choice),
-                (_, .text), (_, .list), (_, .section), (_, .either):
-                break
+            } else {
+                problem.advice = problem.advice ?? advice
             }
             context.report(problem, at: node.origin, path)
         }
@@ -132,8 +134,10 @@ func readMapping<Root>(
     }
     for key in keys where key.isRequired && !entries.contains(where: { $0.key == key.name }) {
         context.report(
-            ValueProblem("`\(key.name)` is missing", advice: "\(key.summary)"), at: node.origin,
-            path)
+            ValueProblem(
+                "`\(key.name)` is missing",
+                advice: "\(key.summary)\nAllowed: \(key.form.allowed)."),
+            at: node.origin, path)
     }
 }
 

@@ -19,7 +19,7 @@ enum CollectorURLText {
                         "Put a line `authorization: …` into a file and name it in headers_file.",
                     hidesLine: true)
             }
-            var advice = "Expected off, or \(form)."
+            var advice: String?
             if error == .noScheme, !text.isEmpty {
                 let hasPort = text.contains(":") || text.contains("/")
                 advice = "Did you mean http://\(text)\(hasPort ? "" : ":\(port)")?"

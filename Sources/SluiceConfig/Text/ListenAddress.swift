@@ -10,18 +10,17 @@ struct ListenAddress: Equatable {
 
     /// Reads `127.0.0.1:80`, `[::1]:80` or `:80` (every IPv4 address).
     init(_ text: String) throws(ValueProblem) {
-        let advice = "Expected \(Self.form)."
         guard let colon = text.lastIndex(of: ":") else {
             if let port = UInt16(text) {
                 throw ValueProblem(
                     "\(quoted(text)) is a port without an address",
                     advice: "Write 0.0.0.0:\(port) for every interface, or 127.0.0.1:\(port).")
             }
-            throw ValueProblem("\(quoted(text)) has no port", advice: advice)
+            throw ValueProblem("\(quoted(text)) has no port")
         }
         let portText = text[text.index(after: colon)...]
         guard portText.allSatisfy({ $0.isASCII && $0.isNumber }), let port = UInt16(portText) else {
-            throw ValueProblem("\(quoted(text)) has no valid port (0 … 65535)", advice: advice)
+            throw ValueProblem("\(quoted(text)) has no valid port (0 … 65535)")
         }
         var host = text[..<colon]
         if host.isEmpty { host = "0.0.0.0" }
@@ -38,8 +37,7 @@ struct ListenAddress: Equatable {
                     "\(quoted(text)) is a name; a listener needs an address",
                     advice: "Write 127.0.0.1:\(port) or [::1]:\(port).")
             }
-            throw ValueProblem(
-                "\(quoted(text)) is not an address of this machine", advice: advice)
+            throw ValueProblem("\(quoted(text)) is not an address of this machine")
         }
         self.address = address
         self.port = port
@@ -66,8 +64,7 @@ enum AddressBlockText {
     static func check(_ text: String) throws(ValueProblem) {
         let parts = text.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
         guard let first = parts.first, let address = AddressText(first) else {
-            throw ValueProblem(
-                "\(quoted(text)) is not an address block", advice: "Expected \(form).")
+            throw ValueProblem("\(quoted(text)) is not an address block")
         }
         guard parts.count == 2 else { return }
         let width = address.isIPv6 ? 128 : 32

@@ -7,14 +7,12 @@ enum ReplicaURLText {
     /// - Parameter allowsPath: metrics URLs have one, replicas do not: the client's path is used.
     @discardableResult
     static func read(_ text: String, allowsPath: Bool = false) throws(ValueProblem) -> HTTPURL {
-        if text.isEmpty {
-            throw ValueProblem("is empty", advice: "Expected \(HTTPURL.form).")
-        }
+        if text.isEmpty { throw ValueProblem("is empty") }
         let url: HTTPURL
         do throws(HTTPURLError) {
             url = try HTTPURL(text)
         } catch {
-            throw problem(error, text, allowsPath: allowsPath)
+            throw problem(error, text)
         }
         if !allowsPath, !url.path.isEmpty, url.path != "/" {
             let bare = text.dropLast(url.path.count)
@@ -24,9 +22,7 @@ enum ReplicaURLText {
         return url
     }
 
-    private static func problem(
-        _ error: HTTPURLError, _ text: String, allowsPath: Bool
-    ) -> ValueProblem {
+    private static func problem(_ error: HTTPURLError, _ text: String) -> ValueProblem {
         let advice: String? =
             switch error {
             case .credentials: "Put vLLM's key into a file and name it in api_key_file."
@@ -34,10 +30,8 @@ enum ReplicaURLText {
             case .noScheme:
                 "Did you mean http://\(text)\(text.contains(":") || text.contains("/") ? "" : ":8000")?"
             case .badIPv6: "Write it as http://[::1]:8000."
-            case .badName: "Allowed: letters, digits, -, _ and . ; labels of 1 … 63 characters."
-            case .badIPv4, .badPath: nil
-            case .otherScheme, .fragment, .badPort, .noHost:
-                "Expected \(HTTPURL.form)\(allowsPath ? "/PATH" : "")."
+            case .badName: "A name has letters, digits, -, _ and . ; labels of 1 … 63 characters."
+            case .badIPv4, .badPath, .otherScheme, .fragment, .badPort, .noHost: nil
             }
         if error == .credentials {
             return ValueProblem("the URL \(error) (not shown)", advice: advice, hidesLine: true)
