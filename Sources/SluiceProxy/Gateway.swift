@@ -70,7 +70,8 @@ package final class Gateway {
         lookup: @escaping NameLookup = { SocketAddress.resolve(host: $0, port: $1) }
     ) throws(GatewayError) {
         self.logger = logger
-        workerCount = settings.workers ?? min(WorkerThread.cpuCount, ControlGroup.cpuMax() ?? .max)
+        workerCount =
+            settings.workers ?? min(WorkerThread.cpuCount, ControlGroup().cpuMax() ?? .max)
         guard let address = SocketAddress(settings.listen) else {
             throw .badAddress(key: "listen", value: settings.listen)
         }

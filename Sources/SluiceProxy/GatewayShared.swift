@@ -220,7 +220,7 @@ final class MemoryBudget: Sendable {
 
     /// 40 % of the cgroup's memory limit, else 1 GiB.
     static func defaultMax() -> Int {
-        guard let limit = ControlGroup.memoryMax() else { return 1 << 30 }
+        guard let limit = ControlGroup().memoryMax() else { return 1 << 30 }
         return limit / 5 * 2
     }
 }
