@@ -33,7 +33,7 @@ tests() {
   failed=$(grep -c '": true' "$cache/v/cache/lastfailed" 2>/dev/null || true)
   # What is found at the end of a test, of all of them or of a process is no matter of time.
   if [ $status -ne 1 ] || [ "${failed:-0}" -eq 0 ] || [ "$failed" -gt $repeated_max ] ||
-    grep -qE '^ERROR |ended with|ignored SIGTERM|Fatal error' "$log"
+    grep -qE '^ERROR |ended with|ignored SIGTERM|Fatal error|LEAK' "$log"
   then
     return $status
   fi

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs the Swift suites and keeps their summary. A few tests that fail are run once more, alone: most
 # of what they measure is time, on a machine that others may be using too. What failed is told either
-# way; a trap, a sanitizer's report and a test that fails again end the run.
+# way; a trap, a sanitizer's report, a leak and a test that fails again end the run.
 #
 #   scripts/swift-tests.sh plain|thread|address [FILTER]
 #   scripts/swift-tests.sh --build plain|thread|address           builds them only
@@ -104,7 +104,7 @@ if [ $status -ne 0 ]; then
   python3 scripts/failed_tests.py "$events" >"$failures" || fail run
   count=$(grep -c '^✘' "$failures" || true)
   if [ $status -ne 1 ] || [ "$count" -eq 0 ] || [ "$count" -gt "$repeated_max" ] ||
-    grep -qE '(Thread|Address|Leak)Sanitizer|Fatal error|unexpected signal' "$log"
+    grep -qE '(Thread|Address|Leak)Sanitizer|Fatal error|unexpected signal|LEAK' "$log"
   then
     fail run
   fi

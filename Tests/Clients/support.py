@@ -47,7 +47,9 @@ class Program:
             stdin=subprocess.DEVNULL, text=True)
         self._ready = queue.Queue()
         self._pattern = re.compile(ready)
-        threading.Thread(target=self._read, daemon=True).start()
+        self.leaks = []
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
         try:
             self.ready_line = self._ready.get(timeout=PATIENCE)
         except queue.Empty:
@@ -61,6 +63,9 @@ class Program:
         for line in self.process.stdout:
             if len(self.lines) < 2_000:
                 self.lines.append(line)
+            # What a worker says at its end of descriptors, timers and buffers.
+            if re.search(r" worker \d+: .* left", line):
+                self.leaks.append(line)
             if self._pattern.search(line):
                 self._ready.put(line)
         self._ready.put(None)
@@ -69,7 +74,7 @@ class Program:
         return "".join(self.lines[-40:])
 
     def stop(self):
-        """SIGTERM, then the exit status, which has to be 0."""
+        """SIGTERM, then the exit status, which has to be 0; nothing may be left by then."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
         try:
@@ -78,6 +83,9 @@ class Program:
             self.kill()
             raise AssertionError(f"{self.arguments[0]} ignored SIGTERM:\n{self.output()}") from None
         assert status == 0, f"{self.arguments[0]} ended with {status}:\n{self.output()}"
+        self._reader.join(PATIENCE)
+        # By this word no run is repeated (scripts/client-tests.sh).
+        assert not self.leaks, f"LEAK: {self.leaks}"
 
     def kill(self):
         if self.process.poll() is None:

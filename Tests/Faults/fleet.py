@@ -200,27 +200,27 @@ class Fleet:
         """What every row asks for in the end, whatever happened before."""
         support.until(lambda: self.watch.scrapes, what="a scrape")
         admin = self.gateway.admin
-        support.until(lambda: support.in_flight(admin) == 0, what="no request in flight")
+        support.until(lambda: support.in_flight(admin) == 0, what="LEAK: no request in flight")
         # A permit is given back a moment before its exchange is over.
         support.until(lambda: total(self.metrics(), "sluice_requests_in_flight") == 0,
-                      what="sluice_requests_in_flight 0")
+                      what="LEAK: sluice_requests_in_flight 0")
         page = self.metrics()
         assert (total(page, "sluice_requests_received_total")
-                == total(page, "sluice_requests_total")), "a request has no outcome"
+                == total(page, "sluice_requests_total")), "LEAK: a request has no outcome"
         leaked = total(page, "sluice_leaked_permits_total")
-        assert leaked == 0, f"{leaked} permits leaked"
+        assert leaked == 0, f"LEAK: {leaked} permits"
         self.watch.stop()
         for replica in self.replicas:
             replica.stop()
         support.until(lambda: self.descriptors() <= self.descriptors_before,
-                      what=f"descriptors back at {self.descriptors_before}")
+                      what=f"LEAK: descriptors back at {self.descriptors_before}")
         self.gateway.stop()  # its exit status is 0
         self.check_scrapes()
 
     def check_scrapes(self):
         assert self.watch.scrapes > 0, "nothing was scraped"
         assert not self.watch.wrong, (
-            f"received - finished was not what is in flight in {len(self.watch.wrong)} of "
+            f"LEAK: received - finished was not what is in flight in {len(self.watch.wrong)} of "
             f"{self.watch.scrapes} scrapes, such as {self.watch.wrong[:3]}")
 
     def kill(self):

@@ -122,11 +122,12 @@ final class GatewayUnderTest: @unchecked Sendable {
             return page.sum("sluice_requests_received_total") == page.sum("sluice_requests_total")
                 && page.sum("sluice_requests_in_flight") == 0
         }
-        #expect(isEven, "received and finished differ at the end", sourceLocation: location)
+        // By this word no run is repeated (scripts/swift-tests.sh).
+        #expect(isEven, "LEAK: received and finished differ", sourceLocation: location)
         let leaked = metrics()?.sum("sluice_leaked_permits_total")
-        #expect(leaked == 0, sourceLocation: location)
+        #expect(leaked == 0, "LEAK: permits", sourceLocation: location)
         let inflight = metrics()?.sum("sluice_replica_inflight")
-        #expect(inflight == 0, sourceLocation: location)
+        #expect(inflight == 0, "LEAK: slots of replicas", sourceLocation: location)
     }
 
     private func end(_ location: SourceLocation) {
@@ -139,7 +140,7 @@ final class GatewayUnderTest: @unchecked Sendable {
         guard isOver else { return }
         thread.take()?.join()
         let leaks = run.state.withLock { $0.leaks }
-        #expect(leaks == [], sourceLocation: location)
+        #expect(leaks == [], "LEAK", sourceLocation: location)
     }
 
     // MARK: Clients
