@@ -25,17 +25,19 @@ extension RouteMatch {
         switch route {
         case .unknown:
             return .refuse(.unknownRoute(record.method.label, record.path.bytes.text()))
-        case .admin: return allowsAdmin ? .forward : .refuse(.routeDenied)
-        case .chatCompletions, .completions, .responses, .responsesByID, .embeddings, .messages,
-            .rerank, .score, .audioTranscriptions, .audioTranslations, .tokenize, .detokenize,
-            .pooling, .classify, .models, .health:
+        case .admin where !allowsAdmin: return .refuse(.routeDenied)
+        case .admin, .chatCompletions, .completions, .responses, .responsesByID, .embeddings,
+            .messages, .rerank, .score, .audioTranscriptions, .audioTranslations, .tokenize,
+            .detokenize, .pooling, .classify, .models, .health:
             break
         }
-        let wantsPost = wantsPost ?? (method == .post)
-        let isAllowed = wantsPost ? method == .post : method == .get || method == .head
-        guard isAllowed else {
-            return .refuse(.methodNotAllowed(allow: wantsPost ? "POST" : "GET, HEAD"))
-        }
+        let (isAllowed, allow): (Bool, StaticString) =
+            switch wantsPost {
+            case true?: (method == .post, "POST")
+            case false?: (method == .get || method == .head, "GET, HEAD")
+            case nil: (method == .get || method == .head || method == .post, "GET, HEAD, POST")
+            }
+        guard isAllowed else { return .refuse(.methodNotAllowed(allow: allow)) }
         return route == .models || route == .health ? .answer : .forward
     }
 }
@@ -52,7 +54,7 @@ extension Exchange {
     mutating func judgeBody(
         _ peek: inout RequestPeek, directory: Pinned<ReplicaDirectory>, pools: Int
     ) -> BodyVerdict {
-        if hasBody || method == .post { peek.finish() }
+        if wantsWholeBody { peek.finish() }
         if let error = peek.error { return .refuse(Refusal(error)) }
         if let error = multipart?.value.error { return .refuse(Refusal(error)) }
         let verdict = findPool(&peek, directory: directory, pools: pools)
@@ -70,6 +72,14 @@ extension Exchange {
         record.isStream = peek.facts.isStream
         isStored = peek.facts.stores
         return verdict
+    }
+
+    /// Whether a body that ends here must be a whole object: vLLM's admin routes are for the most part
+    /// posted to without any.
+    private var wantsWholeBody: Bool {
+        mutating get {
+            record.route == .admin ? bodyCount > 0 : hasBody || method == .post
+        }
     }
 
     private mutating func findPool(

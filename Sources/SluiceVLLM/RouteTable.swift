@@ -90,7 +90,7 @@ package struct RouteMatch: Sendable {
 
     init(_ route: Route) { self.route = route }
 
-    /// Whether a POST (true) or a GET (false) is served; nil where either may be (admin paths).
+    /// Whether a POST (true) or a GET (false) is served; nil where both are (admin paths).
     package var wantsPost: Bool? {
         switch route {
         case .chatCompletions, .completions, .responses, .embeddings, .messages, .rerank, .score,
