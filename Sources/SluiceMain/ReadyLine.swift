@@ -1,13 +1,9 @@
 import Foundation
 import SluiceProxy
 
-/// Prints the one line that says where the gateway can be reached.
-///
-/// Others wait for it: `sluice ready http://DATA admin=http://ADMIN status=http://STATUS`.
+/// Prints the line that says where the gateway can be reached.
 func printReadyLine(_ addresses: GatewayAddresses, isTLS: Bool) {
-    var line = "sluice ready \(isTLS ? "https" : "http")://\(addresses.data)"
-    if let admin = addresses.admin { line += " admin=http://\(admin)" }
-    if let status = addresses.status { line += " status=http://\(status)" }
+    let line = addresses.readyLine(isTLS: isTLS) + "\n"
     // Not `write(_: Data)`, which traps when the other end of a pipe is gone.
-    try? FileHandle.standardOutput.write(contentsOf: Data((line + "\n").utf8))
+    try? FileHandle.standardOutput.write(contentsOf: Data(line.utf8))
 }

@@ -36,6 +36,15 @@ package struct GatewayAddresses: Sendable {
     package let data: SocketAddress
     package let admin: SocketAddress?
     package let status: SocketAddress?
+
+    /// The one line that says where the gateway can be reached; others wait for it:
+    /// `sluice ready http://DATA admin=http://ADMIN status=http://STATUS`.
+    package func readyLine(isTLS: Bool) -> String {
+        var line = "sluice ready \(isTLS ? "https" : "http")://\(data)"
+        if let admin { line += " admin=http://\(admin)" }
+        if let status { line += " status=http://\(status)" }
+        return line
+    }
 }
 
 /// The gateway: workers, control thread, log thread.

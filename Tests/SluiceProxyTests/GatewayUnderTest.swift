@@ -9,7 +9,8 @@ import Testing
 
 /// A whole gateway in this process, on real sockets; its end is a part of every test.
 final class GatewayUnderTest: @unchecked Sendable {
-    let data: SocketAddress
+    /// What is announced when it is ready.
+    let addresses: GatewayAddresses
     let admin: SocketAddress
     private let handle: GatewayHandle
     private let run: Run
@@ -54,13 +55,14 @@ final class GatewayUnderTest: @unchecked Sendable {
         }
         _ = eventually { run.state.withLock { $0.addresses != nil || $0.hasEnded } }
         let state = run.state.withLock { $0 }
-        data = try #require(state.addresses?.data, "\(state.failure ?? "never ready")")
-        admin = try #require(state.addresses?.admin)
+        addresses = try #require(state.addresses, "\(state.failure ?? "never ready")")
+        admin = try #require(addresses.admin)
         handle = try #require(state.handle)
     }
 
     private var thread: WorkerThread?
 
+    var data: SocketAddress { addresses.data }
     var hasEnded: Bool { run.state.withLock { $0.hasEnded } }
 
     /// As SIGTERM.
