@@ -148,6 +148,9 @@ extension Worker {
         return e
     }
 
+    /// What a chunked body reserves beyond what has come of it.
+    private static var bodyStepBytes: Int { 65_536 }
+
     /// Takes the body's bytes that have come.
     func takeBody(_ d: UInt32) {
         let e = downstreams[d].exchange
@@ -157,9 +160,11 @@ extension Worker {
             bytesMax: bodyMax, pool)
         {
         case .more:
-            // A chunked body has not said how much it will be: it grows in steps, each reserved.
-            if exchanges[e].request.count > BufferPool.blockBytes,
-                !reserve(e, bytes: exchanges[e].request.count + 65_536 & ~65_535)
+            // A chunked body has not said how much it will be: it grows in steps, each reserved. One
+            // of a stated length has all it needs.
+            let count = exchanges[e].bodyCount
+            if count > BufferPool.blockBytes, count > exchanges[e].reservedBytes,
+                !reserve(e, bytes: min(bodyMax, count + Self.bodyStepBytes))
             {
                 refuse(e, .gatewayMemory)
             }
