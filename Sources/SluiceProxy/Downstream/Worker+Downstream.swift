@@ -1,3 +1,4 @@
+import Glibc
 import SluiceBytes
 import SluiceExchange
 import SluiceHTTP
@@ -78,15 +79,22 @@ extension Worker {
         case .wouldBlock:
             downstreams[d].isReadable = false
             return false
-        case .end, .failed:
-            downstreams[d].isReadable = false
-            downstreams[d].isPeerClosed = true
-            if downstreams[d].exchange != noSlot {
-                clientLeft(d, isReset: false)
-            } else {
-                close(downstream: d)
-            }
+        case .end:
+            readEnded(d, isReset: false)
             return false
+        case .failed(let error):
+            readEnded(d, isReset: error == ECONNRESET)
+            return false
+        }
+    }
+
+    private func readEnded(_ d: UInt32, isReset: Bool) {
+        downstreams[d].isReadable = false
+        downstreams[d].isPeerClosed = true
+        if downstreams[d].exchange != noSlot {
+            clientLeft(d, isReset: isReset)
+        } else {
+            close(downstream: d)
         }
     }
 
