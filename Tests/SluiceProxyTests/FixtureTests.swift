@@ -25,14 +25,15 @@ struct CapturedAnswer: Sendable, CustomTestStringConvertible {
     var answer: RawAnswer? { RawAnswer(bytes, isHead: false, isOver: true) }
     var path: String { name.contains("completion.") ? "/v1/completions" : "/v1/chat/completions" }
 
-    func request(_ body: String) -> String {
-        "POST \(path) HTTP/1.1\r\nhost: gw\r\ncontent-type: application/json\r\n"
+    func request(_ body: String, fields: String = "") -> String {
+        "POST \(path) HTTP/1.1\r\nhost: gw\r\ncontent-type: application/json\r\n\(fields)"
             + "content-length: \(body.utf8.count)\r\n\r\n\(body)"
     }
 
-    var request: String {
+    func request(fields: String = "") -> String {
         request(
-            #"{"model":"tiny","stream":\#(name.hasPrefix("stream")),"messages":[],"prompt":"a"}"#)
+            #"{"model":"tiny","stream":\#(name.hasPrefix("stream")),"messages":[],"prompt":"a"}"#,
+            fields: fields)
     }
 }
 
@@ -53,7 +54,7 @@ extension GatewayTests {
             try GatewayUnderTest.run([upstream]) { gateway in
                 for captured in all {
                     let sent = try #require(captured.answer)
-                    let answer = try gateway.ask(captured.request)
+                    let answer = try gateway.ask(captured.request())
                     #expect(answer.status == sent.status, "\(captured.name)")
                     #expect(answer.body == sent.body, "\(captured.name)")
                     #expect(answer.isWhole, "\(captured.name)")
@@ -65,23 +66,31 @@ extension GatewayTests {
         @Test func `an answer cut at every byte into two writes arrives the same`() throws {
             let captured = try #require(
                 CapturedAnswer.all.first { $0.name == "stream-completion.http" })
-            let cuts = Array(stride(from: 1, to: captured.bytes.count, by: 37))
+            let body = try #require(captured.answer).body
             let upstream = try ScriptedUpstream { peer in
-                while peer.nextRequest() != nil {
-                    let cut = cuts[peer.requestCount - 1]
+                while let request = peer.nextRequest() {
+                    guard let cut = request.values("x-cut").first.flatMap({ Int($0) }) else {
+                        return
+                    }
                     _ = peer.connection.send(Array(captured.bytes[..<cut]))
                     pause(.milliseconds(1))
                     _ = peer.connection.send(Array(captured.bytes[cut...]))
                 }
             }
             try GatewayUnderTest.run([upstream]) { gateway in
-                let client = try gateway.connect()
-                for cut in cuts {
-                    client.send(captured.request)
-                    let answer = client.readAnswer()
-                    #expect(answer?.body == captured.answer?.body, "cut at \(cut)")
-                    #expect(answer?.isWhole == true)
+                // Several at once, so that the time between the two writes passes for all of them.
+                let clients = try (0..<16).map { _ in try gateway.connect() }
+                for first in stride(from: 1, to: captured.bytes.count, by: clients.count) {
+                    let cuts = first..<min(first + clients.count, captured.bytes.count)
+                    for (client, cut) in zip(clients, cuts) {
+                        client.send(captured.request(fields: "x-cut: \(cut)\r\n"))
+                    }
+                    for (client, cut) in zip(clients, cuts) {
+                        let answer = client.readAnswer()
+                        #expect(answer?.body == body && answer?.isWhole == true, "cut at \(cut)")
+                    }
                 }
+                #expect(gateway.sees("ok", Double(captured.bytes.count - 1)))
             }
         }
 
@@ -99,7 +108,7 @@ extension GatewayTests {
                     let body = try #require(captured.answer).body
                     let events = String(decoding: body, as: UTF8.self)
                         .split(separator: "\n\n").map { $0 + "\n\n" }
-                    let uninvited = try gateway.ask(captured.request)
+                    let uninvited = try gateway.ask(captured.request())
                     let without = events.filter { !$0.contains(#""choices":[]"#) }
                     let missing = withoutUsage.contains(captured.name) ? 0 : 1
                     #expect(without.count == events.count - missing, "\(captured.name)")
