@@ -1,0 +1,57 @@
+import SluiceExchange
+import SluiceProxy
+import SluiceTime
+import Testing
+
+extension GatewayTests {
+    /// Clients beyond `limits.connections_max` wait in the kernel until others have gone.
+    @Suite(.serialized) struct ConnectionLimitTests {
+        private let health = "GET /health HTTP/1.1\r\nhost: a\r\n\r\n"
+
+        private func open(_ gateway: GatewayUnderTest) -> Double? {
+            gateway.metrics()?.sum("sluice_connections", "side=\"downstream\"")
+        }
+
+        @Test
+        func `at the limit nobody is accepted, those who are in are served, and the next gets in`()
+            throws
+        {
+            let upstream = try ScriptedUpstream { peer in
+                while peer.nextRequest() != nil { peer.answer("{}") }
+            }
+            try GatewayUnderTest.run([upstream], change: { $0.limits.connectionsMax = 3 }) {
+                gateway in
+                var inside = try (0..<3).map { _ in try gateway.connect() }
+                for client in inside {
+                    client.send(health)
+                    #expect(client.readAnswer()?.status == 200)
+                }
+                let waiting = try (0..<2).map { _ in try gateway.connect() }
+                for client in waiting { client.send(chat()) }
+                // Longer than the pause after which it looks again.
+                for client in waiting {
+                    let answer = client.readAnswer(within: .milliseconds(150))
+                    #expect(answer == nil)
+                }
+                #expect(open(gateway) == 3)
+                #expect(upstream.requests == [])
+                for client in inside {
+                    client.send(chat())
+                    #expect(client.readAnswer()?.status == 200)
+                }
+
+                for client in waiting {
+                    inside.removeFirst().close()
+                    #expect(client.readAnswer()?.status == 200)
+                }
+                #expect(open(gateway) == 3)
+                let paused = gateway.metrics()?.sum("sluice_accept_paused_seconds_total") ?? 0
+                #expect(paused >= 0.1)
+
+                for client in inside + waiting { client.close() }
+                #expect(eventually { open(gateway) == 0 })
+                #expect(try gateway.ask(chat()).status == 200, "nothing is left paused")
+            }
+        }
+    }
+}
