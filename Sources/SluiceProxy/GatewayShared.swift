@@ -182,21 +182,28 @@ enum ControlMessage: Sendable {
 
 /// When a worker last turned its loop; written by that worker, read by `/livez`.
 final class Heartbeat: Sendable {
+    /// A worker that is awake and has not turned its loop for so long is stuck.
+    static let turnAgeMax = Nanoseconds.seconds(10)
+
     private let at: Atomic<Int64>
     private let isAwake = Atomic<Bool>(false)
 
     init(now: Instant) { at = Atomic(now.nanoseconds) }
 
-    /// Whether the worker is between waking and sleeping: only then can it be stuck.
-    var isWorking: Bool { isAwake.load(ordering: .relaxed) }
     func sleeps() { isAwake.store(false, ordering: .relaxed) }
 
+    // The time is written first and read last: whoever sees the worker awake sees when it woke, and
+    // not the turn before a long sleep.
+
     func turned(at now: Instant) {
-        isAwake.store(true, ordering: .relaxed)
         at.store(now.nanoseconds, ordering: .relaxed)
+        isAwake.store(true, ordering: .releasing)
     }
 
-    var lastTurn: Instant { Instant(nanoseconds: at.load(ordering: .relaxed)) }
+    func isStuck(now: Instant) -> Bool {
+        guard isAwake.load(ordering: .acquiring) else { return false }
+        return now - Instant(nanoseconds: at.load(ordering: .relaxed)) > Self.turnAgeMax
+    }
 }
 
 /// Bytes of request bodies that all workers together may hold.

@@ -16,8 +16,6 @@ final class AdminPages {
     var configuration: String
     /// A POST must carry this field: no web page of another site can send it without asking first.
     static let postField = "x-sluice-admin"
-    /// A worker that has not turned its loop for so long is stuck.
-    static let turnAgeMax = Nanoseconds.seconds(10)
 
     init(configuration: String) { self.configuration = configuration }
 
@@ -113,8 +111,7 @@ final class AdminPages {
             }
         case "/livez":
             let stuck = control.shared.mailboxes.indices.filter {
-                control.loop.now - control.shared.heartbeats[$0].lastTurn > Self.turnAgeMax
-                    && control.shared.heartbeats[$0].isWorking
+                control.shared.heartbeats[$0].isStuck(now: control.loop.now)
             }
             responder.respond(
                 stuck.isEmpty ? 200 : 500, text: stuck.isEmpty ? "ok\n" : "stuck: \(stuck)\n")
