@@ -9,7 +9,7 @@
 #
 # Environment: REQUEST_LIMIT [12500], VARIED_LIMIT [16500], EVENT_LIMIT [1225], DECISION_LIMIT
 # [18600]: more fails with exit 1. The goal is 8,000 for a request, 1,500 for an event and 20,000 for
-# a decision; the limits are a fifteenth above what is measured today and go down with it.
+# a decision; the limits are a twentieth above what is measured today and go down with it.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

@@ -135,6 +135,9 @@ def stream(gateway, count):
 
 def test_every_family_can_be_decoded_and_says_what_the_text_says(gateway):
     stream(gateway, 10)
+    # A client has the whole answer a moment before its request is counted.
+    support.until(lambda: sum(support.samples(
+        gateway.admin + "/metrics", "sluice_requests_total").values()) == 10, what="ten requests")
     page = support.get(gateway.admin + "/metrics", headers={"Accept": ACCEPT})
     assert page.headers["Content-Type"].startswith("application/vnd.google.protobuf")
     found = families(page.body)
