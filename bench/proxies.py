@@ -49,7 +49,7 @@ def thread_times(root):
 
 
 def cpu_seconds(before, after):
-    """CPU of all threads between the two; in nanoseconds at the source, where stat has ticks of 10 ms."""
+    """CPU of the threads that are there at the end; in nanoseconds at the source, where stat has ticks."""
     return sum(after[t][0] - before.get(t, (0, 0))[0] for t in after) / 1e9
 
 
@@ -157,7 +157,7 @@ def load(mode, port, pid=None, **flags):
                 lines.append(resident_bytes(pid))
         else:
             result = record
-    if process.wait() != 0 or result is None:
+    if process.wait() != 0 or result is None or pid is not None and not all(threads):
         raise SystemExit(f"bench: load generator failed: {' '.join(command)} -> {result}")
     result["cpu_seconds"] = cpu_seconds(*threads)
     result["waited_share"] = waited_seconds(*threads) / result["seconds"]

@@ -2,7 +2,7 @@
 """Compares Sluice with nginx and HAProxy: CPU, added latency and memory, in one run.
 
 The proxy under test has core 0 to itself; load generator and stub upstreams share core 1.
-In each repetition the proxies stand side by side and are loaded in turn, a second at a time,
+In each repetition the proxies stand side by side and are loaded in turn, a second each,
 so that a noisy minute touches all of them alike (measured one after the other, a minute each,
 the ratios of five repetitions were a fifth apart); what counts is the median of the
 per-repetition ratios. Figures of different runs are not comparable: a shared machine drifts by
@@ -93,7 +93,10 @@ class Run:
 
     @contextlib.contextmanager
     def side_by_side(self, *stub_flags):
-        """Every proxy before stubs of its own; those without load sleep. By name: port and process."""
+        """Every proxy before stubs of its own; those without load do no more than probe them.
+
+        By name: port and process.
+        """
         with contextlib.ExitStack() as stack:
             yield {proxy.name: stack.enter_context(self.proxied(proxy, *stub_flags))
                    for proxy in self.proxies}
@@ -116,8 +119,9 @@ class Run:
 
         def note(found, **figures):
             for name, row in rows.items():
-                row["waited_share"] = max(row["waited_share"],
-                                          *(out["waited_share"] for out in found[name]))
+                waited = sum(out["waited_share"] * out["seconds"] for out in found[name])
+                row["waited_share"] = max(
+                    row["waited_share"], waited / total(found[name], "seconds"))
                 row.update({key: figure(found[name]) for key, figure in figures.items()})
 
         with self.side_by_side() as targets, self.stubs() as upstreams:

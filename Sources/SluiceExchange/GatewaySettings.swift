@@ -12,7 +12,7 @@ package struct GatewaySettings: Sendable, Equatable {
     package var admin: String? = "127.0.0.1:9801"
     /// TLS of the data listener; nil is plain HTTP.
     package var tls: ListenerTLS?
-    /// Worker threads; nil is min(CPU affinity, ceil of the cgroup's `cpu.max`). 1 … 64.
+    /// Worker threads; nil is min(CPU affinity, ceil of the lowest `cpu.max` of its cgroups). 1 … 64.
     package var workers: Int?
     package var limits = Limits()
     package var timeouts = Timeouts()
@@ -84,7 +84,7 @@ package struct GatewaySettings: Sendable, Equatable {
         package var targetBytesMax = 8_192
         /// Bytes of a request body: 0 … 1 GiB.
         package var bodyBytesMax = 64 << 20
-        /// Bytes of all request bodies held at once; nil is 40 % of the cgroup's memory, else 1 GiB.
+        /// Bytes of all request bodies held at once; nil is 40 % of the lowest memory limit of the process's cgroups, else 1 GiB.
         package var bodiesBytesMax: Int?
         /// Downstream connections of all workers: 1 … 1,000,000.
         package var connectionsMax = 20_000

@@ -7,6 +7,7 @@ package struct FileFault: Error, Equatable, Sendable, CustomStringConvertible {
     /// What is wrong, with the name of the file: no full stop.
     package let problem: String
 
+    /// - Parameter reason: what is wrong with the file, without its name.
     init(_ key: String, path: String, _ reason: String) {
         self.key = key
         problem = "`\(path)`: \(reason)"
@@ -28,7 +29,7 @@ package struct FileFault: Error, Equatable, Sendable, CustomStringConvertible {
 
 /// All such files of one configuration.
 package struct FileFaults: Error, Equatable, Sendable, CustomStringConvertible {
-    /// At least one, each once.
+    /// Each once.
     package private(set) var faults: [FileFault] = []
 
     /// A replica has the files of its pool: many may say the same.

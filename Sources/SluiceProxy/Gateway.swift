@@ -107,6 +107,11 @@ package final class Gateway {
         } catch {
             throw .system(error)
         }
+        if settings.limits.bodyBytesMax > shared.bodies.bytesMax {
+            logger.warning(
+                "limits.body_bytes_max is \(settings.limits.bodyBytesMax) bytes; bodies of more than \(shared.bodies.bytesMax) are refused all the same, since that is 40 % of the memory that this process may have (limits.bodies_bytes_max: auto)"
+            )
+        }
         control = try ControlLoop(
             shared: shared, signals: signals, configuration: configuration, source: source,
             lookup: lookup)

@@ -190,16 +190,19 @@ final class Heartbeat: Sendable {
 
     init(now: Instant) { at = Atomic(now.nanoseconds) }
 
+    /// The worker waits for events.
     func sleeps() { isAwake.store(false, ordering: .relaxed) }
 
     // The time is written first and read last: whoever sees the worker awake sees when it woke, and
     // not the turn before a long sleep.
 
+    /// The worker has events.
     func turned(at now: Instant) {
         at.store(now.nanoseconds, ordering: .relaxed)
         isAwake.store(true, ordering: .releasing)
     }
 
+    /// Whether it has had events for longer than any turn takes.
     func isStuck(now: Instant) -> Bool {
         guard isAwake.load(ordering: .acquiring) else { return false }
         return now - Instant(nanoseconds: at.load(ordering: .relaxed)) > Self.turnAgeMax
@@ -225,7 +228,7 @@ final class MemoryBudget: Sendable {
 
     func release(_ bytes: Int) { used.wrappingSubtract(bytes, ordering: .relaxed) }
 
-    /// 40 % of the cgroup's memory limit, else 1 GiB.
+    /// 40 % of the lowest memory limit of the process's cgroups, else 1 GiB.
     static func defaultMax() -> Int {
         guard let limit = ControlGroup().memoryMax() else { return 1 << 30 }
         return limit / 5 * 2

@@ -58,8 +58,8 @@ package final class TLSServerContext: Sendable {
         keyFile: String, of certificateFile: String?, in context: TLSContext
     ) throws(TLSError) {
         try TLSFile(keyFile).requireKey()
-        // Safety: as above.
         let type = SSL_FILETYPE_PEM
+        // Safety: as above, here and below.
         var isUsed = unsafe SSL_CTX_use_PrivateKey_file(context.pointer, keyFile, type) == 1
         if isUsed, certificateFile != nil {
             isUsed = unsafe SSL_CTX_check_private_key(context.pointer) == 1

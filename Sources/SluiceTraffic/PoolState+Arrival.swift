@@ -237,7 +237,7 @@ extension PoolState {
             // 0.38 s by the latter alone, 0.35 and 0.36 s so). Up to a step is when in a step a request
             // came, and in the prompt's time already.
             let spread = engineDelay + max(0, 2 * engineDelaySpread - stepTime)
-            let late = min(max(spread, delayTail.part * objective), DelayTail.most * objective)
+            let late = min(max(spread, delayTail.part * objective), DelayTail.partMax * objective)
             let latest =
                 bound.received
                 + .seconds(clamping: max(0, Self.promisePart * objective - idle - late))
@@ -288,8 +288,7 @@ extension PoolState {
         bytes: Int, for classIndex: Int, now: Instant, dice: UInt64
     ) -> Bool {
         // Nobody is refused for one who does not fit even so.
-        guard bytes <= limits.queueBytesMax - queue.bytes + queue.bytes(lessUrgentThan: classIndex)
-        else { return false }
+        guard mayFit(bytes: bytes, for: classIndex) else { return false }
         while queue.count >= limits.queueLengthMax || bytes > limits.queueBytesMax - queue.bytes {
             guard let victim = queue.newest(lessUrgentThan: classIndex) else { return false }
             let other = Int(queue.nodes[Int(victim)].request.classIndex)
@@ -300,6 +299,13 @@ extension PoolState {
             }
         }
         return true
+    }
+
+    /// Whether the queue could take so many bytes more without all who are less urgent.
+    func mayFit(bytes: Int, for classIndex: Int) -> Bool {
+        queue.backlog(below: classIndex + 1) < limits.queueLengthMax
+            && bytes <= limits.queueBytesMax - queue.bytes
+                + queue.bytes(lessUrgentThan: classIndex)
     }
 
     /// Whether a replica not tried yet serves now or may soon.

@@ -60,10 +60,7 @@ extension PoolState {
             }
         }
         let bytes = max(0, arrival.bodyBytes)
-        let left = limits.queueBytesMax - queue.bytes
-        if bytes > left + queue.bytes(lessUrgentThan: classIndex) { return (.full, 0, -1) }
-        let isFull = queue.count >= limits.queueLengthMax || bytes > left
-        return isFull && queue.newest(lessUrgentThan: classIndex) == nil ? (.full, 0, -1) : nil
+        return mayFit(bytes: bytes, for: classIndex) ? nil : (.full, 0, -1)
     }
 
     /// Whether a replica might take the request now, as little as it may turn out to be.

@@ -43,7 +43,6 @@ class Figures:
             assert load.part_held_up > 0.02, f"{name}: nothing was measured on a machine that ran"
             self.note(name, "held up")
 
-
     def check(self):
         assert not self.broken, "; ".join(self.broken)
 

@@ -188,7 +188,8 @@ def test_row_8_slow_drip(fleet, figures, upstream):
         other = [(c.verdict, log[c.id]) for c in calls
                  if (c.verdict, log[c.id].get("reason")) != ends[kind]]
         figures.hold(f"{kind}, but another end", len(other), 0)
-        print(f"{kind}, but another end:", *other, sep="\n")
+        if other:
+            print(f"{kind}, but another end:", *other, sep="\n")
     figures.hold_slowest("504 after, at most", [
         c.seconds for c in load.ended_in_time(dripped["no head"])],
         limit + 0.1, load)

@@ -91,6 +91,41 @@ extension GatewayTests {
             }
         }
 
+        @Test func `a chunked body counts to its last byte, and may have the last of the memory`()
+            throws
+        {
+            let gate = Gate()
+            let upstream = try ScriptedUpstream.holding(gate)
+            try GatewayUnderTest.run([upstream], change: configure) { gateway in
+                let first = try gateway.connect()
+                first.send(Self.sized(200_000))
+                let last = try gateway.connect()
+                last.send(Self.chunked(60_000))
+                #expect(eventually { upstream.requests.count == 2 })
+                let third = try gateway.connect()
+                third.send(Self.chunked(30_000))
+                #expect(isRefused(third.readAnswer()))
+                #expect(upstream.requests.count == 2)
+                gate.open()
+                for client in [first, last] { #expect(client.readAnswer()?.status == 200) }
+            }
+        }
+
+        @Test func `a body that outgrows the memory of all is too large, not too early`() throws {
+            let upstream = try ScriptedUpstream { _ in }
+            func less(_ settings: inout GatewaySettings) {
+                configure(&settings)
+                settings.limits.bodyBytesMax = 400_000
+            }
+            try GatewayUnderTest.run([upstream], change: less) { gateway in
+                for request in [Self.head("content-length: 300000"), Self.openChunks(300_000)] {
+                    let client = try gateway.connect()
+                    client.send(request)
+                    #expect(client.readAnswer()?.status == 413)
+                }
+            }
+        }
+
         @Test(arguments: [false, true])
         func `one body may have all there is`(isChunked: Bool) throws {
             let request = isChunked ? Self.chunked(Self.bytesMax) : Self.sized(Self.bytesMax)
@@ -101,7 +136,7 @@ extension GatewayTests {
                 let client = try gateway.connect()
                 // In two parts: what has come at the first says nothing of what is to come.
                 client.send(String(request.prefix(210_000)))
-                pause(.milliseconds(20))
+                #expect(eventually { inUse(gateway) >= 210_000 })
                 client.send(String(request.dropFirst(210_000)))
                 #expect(client.readAnswer()?.status == 200)
                 #expect(upstream.requests.first?.body.count == Self.bytesMax)

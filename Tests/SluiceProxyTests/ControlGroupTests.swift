@@ -61,7 +61,7 @@ import Testing
         #expect(found == (nil, nil))
     }
 
-    @Test(arguments: ["0::/\n", "", nil, "0::/../../other.slice\n", "0::/gone (deleted)\n"])
+    @Test(arguments: ["0::/\n", "", nil, "0::/../other.slice\n", "0::/gone (deleted)\n"])
     func `in a container, and where nothing is known, the root's limit holds`(
         membership: String?
     ) throws {

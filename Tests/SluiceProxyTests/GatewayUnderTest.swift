@@ -124,11 +124,15 @@ final class GatewayUnderTest: @unchecked Sendable {
             return page.sum("sluice_requests_received_total") == page.sum("sluice_requests_total")
                 && page.sum("sluice_requests_in_flight") == 0
         }
+        guard let page = metrics() else {
+            Issue.record("no metrics at the end", sourceLocation: location)
+            return
+        }
         // By this word no run is repeated (scripts/swift-tests.sh).
         #expect(isEven, "LEAK: received and finished differ", sourceLocation: location)
-        let leaked = metrics()?.sum("sluice_leaked_permits_total")
+        let leaked = page.sum("sluice_leaked_permits_total")
         #expect(leaked == 0, "LEAK: permits", sourceLocation: location)
-        let inflight = metrics()?.sum("sluice_replica_inflight")
+        let inflight = page.sum("sluice_replica_inflight")
         #expect(inflight == 0, "LEAK: slots of replicas", sourceLocation: location)
     }
 

@@ -194,11 +194,15 @@ extension GatewayTests {
         @Test func `what an ejected replica may have got is asked of no other`() throws {
             let failing = #"{"model":"tiny","messages":[],"user":"fail"}"#
             let isIll = Guarded(false)
-            let ill = try (0..<4).map { _ in
+            func replica(fails: Bool) throws -> ScriptedUpstream {
                 try ScriptedUpstream { peer in
                     while let request = peer.nextRequest() {
                         if !isIll.withLock({ $0 }) {
                             peer.rest(.milliseconds(20))
+                            peer.answer("{}")
+                        } else if !fails {
+                            // As busy as the others.
+                            peer.rest(.seconds(2))
                             peer.answer("{}")
                         } else if request.text.contains("fail") {
                             peer.send("no HTTP\r\n\r\n")
@@ -206,8 +210,13 @@ extension GatewayTests {
                     }
                 }
             }
-            let all = try ill + (0..<5).map { _ in try serving() }
-            try GatewayUnderTest.run(all, change: quick) { gateway in
+            let ill = try (0..<4).map { _ in try replica(fails: true) }
+            let all = try ill + (0..<5).map { _ in try replica(fails: false) }
+            func patient(_ settings: inout GatewaySettings) {
+                quick(&settings)
+                settings.pools[0].wedgedAfter = .seconds(60)
+            }
+            try GatewayUnderTest.run(all, change: patient) { gateway in
                 let clients = try (0..<150).map { _ in try gateway.connect() }
                 // Where answers come soon acknowledgements wait for them (tcp(7), TCP_QUICKACK).
                 for _ in 0..<5 {

@@ -7,6 +7,7 @@ struct DuplicateKeys {
     /// A key and the place where it was renamed.
     typealias Renamed = (key: String, place: SourceText.Place)
 
+    /// In the order of their renaming.
     private(set) var renamed: [Renamed] = []
 
     /// Keys at most: each costs another reading of the file.
@@ -29,7 +30,7 @@ struct DuplicateKeys {
             column += 1
         }
         guard scalars.indices.contains(column),
-            !"\"'[]{}&*!|>:".unicodeScalars.contains(scalars[column])
+            !"\"'[]{}&*!|>:,-?#%@`".unicodeScalars.contains(scalars[column])
         else { return false }
         scalars[column] = marker
         lines[place.line - 1] = Substring(String(String.UnicodeScalarView(scalars)))

@@ -8,8 +8,11 @@ enum SourceText {
 
     /// The lines without their ends, which may be LF, CR LF, CR, NEL, LS or PS.
     static func lines(of text: String) -> [Substring] {
-        // Not split(separator: "\n"): to Swift CR LF is one character and another than LF.
-        text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline)
+        // Not split(separator: "\n"): to Swift CR LF is one character and another than LF. Vertical tab
+        // and form feed end lines for Swift alone.
+        text.split(omittingEmptySubsequences: false) {
+            $0.isNewline && $0 != "\u{B}" && $0 != "\u{C}"
+        }
     }
 
     /// The place of what begins at the index.

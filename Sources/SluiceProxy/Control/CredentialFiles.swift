@@ -9,7 +9,9 @@ struct NamedFile {
 
 /// The files of one replica: its own, else its pool's.
 struct CredentialFiles {
+    /// With the key that the replica wants.
     let apiKey: NamedFile?
+    /// With the CAs that its certificate is verified against.
     let authority: NamedFile?
     /// Whether the API or the metrics page is reached by TLS.
     let usesTLS: Bool
@@ -37,6 +39,7 @@ struct CredentialFiles {
             usesTLS: pool.replicaDNS?.hasPrefix("https:") ?? false, owner: path)
     }
 
+    /// Those of its replicas, configured and found.
     static func all(of pool: PoolSettings, path: String) -> [CredentialFiles] {
         replicas(of: pool, path: path) + [found(of: pool, path: path)]
     }

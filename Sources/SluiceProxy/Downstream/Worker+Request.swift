@@ -29,8 +29,8 @@ extension Worker {
         switch framing {
         case .none: break
         case .length(let count):
-            if count > settings.limits.bodyBytesMax {
-                let refusal = Refusal.bodyTooLarge(bytesMax: settings.limits.bodyBytesMax)
+            if count > bodyBytesMax {
+                let refusal = Refusal.bodyTooLarge(bytesMax: bodyBytesMax)
                 return refuse(e, refusal, head: headCount)
             }
             // One that fits a block is read before anybody could say so.
@@ -148,47 +148,6 @@ extension Worker {
         return e
     }
 
-    /// What a chunked body reserves beyond what has come of it.
-    private static var bodyStepBytes: Int { 65_536 }
-
-    /// Takes the body's bytes that have come.
-    func takeBody(_ d: UInt32) {
-        let e = downstreams[d].exchange
-        let bodyMax = settings.limits.bodyBytesMax
-        switch downstreams[d].moveBody(
-            into: &exchanges[e], &readers[e].peek, like: &requestTemplate.value,
-            bytesMax: bodyMax, pool)
-        {
-        case .more:
-            // A chunked body has not said how much it will be: it grows in steps, each reserved. One
-            // of a stated length has all it needs.
-            let count = exchanges[e].bodyCount
-            if count > BufferPool.blockBytes, count > exchanges[e].reservedBytes,
-                !reserve(e, bytes: min(bodyMax, count + Self.bodyStepBytes))
-            {
-                refuse(e, .gatewayMemory)
-            }
-        case .whole: requestComplete(e)
-        case .tooLarge: refuse(e, .bodyTooLarge(bytesMax: bodyMax))
-        case .malformed(let error):
-            shard.parseError(.downstream, error: error.requestIndex)
-            refuse(e, Refusal(error.status, .badFraming, error.reason.description))
-        }
-    }
-
-    /// Reserves the body's memory in the budget all workers share; small ones live in pool blocks.
-    @inline(__always) private func reserve(_ e: UInt32, bytes: Int) -> Bool {
-        bytes <= BufferPool.blockBytes || reserveMore(e, bytes: bytes)
-    }
-
-    private func reserveMore(_ e: UInt32, bytes: Int) -> Bool {
-        let more = bytes - exchanges[e].reservedBytes
-        guard more > 0 else { return true }
-        guard shared.bodies.reserve(more) else { return false }
-        exchanges[e].reservedBytes += more
-        return true
-    }
-
     // MARK: The whole request
 
     /// The last byte has come (`t1`): judge the body, find the pool, ask to be admitted.
@@ -257,12 +216,6 @@ extension Worker {
         }
         shard.received(&exchange.record)
     }
-}
-
-/// What moving body bytes led to.
-enum BodyProgress {
-    case more, whole, tooLarge
-    case malformed(BodyError)
 }
 
 extension DownstreamConnection {
@@ -370,33 +323,5 @@ extension DownstreamConnection {
             in: &exchange.request, targetCount: &exchange.targetCount,
             authorizationCount: &exchange.authorizationCount,
             fieldsCount: &exchange.fieldsCount)
-    }
-
-    /// Moves body bytes from the input to the exchange, past the peek.
-    mutating func moveBody(
-        into exchange: inout Exchange, _ peek: inout RequestPeek,
-        like template: inout RequestTemplate, bytesMax: Int, _ pool: BufferPool
-    ) -> BodyProgress {
-        var offset = 0
-        while true {
-            switch exchange.bodyDecoder.next(input.bytes, from: offset) {
-            case .data(let range):
-                guard exchange.bodyCount + range.count <= bytesMax else { return .tooLarge }
-                peek.feed(
-                    input.bytes.extracting(range), isLast: exchange.bodyDecoder.isComplete,
-                    like: &template)
-                exchange.multipart?.value.feed(input.bytes.extracting(range))
-                exchange.request.append(input.bytes, range)
-                offset = range.upperBound
-            case .needMore(let end):
-                consumeInput(end, pool)
-                return .more
-            case .end(let end):
-                consumeInput(end, pool)
-                return .whole
-            case .failed(let error):
-                return .malformed(error)
-            }
-        }
     }
 }

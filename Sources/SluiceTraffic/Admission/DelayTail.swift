@@ -9,13 +9,13 @@ struct DelayTail: Sendable {
     /// How far one request above it pulls it up, nearly.
     private static let step = 0.05
     /// More is not left for an engine's delay; it is not followed further, so as to be back soon.
-    static let most = 1.0 / 3
-    /// Part of an objective, 0 … ``most``.
+    static let partMax = 1.0 / 3
+    /// Part of an objective, 0 … ``partMax``.
     private(set) var part = 0.0
 
     /// A request's delay, as a part of its objective.
     mutating func observe(_ delay: Double) {
-        let delay = min(delay, Self.most)
+        let delay = min(delay, Self.partMax)
         if delay >= part {
             part += min((1 - Self.share) * Self.step, delay - part)
         } else {

@@ -70,8 +70,9 @@ import Testing
         let broken = errors("limits: {a: 1, a: 2}\nlisten: [")
         #expect(broken.text.contains("s.yaml:1:10: error: key `a` is given twice, first here"))
         #expect(broken.text.contains("not valid YAML"))
-        for text in ["[a]: 1\n[a]: 2", "\"\": 1\n\"\": 2", ": 1\n: 2", "&a x: 1\nx: 2"] {
-            #expect(errors(text).text.contains("s.yaml:1:"), "\(errors(text).text)")
+        for text in ["[a]: 1\n[a]: 2", "\"\": 1\n\"\": 2", "&a x: 1\nx: 2"] {
+            let found = errors(text).text
+            #expect(found.contains("s.yaml:1:") && found.contains("given twice"), "\(found)")
         }
         let many = errors(String(repeating: "a: 1\n", count: 100))
         #expect(many.text.contains("s.yaml:1:1: error: key `a` is given twice"))

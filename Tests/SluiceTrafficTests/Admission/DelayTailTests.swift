@@ -28,7 +28,7 @@ struct DelayTailTests {
         #expect(tail.part == 0.2)
         // The engine stood still for ten times the objective.
         for _ in 0..<500 { tail.observe(10) }
-        #expect(tail.part == DelayTail.most)
+        #expect(tail.part == DelayTail.partMax)
         for _ in 0..<340 { tail.observe(0) }
         #expect(tail.part == 0)
     }
