@@ -103,6 +103,7 @@ mkdir -p "$out"
 decisions_few=$(decide $few)
 decisions_many=$(decide $many)
 decision=$(((decisions_many - decisions_few) / (many - few)))
+decision_time=$("$sluice" simulate --decisions 100000 --timed | tail -n 1)
 count request-few -- requests --count $few
 count request-many -- requests --count $many
 count varied-few -- requests --vary 1 --count $few
@@ -116,7 +117,7 @@ varied=$(per_unit varied)
 event=$(per_unit event)
 echo "user-mode instructions: $request per small request (limit $request_limit), $varied where each" \
   "is another (limit $varied_limit), $event per event (limit $event_limit), $decision per decision" \
-  "(limit $decision_limit)"
+  "(limit $decision_limit; wall time $decision_time)"
 failed=0
 # Zero would mean that nothing was measured.
 if [ "$request" -le 0 ] || [ "$request" -gt "$request_limit" ]; then failed=1; fi

@@ -19,8 +19,9 @@ package enum Decisions {
 
     /// Ends a request, hands its slot to the next and lets another arrive, so many times.
     ///
+    /// - Parameter note: called before the first and after each.
     /// - Returns: grants; less than `count` only where slots were not passed on.
-    package static func run(_ count: Int) -> Int {
+    package static func run(_ count: Int, note: () -> Void = {}) -> Int {
         var policy = AdmissionPolicy()
         // Nobody is refused: each decision goes all the way.
         policy.classes = [ClassPolicy(name: "standard", timeToFirstToken: .seconds(3_600))]
@@ -55,6 +56,7 @@ package enum Decisions {
         _ = pool.tick(now: now)
 
         var granted = 0
+        note()
         for _ in 0..<count {
             now = now + .microseconds(100)
             let place = Int(generator.next() % UInt64(held.count))
@@ -70,6 +72,7 @@ package enum Decisions {
                 }
             }
             _ = arrive()
+            note()
         }
         for one in held {
             if let permit = one.permit.take() { _ = permit.release(.ignored, now: now) }

@@ -2,6 +2,7 @@ import ArgumentParser
 import Dispatch
 import SluiceReactor
 import SluiceSimulation
+import SluiceTime
 import Synchronization
 
 /// `sluice simulate`: a simulated fleet of vLLM replicas behind the gateway's own admission code.
@@ -67,6 +68,9 @@ struct SimulateCommand: ParsableCommand {
             "Make so many admission decisions and nothing else, to count what they cost.",
             valueName: "count", visibility: .hidden))
     var decisions: Int?
+    @Flag(
+        help: ArgumentHelp("Say how long each of the --decisions takes.", visibility: .hidden))
+    var timed = false
 
     func validate() throws {
         if let decisions {
@@ -112,8 +116,17 @@ struct SimulateCommand: ParsableCommand {
 
     func run() throws {
         if let decisions {
-            let granted = Decisions.run(decisions)
+            var times: [Instant] = []
+            let granted =
+                timed
+                ? Decisions.run(decisions) { times.append(MonotonicClock.now()) }
+                : Decisions.run(decisions)
             print("\(decisions) decisions, \(granted) grants")
+            let spans = zip(times.dropFirst(), times).map { $0 - $1 }.sorted()
+            if !spans.isEmpty {
+                let (middle, rare) = (spans[spans.count / 2], spans[spans.count * 99 / 100])
+                print("p50 \(middle.count) ns, p99 \(rare.count) ns")
+            }
             if granted != decisions { throw ExitCode(1) }
             return
         }
