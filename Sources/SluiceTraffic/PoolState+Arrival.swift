@@ -213,6 +213,11 @@ extension PoolState {
         return request.promptTokens * time + min(Self.promptSteps * stepTime, objective / 10)
     }
 
+    /// The same on an engine as busy as they are now.
+    func busyTime(_ idle: Double, _ objective: Double) -> Double {
+        idle + min(engineDelay, objective / 4)
+    }
+
     /// Whether a prompt that takes so long alone takes longer than its objective leaves.
     static func isHopeless(_ idle: Double, _ objective: Double) -> Bool {
         idle > objectivePart * objective
@@ -231,7 +236,7 @@ extension PoolState {
         let idle = idleTime(request, objective)
         guard Self.isHopeless(idle, objective) else {
             bound.objective = objective
-            bound.prompt = idle + min(engineDelay, objective / 4)
+            bound.prompt = busyTime(idle, objective)
             // The promise is about the longest delay of a hundred, not the usual one: what is rare, and
             // what usual ones differ by, as either may be known first (T1d, p99 of 0.5 s: 2x 0.37 s, 3x
             // 0.38 s by the latter alone, 0.35 and 0.36 s so). Up to a step is when in a step a request

@@ -66,7 +66,7 @@ extension PoolState {
         let isStanding =
             virtual.since.isSet && (now - virtual.since).seconds > Self.standingAfter
         var bound = Bound(objective: objective)
-        bound.prompt = idle + min(engineDelay, objective / 4)
+        bound.prompt = busyTime(idle, objective)
         if bound.excess(wait, isStanding: isStanding) != nil { return (.overload, wait) }
         return (excess >= Double(limits.queueLengthMax) ? .full : nil, wait)
     }
