@@ -285,9 +285,10 @@ struct Exchange: ~Copyable {
     /// What the request has taken of its replica, as far as known.
     var service: Service {
         var tokens = Int(record.generationTokens)
-        if tokens < 0, isEventStream { tokens = Int(record.contentEvents) }
+        let events = isEventStream ? Int(record.contentEvents) : -1
+        if tokens < 0 { tokens = events }
         return Service(
             promptTokens: Int(record.promptTokens), cachedTokens: Int(record.cachedTokens),
-            outputTokens: tokens)
+            outputTokens: tokens, contentEvents: events)
     }
 }

@@ -104,12 +104,12 @@ extension PoolState {
     /// Half of a rate is forgotten in two hours of ticks.
     private static let tokenRateDecay = 0.99999
 
-    /// Notes how many tokens per second a replica makes: one per step and request that has begun.
+    /// Notes how many tokens per second a replica makes: each request that has begun makes its own.
     mutating func refreshTokenRate(_ slot: Int) {
         guard entries[slot].estimates.steps > 0 else { return }
         let lane = lanes[slot]
         let running = min(Double(max(0, lane.inflight - lane.pending)), lane.slots)
-        let rate = running / max(lane.stepTime, 1e-4)
+        let rate = running / max(lane.tokenTime, 1e-4)
         entries[slot].tokenRate += 0.05 * (rate - entries[slot].tokenRate)
         entries[slot].tokenRateMax = max(
             entries[slot].tokenRate, entries[slot].tokenRateMax * Self.tokenRateDecay)

@@ -111,6 +111,7 @@ extension PoolState {
         lanes[slot].take(
             promptTime: entries[slot].estimates.promptTime,
             stepTime: entries[slot].estimates.stepTime,
+            tokenTime: entries[slot].estimates.eventTime / estimates.tokensPerEvent,
             isTimed: entries[slot].estimates.steps > 0, slots: believedSlots(slot))
     }
 

@@ -265,7 +265,7 @@ extension PoolState {
         var rate = 0.0
         for slot in lanes.indices where lanes[slot].limit > 0 {
             let lane = lanes[slot]
-            let time = isTimed && lane.isTimed ? max(tokens * lane.stepTime, 1e-3) : untimed
+            let time = isTimed && lane.isTimed ? max(tokens * lane.tokenTime, 1e-3) : untimed
             rate += min(lane.slots, Double(max(lane.inflight, 1))) / time
         }
         return max(rate, 0.01)
@@ -275,7 +275,7 @@ extension PoolState {
     func residence(_ slot: Int) -> Double {
         let isTimed = lanes[slot].isTimed && estimates.streamShare >= 0.05
         let time =
-            isTimed ? estimates.meanOutputTokens * lanes[slot].stepTime : estimates.residence
+            isTimed ? estimates.meanOutputTokens * lanes[slot].tokenTime : estimates.residence
         return max(time, 1e-3)
     }
 

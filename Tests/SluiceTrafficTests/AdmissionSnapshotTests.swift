@@ -61,6 +61,31 @@ import Testing
         harness.settle()
     }
 
+    @Test(
+        "a slot's time is that of its tokens, however many come in one event or one read",
+        arguments: [
+            (tokens: 100, events: 100, perRead: 1), (100, 100, 4), (300, 100, 1), (300, 100, 2),
+        ]
+    )
+    func slotTime(tokens: Int, events: Int, perRead: Int) throws {
+        let harness = pool(replicas: 1)
+        for _ in 0..<100 {
+            let one = try #require(harness.dispatch())
+            for _ in 0..<(events / perRead) {
+                harness.pool.progress[0].stepped(
+                    at: one.replica, gap: .milliseconds(10 * Int64(perRead)), events: perRead)
+            }
+            harness.advance(.seconds(1))
+            let service = Service(outputTokens: tokens, contentEvents: events)
+            one.release(.success, service, now: harness.now)
+            _ = harness.pool.tick(now: harness.now)
+        }
+        // One slot, one second for each answer, whatever its events stand for.
+        let rate = harness.snapshot.admission.drainRate
+        #expect(abs(rate - 1) < 0.01, "\(rate)")
+        harness.settle()
+    }
+
     // MARK: Demand
 
     @Test func `demand counts what is there, what waits, and what was refused once`() throws {

@@ -137,8 +137,10 @@ final class Held {
     }
 
     @discardableResult
-    func release(_ end: PermitEnd = .success, now: Instant) -> WakeSet {
+    func release(
+        _ end: PermitEnd = .success, _ service: Service = .unknown, now: Instant
+    ) -> WakeSet {
         guard let permit = permit.take() else { return WakeSet() }
-        return permit.release(end, now: now)
+        return permit.release(end, service, now: now)
     }
 }

@@ -44,6 +44,12 @@ struct PoolEstimates: Sendable {
 
     /// Output tokens of the average request, whatever its model.
     private(set) var meanOutputTokens = 256.0
+    /// Tokens and content events of the average stream.
+    private var stream = (tokens: 1.0, events: 1.0, count: 0)
+
+    /// Tokens that a content event stands for: more than one where an engine decodes speculatively, or
+    /// where a parser holds some back.
+    var tokensPerEvent: Double { min(max(stream.tokens / stream.events, 0.25), 64) }
 
     private static func place(_ model: Int) -> Int { min(max(0, model), modelsMax - 1) }
 
@@ -64,6 +70,12 @@ struct PoolEstimates: Sendable {
             meanOutputTokens +=
                 (Double(service.outputTokens) - meanOutputTokens) / Double(outputCount)
             meanOutputTokens = max(1, meanOutputTokens)
+        }
+        if service.outputTokens > 0, service.contentEvents > 0 {
+            stream.count = min(stream.count + 1, 100)
+            let weight = 1 / Double(stream.count)
+            stream.tokens += weight * (Double(service.outputTokens) - stream.tokens)
+            stream.events += weight * (Double(service.contentEvents) - stream.events)
         }
     }
 

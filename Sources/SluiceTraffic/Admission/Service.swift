@@ -6,11 +6,17 @@ package struct Service: Sendable, Equatable {
     package var cachedTokens = -1
     /// Generated tokens by `usage`, else content events of a stream.
     package var outputTokens = -1
+    /// Content events of a stream.
+    package var contentEvents = -1
 
-    package init(promptTokens: Int = -1, cachedTokens: Int = -1, outputTokens: Int = -1) {
+    package init(
+        promptTokens: Int = -1, cachedTokens: Int = -1, outputTokens: Int = -1,
+        contentEvents: Int = -1
+    ) {
         self.promptTokens = promptTokens
         self.cachedTokens = cachedTokens
         self.outputTokens = outputTokens
+        self.contentEvents = contentEvents
     }
 
     /// Nothing is known, or it ended before it was served.

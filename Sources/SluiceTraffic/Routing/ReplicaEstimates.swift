@@ -32,6 +32,9 @@ struct ReplicaEstimates: Sendable {
 
     /// Time of one engine step, as of the last second: fast, for predictions.
     private(set) var stepTime = 0.025
+    /// Time from one content event to the next, as of the last second: ``stepTime`` where each read
+    /// brings one, and less where a read brings several.
+    private(set) var eventTime = 0.025
     /// The same over sixty events: what users see.
     private(set) var userStepTime = 0.025
     /// Engine steps that have been seen.
@@ -86,9 +89,12 @@ struct ReplicaEstimates: Sendable {
         let userGap = max(total / Double(events), Self.stepTimeMin / 64)
         if steps == 0 {
             stepTime = gap
+            eventTime = userGap
             userStepTime = userGap
         } else {
-            stepTime += (1 - Self.decay(total)) * (gap - stepTime)
+            let weight = 1 - Self.decay(total)
+            stepTime += weight * (gap - stepTime)
+            eventTime += weight * (userGap - eventTime)
             userStepTime += (1 - Self.decay(Double(events) / 60)) * (userGap - userStepTime)
         }
         steps &+= count

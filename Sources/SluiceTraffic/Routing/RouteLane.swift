@@ -29,13 +29,18 @@ struct RouteLane: Sendable {
     /// As ``ReplicaEstimates`` has them.
     var promptTime = 1e-4
     var stepTime = 0.025
+    /// From one generated token of a request to its next.
+    var tokenTime = 0.025
     var slots = Double(EngineSlots.guess)
 
     /// Takes over what is believed of the engine.
     @inline(__always)
-    mutating func take(promptTime: Double, stepTime: Double, isTimed: Bool, slots: Double) {
+    mutating func take(
+        promptTime: Double, stepTime: Double, tokenTime: Double, isTimed: Bool, slots: Double
+    ) {
         self.promptTime = promptTime
         self.stepTime = stepTime
+        self.tokenTime = tokenTime
         self.isTimed = isTimed
         self.slots = slots
     }

@@ -232,13 +232,13 @@ enum Router {
         let prompts = (lane.pendingTokens + tokens) * lane.promptTime
         let excess = load + 1 - lane.slots
         guard excess > 0 else { return prompts + lane.stepTime }
-        let wait = excess * request.meanOutputTokens * lane.stepTime / max(4, lane.slots)
+        let wait = excess * request.meanOutputTokens * lane.tokenTime / max(4, lane.slots)
         return prompts + lane.stepTime + wait
     }
 
     /// What one more costs those who are there.
     static func crowding(_ lane: RouteLane, _ request: RouteRequest) -> Double {
         let load = Double(lane.inflight) + lane.foreign
-        return 0.02 * request.meanOutputTokens * lane.stepTime * (1 + load / lane.slots)
+        return 0.02 * request.meanOutputTokens * lane.tokenTime * (1 + load / lane.slots)
     }
 }

@@ -21,6 +21,10 @@ struct ReplicaEstimatesTests {
         for _ in 0..<200 { speculating.observe(gaps: 0.040, steps: 1, events: 4) }
         #expect(abs(speculating.stepTime - 0.040) < 1e-3)
         #expect(abs(speculating.userStepTime - 0.010) < 1e-3)
+        #expect(abs(speculating.eventTime - 0.010) < 1e-3)
+        // The time of an event is as quick to follow as that of a step.
+        for _ in 0..<10 { speculating.observe(gaps: 0.4, steps: 10, events: 10) }
+        #expect(speculating.eventTime > 0.039)
     }
 
     @Test("nothing measured and nonsense change nothing")

@@ -143,9 +143,9 @@ import Testing
 
     @Test func `a slow engine, a full engine and a long backlog of prompts are avoided`() {
         var lanes = lanes([4, 4])
-        lanes[0].stepTime = 0.2
+        lanes[0].tokenTime = 0.2
         #expect(pick(lanes, RouteRequest(), predictive)?.slot == 1)
-        lanes[0].stepTime = lanes[1].stepTime
+        lanes[0].tokenTime = lanes[1].tokenTime
         lanes[1].slots = 4
         #expect(pick(lanes, RouteRequest(), predictive)?.slot == 0)
         lanes[0].pending = 1
@@ -182,9 +182,9 @@ import Testing
         lanes[home].inflight = 3
         #expect(pick(lanes, request, predictive)?.slot != home)
         lanes[home].inflight = 1
-        lanes[home].stepTime = 1
+        lanes[home].tokenTime = 1
         #expect(pick(lanes, request, predictive)?.slot != home)
-        lanes[home].stepTime = lanes[(home + 1) % 4].stepTime
+        lanes[home].tokenTime = lanes[(home + 1) % 4].tokenTime
         // A key that is only guessed names no home: where nothing is believed to be cached, the best.
         var guessed = request
         guessed.isKeyGuessed = true
@@ -206,7 +206,7 @@ import Testing
             lanes[index].nameHash = UInt64(index + 1)
             lanes[index].homeLimit = 12
             lanes[index].slots = 10
-            lanes[index].stepTime = 0.01
+            lanes[index].tokenTime = 0.01
         }
         let home = Router.home(lanes, key: 77) ?? 0
         lanes[home].inflight = 10
@@ -219,9 +219,9 @@ import Testing
         lanes[home].inflight = 12
         #expect(pick(lanes, request, rule)?.slot != home, "a few, and no more")
         lanes[home].inflight = 10
-        lanes[home].stepTime = 0.1
+        lanes[home].tokenTime = 0.1
         #expect(pick(lanes, request, rule)?.slot != home, "the wait costs more than the prompt")
-        lanes[home].stepTime = 0.01
+        lanes[home].tokenTime = 0.01
         for index in lanes.indices where index != home { lanes[index].limit = 8 }
         #expect(pick(lanes, request, rule) == nil, "nobody has room: it waits here")
         for index in lanes.indices where index != home {
