@@ -42,12 +42,13 @@ trap end EXIT
 
 # valgrind 3.19 gives up on the debug information that Swift 6 writes; names are enough.
 mkdir -p "$out"
+echo 'limits: {requests_per_connection: 0}' >"$out/sluice.yaml"
 objcopy --strip-debug "$sluice" "$out/sluice"
 sluice=$out/sluice
 
 # The command under callgrind; kept in one place so that it is seen what is counted.
 gateway() {
-  echo "$sluice" serve --listen "127.0.0.1:$port" --admin "127.0.0.1:$((port + 1))" \
+  echo "$sluice" serve --config "$out/sluice.yaml" --listen "127.0.0.1:$port" --admin "127.0.0.1:$((port + 1))" \
     --workers 1 --access-log "$out/access.log" --replica "http://127.0.0.1:$((port + 2))"
 }
 

@@ -40,7 +40,7 @@ enum { CONNS_MAX = 20000, READ_MAX = 65536, HEAD_MAX = 2048, BODY_BYTES = 400 };
 enum mode { REQUESTS, STREAMS, IDLE };
 
 struct conn {
-    int fd, busy, in_body, chunked, had_event;
+    int fd, busy, in_body, chunked, had_event, closes;
     uint64_t sent_at, left;
     size_t head_len;
     char last;      /* last byte seen, for an event boundary cut in two */
@@ -128,6 +128,15 @@ static void start(struct conn *c, uint64_t at) {
     if (n != (ssize_t)request_len) errors++; /* the read side notices and reconnects */
 }
 
+static void reconnect(struct conn *c) {
+    close(c->fd);
+    reconnects++;
+    if (errors > 1000 || connect_one(c) < 0) {
+        fprintf(stderr, "load: too many errors\n");
+        exit(1);
+    }
+}
+
 static void answered(struct conn *c) {
     uint64_t now = now_ns();
     if (measuring) {
@@ -136,6 +145,7 @@ static void answered(struct conn *c) {
     }
     finished++;
     c->busy = 0;
+    if (c->closes) reconnect(c);
     if (mode == IDLE) { ready++; return; }
     if (rate) { idle_stack[idle_len++] = (int)(c - conns); return; }
     if (count_max && finished + (uint64_t)conn_count > count_max) return;
@@ -204,6 +214,8 @@ static int took(struct conn *c, const char *p, size_t n) {
         }
         char *cl = strcasestr(c->head, "\r\ncontent-length:");
         c->chunked = !(cl && cl < e);
+        char *ends = strcasestr(c->head, "\r\nconnection: close");
+        c->closes = ends && ends < e;
         c->left = c->chunked ? 0 : strtoull(cl + 17, NULL, 10);
         memset(c->tail, 0, sizeof c->tail);
         memcpy(c->tail + 5, "\r\n", 2);
@@ -224,12 +236,7 @@ static void readable(struct conn *c) {
     /* Closed: between requests that is the peer's right, in one it is an error. */
     if (c->busy) errors++;
     int was_busy = c->busy;
-    close(c->fd);
-    reconnects++;
-    if (errors > 1000 || connect_one(c) < 0) {
-        fprintf(stderr, "load: too many errors\n");
-        exit(1);
-    }
+    reconnect(c);
     if (was_busy) start(c, now_ns());
 }
 

@@ -118,7 +118,9 @@ class Proxy:
 
     def command(self, port, upstreams, workers=1):
         if self.name == "sluice":
-            return [self.sluice, "serve", "--listen", f"127.0.0.1:{port}",
+            path = self.directory / "sluice.yaml"
+            path.write_text("limits: {requests_per_connection: 0}\n")
+            return [self.sluice, "serve", "--config", str(path), "--listen", f"127.0.0.1:{port}",
                     "--admin", f"127.0.0.1:{free_port()}", "--workers", str(workers),
                     "--access-log", str(self.directory / "sluice-access.log"),
                     *[a for u in upstreams for a in ("--replica", f"http://127.0.0.1:{u}")]]

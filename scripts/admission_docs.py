@@ -103,8 +103,14 @@ def targets():
     head = "| | target | must be | median | least … most | |\n| --- | --- | ---: | ---: | ---: | --- |\n"
     body = "\n".join("| " + " | ".join(cells) + " |" for cells in rows)
     kept = sum(row["verdict"] == "ok" for row in report["rows"])
-    reasons = "".join(f"\n\n*Short*: {row['scenario']}, {row['target']}, must be {row['floor']} instead: "
-                      f"{row['reason']}." for row in report["rows"] if row["verdict"] == "short")
+    short = {}
+    for row in report["rows"]:
+        if row["verdict"] == "short":
+            short.setdefault((row["scenario"], row["reason"]), []).append(row)
+    reasons = "".join(
+        f"\n\n*Short*, {scenario}: {reason}. Instead: "
+        + "; ".join(f"{row['target']} {row['floor']}" for row in rows) + "."
+        for (scenario, reason), rows in short.items())
     return (f"`sluice simulate --scenario all`, seeds 1 … {report['seeds']}: {kept} of "
             f"{len(report['rows'])} met. In every run the accounts of gateway, fleet and engines "
             "agree to the last request unless a line says otherwise.\n\n" + head + body + reasons)

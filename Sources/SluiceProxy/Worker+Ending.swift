@@ -21,7 +21,8 @@ extension Worker {
         exchanges[e].isHeadHeld = false
         downstreams[d].output.removeAll()
         pool.provide(&downstreams[d].output)
-        if refusal.closes || isDraining { downstreams[d].closesAfterAnswer = true }
+        if refusal.closes { downstreams[d].closesAfterAnswer = true }
+        closeInTurn(&downstreams[d])
         let id = exchanges[e].record.requestID
         refusal.append(
             requestID: id.bytes,
@@ -30,6 +31,19 @@ extension Worker {
             explanation: exchanges[e].isExplained ? explanation(e) : nil,
             to: &downstreams[d].output)
         answerWith(e, d, status: refusal.status, refusal.outcome, refusal.reason)
+    }
+
+    /// Lets the answer that begins close its connection: every one where the gateway drains, else one in
+    /// ``GatewaySettings/Limits/requestsPerConnection``.
+    ///
+    /// Clients that keep their connections would else stay for ever with the gateway that they found
+    /// first, refused by one while another has room.
+    @inline(__always) func closeInTurn(_ downstream: inout DownstreamConnection) {
+        answersKept &+= 1
+        let most = settings.limits.requestsPerConnection
+        guard isDraining || most > 0 && answersKept >= most else { return }
+        answersKept = 0
+        downstream.closesAfterAnswer = true
     }
 
     /// What became of the exchange so far.
@@ -48,7 +62,7 @@ extension Worker {
     func answerOurselves(_ e: UInt32, _ answer: OwnAnswer) {
         let d = exchanges[e].downstream
         pool.provide(&downstreams[d].output)
-        if isDraining { downstreams[d].closesAfterAnswer = true }
+        closeInTurn(&downstreams[d])
         let id = exchanges[e].record.requestID
         answer.append(
             requestID: id.bytes,

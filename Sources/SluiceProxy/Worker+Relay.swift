@@ -157,7 +157,7 @@ extension Worker {
         _ downstream: inout DownstreamConnection, _ explanation: Explanation?, status: Int
     ) {
         pool.provide(&downstream.output)
-        if isDraining { downstream.closesAfterAnswer = true }
+        closeInTurn(&downstream)
         upstream.beginAnswer(
             of: &exchange, &responseHead.value, &keptAnswerHead.value, explanation: explanation,
             closes: &downstream.closesAfterAnswer, into: &downstream.output, pool)

@@ -21,7 +21,9 @@ extension PoolState {
     private static let soonPart = 0.1
     /// Others' part of the slots from which the fleet counts as shared.
     private static let othersMin = 0.05
-    /// Part of a KV cache that reservations may fill.
+    /// Part of a KV cache that reservations may fill. T10, goodput with 0.8, 0.9, 0.95 and 1.0: 76, 79,
+    /// 77.5 and 74 % of C. One learned from the use in minutes without preemption, as the study has it,
+    /// would follow its own bound down.
     private static let cachePart = 0.9
 
     /// Takes in the gaps that the workers have seen, adjusts windows, renews lanes.

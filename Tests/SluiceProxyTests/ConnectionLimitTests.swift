@@ -4,7 +4,8 @@ import SluiceTime
 import Testing
 
 extension GatewayTests {
-    /// Clients beyond `limits.connections_max` wait in the kernel until others have gone.
+    /// Clients beyond `limits.connections_max` wait in the kernel until others have gone, and who is in
+    /// does not stay for ever.
     @Suite(.serialized) struct ConnectionLimitTests {
         private let health = "GET /health HTTP/1.1\r\nhost: a\r\n\r\n"
 
@@ -51,6 +52,36 @@ extension GatewayTests {
                 for client in inside + waiting { client.close() }
                 #expect(eventually { open(gateway) == 0 })
                 #expect(try gateway.ask(chat()).status == 200, "nothing is left paused")
+            }
+        }
+
+        @Test(arguments: [3, 0])
+        func `one answer in so many, whatever it says, closes its connection`(most: Int) throws {
+            let upstream = try ScriptedUpstream { peer in
+                while peer.nextRequest() != nil { peer.answer("{}") }
+            }
+            let wrong =
+                "POST /v1/chat/completions HTTP/1.1\r\nhost: a\r\ncontent-length: 1\r\n\r\nx"
+            let change: (inout GatewaySettings) -> Void = {
+                $0.limits.requestsPerConnection = most
+                $0.workers = 1
+            }
+            try GatewayUnderTest.run([upstream], change: change) { gateway in
+                for _ in 0..<2 {
+                    let client = try gateway.connect()
+                    for (number, request) in [chat(), wrong, chat()].enumerated() {
+                        client.send(request)
+                        let answer = client.readAnswer()
+                        #expect(answer?.status == (number == 1 ? 400 : 200))
+                        let closes =
+                            answer?["connection"] == "close"
+                        #expect(closes == (most > 0 && number + 1 == most))
+                    }
+                    let ending = client.readToEnd(
+                        within: most > 0 ? .seconds(5) : .milliseconds(100))
+                    #expect((ending != nil) == (most > 0))
+                    client.close()
+                }
             }
         }
     }

@@ -99,7 +99,7 @@ final class GatewayUnderTest: @unchecked Sendable {
         gateway.end(sourceLocation)
     }
 
-    /// Short times, one worker, no log, usage untouched.
+    /// Short times, one worker, no log, usage untouched, connections kept.
     static func settings(_ upstreams: [ScriptedUpstream]) -> GatewaySettings {
         var settings = GatewaySettings()
         settings.listen = "127.0.0.1:0"
@@ -108,6 +108,8 @@ final class GatewayUnderTest: @unchecked Sendable {
         settings.accessLog = .off
         settings.timeouts.drainMax = .seconds(5)
         settings.limits.connectionsMax = 1_000
+        // What is closed in a test, the test has asked for.
+        settings.limits.requestsPerConnection = 0
         var pool = PoolSettings(name: "pool")
         pool.models = ["tiny"]
         pool.usage = .off

@@ -143,6 +143,10 @@ enum SettingsKeys {
             .integer(
                 "connections_max", \.connectionsMax, 1...1_000_000,
                 "Client connections of all workers together."),
+            .integer(
+                "requests_per_connection", \.requestsPerConnection, 0...1_000_000_000,
+                "One answer in so many closes its connection, so that clients spread over several gateways; 0: none."
+            ),
             .size(
                 "relay_high_water_bytes", \.relayHighWaterBytes, 4_096...(16 << 20),
                 "Bytes of one response held for a slow reader before its replica is no longer read."

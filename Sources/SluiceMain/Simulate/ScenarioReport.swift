@@ -31,11 +31,13 @@ struct ScenarioReport {
                     + Figure.right(row.writtenBound, 18) + Figure.right(row.written(row.median), 10)
                     + Figure.right(spread, 20) + ("  " + row.verdict.word))
         }
+        var explained: Set<String> = []
         for row in rows {
             guard case .short(let known) = row.verdict else { continue }
-            lines.append(
-                "short: \(row.scenario), \(row.target), must be \(row.written(known.floor)) instead: "
-                    + known.reason)
+            if explained.insert(row.scenario + known.reason).inserted {
+                lines.append("short, \(row.scenario): \(known.reason); instead")
+                lines += rows.compactMap { $0.floor(short: known.reason, of: row.scenario) }
+            }
         }
         let (short, missed) = (
             rows.count { $0.verdict.isShort }, rows.count { $0.verdict == .missed }
@@ -114,6 +116,15 @@ extension ScenarioRow {
         case .atMost(let most): "≤ " + written(most)
         case .near(let value, let share): written(value) + " ±\(Figure.fixed(share * 100, 0)) %"
         }
+    }
+}
+
+extension ScenarioRow {
+    /// What holds instead, as a line, where the row is short for that reason.
+    fileprivate func floor(short reason: String, of scenario: String) -> String? {
+        guard self.scenario == scenario, case .short(let known) = verdict, known.reason == reason
+        else { return nil }
+        return "       \(target) \(written(known.floor))"
     }
 }
 

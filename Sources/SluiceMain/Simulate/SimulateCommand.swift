@@ -1,6 +1,7 @@
 import ArgumentParser
 import Dispatch
 import SluiceReactor
+import SluiceBench
 import SluiceSimulation
 import SluiceTime
 import Synchronization
@@ -143,6 +144,7 @@ struct SimulateCommand: ParsableCommand {
         let runs = scenarios.flatMap { scenario in
             (0..<seeds).map { (scenario, UInt64(firstSeed + $0)) }
         }
+        let began = MonotonicClock.now()
         let all = Self.concurrently(runs.count) { index in
             let (scenario, seed) = runs[index]
             return scenario.sample(seed: seed, policy: kind, capacity: capacity)
@@ -155,6 +157,12 @@ struct SimulateCommand: ParsableCommand {
                     shortfalls: kind == .sluice ? Scenarios.shortfalls : [])
             })
         print(json ? try report.json() : report.table(), terminator: "")
+        // Not in the report, which is the same for the same seeds.
+        let simulated = all.reduce(0) { $0 + $1.simulated.seconds }
+        let took = (MonotonicClock.now() - began).seconds
+        printError(
+            "\(Figure.fixed(simulated / 3_600, 1)) h of model time in \(Figure.fixed(took, 1)) s: "
+                + "\(Figure.fixed(simulated / took, 0)) times real time\n")
         if report.rows.contains(where: { $0.verdict == .missed }) { throw ExitCode(1) }
     }
 

@@ -65,12 +65,18 @@ extension Scenarios {
     /// no policy reaches 97 % of a closed loop. What the slots can be used for at all is what a queue
     /// uses that refuses nobody and lets everyone wait until the p99 that is asked for is just missed.
     static let smallReplicas = Scenario(
-        "T1b", "1, 2 and 4 slots per replica, SLO 500 ms, 2x",
-        targets: ["1 slot", "2 slots", "4 slots"].flatMap {
-            overloadTargets($0, objective: .milliseconds(500)) + [
-                Target("\($0): slot time that can be used at all", .percent, .atMost(1)),
-                Target("\($0): token goodput of that part of C", .percent, .atLeast(0.95)),
-            ]
+        "T1b", "1, 2 and 4 slots per replica, SLO 500 ms, 1.2, 2 and 3x",
+        targets: ["1 slot", "2 slots", "4 slots"].flatMap { slots in
+            ["1.2x", "2x", "3x"].flatMap { load in
+                overloadTargets("\(slots), \(load)", objective: .milliseconds(500)) + [
+                    Target(
+                        "\(slots), \(load): slot time that can be used at all", .percent, .atMost(1)
+                    ),
+                    Target(
+                        "\(slots), \(load): token goodput of that part of C", .percent,
+                        .atLeast(0.95)),
+                ]
+            }
         }
     ) { run in
         [1, 2, 4].flatMap { slots in
@@ -81,11 +87,14 @@ extension Scenarios {
             fleet.objectives = [ClassObjective(firstToken: .milliseconds(500))]
             fleet.measured = .seconds(1_200)
             let capacity = Capacity.measure(fleet, measured: .seconds(6_000))
-            fleet.streams[0].arrivals = .poisson(perSecond: 2 * capacity.requestsPerSecond)
-            let figures = overloadFigures(run, run.run(fleet), of: capacity)
-            fleet.objectives = [ClassObjective(firstToken: .milliseconds(375))]
-            let usable = run.run(fleet, .deadlineQueue).slotTimeUsed
-            return figures + [usable, figures[0] / usable]
+            return [1.2, 2, 3].flatMap { load in
+                fleet.streams[0].arrivals = .poisson(perSecond: load * capacity.requestsPerSecond)
+                let figures = overloadFigures(run, run.run(fleet), of: capacity)
+                var patient = fleet
+                patient.objectives = [ClassObjective(firstToken: .milliseconds(375))]
+                let usable = run.run(patient, .deadlineQueue).slotTimeUsed
+                return figures + [usable, figures[0] / usable]
+            }
         }
     }
 
