@@ -77,6 +77,14 @@ def fleet():
         program.stop()
 
 
+@pytest.fixture(autouse=True)
+def accounts_agree(request):
+    """After every test: what the gateway counts at its replicas is what they run and hold."""
+    yield
+    if "fleet" in request.fixturenames:
+        support.agree(request.getfixturevalue("fleet").admin)
+
+
 @pytest.fixture
 def client(fleet):
     with fleet.client() as made:

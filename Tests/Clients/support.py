@@ -182,6 +182,24 @@ def running(replica):
                + sum(samples(metrics, "vllm:num_requests_waiting").values()))
 
 
+def agree(admin):
+    """The gateway's account of every replica is within two of the replica's own, five seconds
+    after the last request at most; of one that is gone nothing is asked."""
+    def differences():
+        found = {}
+        for row in replicas(admin):
+            with contextlib.suppress(OSError):
+                difference = abs(row["in_flight"] - running(row["url"]))
+                if difference > 2:
+                    found[row["name"]] = difference
+        return found
+
+    end = time.monotonic() + 5
+    while (found := differences()) and time.monotonic() < end:
+        time.sleep(0.05)
+    assert not found, f"LEAK: gateway and replicas differ by {found} requests"
+
+
 def replicas(admin):
     """The rows of `/replicas`, whatever page structure holds them: objects with a URL."""
     found = []

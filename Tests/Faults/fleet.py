@@ -211,6 +211,11 @@ class Fleet:
         assert leaked == 0, f"LEAK: {leaked} permits"
         self.watch.stop()
         for replica in self.replicas:
+            if replica.program.process.poll() is None:
+                replica.signal(signal.SIGCONT)
+                replica.heal()
+        support.agree(admin)
+        for replica in self.replicas:
             replica.stop()
         support.until(lambda: self.descriptors() <= self.descriptors_before,
                       what=f"LEAK: descriptors back at {self.descriptors_before}")

@@ -31,21 +31,26 @@ extension Scenarios {
         "T6", "one of four replicas is lost at 0.9",
         targets: [
             Target("requests not begun that were not served", .count, .atMost(0), judgedBy: .each),
+            Target("streams cut that had not begun there", .count, .atMost(0), judgedBy: .each),
             Target("first 15 s: in SLO, of admitted and not cut", .percent, .atLeast(0.995)),
             Target("token goodput of what remains, from second 5", .percent, .atLeast(0.95)),
         ]
     ) { run in
         var fleet = run.poisson(0.9)
-        fleet.faults = [Fault(at: fleet.warmUp + changeAt, .lost(replica: 2))]
+        let lost = 2
+        fleet.faults = [Fault(at: fleet.warmUp + changeAt, .lost(replica: lost))]
         let result = run.run(fleet)
         let unserved = result.records.count { record in
             record.outcome == .lost || record.wasMoved && record.outcome != .served
+        }
+        let strangers = result.records.count { record in
+            record.outcome == .cut && (record.replica != lost || !record.firstOutput.isSet)
         }
         let first = result.goodShareOfAdmitted(
             from: changeAt, to: changeAt + .seconds(15), cut: false)
         let remaining = Double(Study.replicas - 1) / Double(Study.replicas)
         return [
-            Double(unserved), first,
+            Double(unserved), Double(strangers), first,
             run.goodput(result, from: changeAt + .seconds(5)) / remaining,
         ]
     }
