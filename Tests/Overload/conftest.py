@@ -20,12 +20,13 @@ FIGURES = []
 
 
 @pytest.fixture(scope="session")
-def replicas():
-    """Four replicas of four slots, measured once."""
-    made = trial.Replicas()
+def replicas(request):
+    """Four replicas of four slots, or so many of so many, measured once."""
+    count, slots = getattr(request, "param", (trial.REPLICAS, trial.SLOTS))
+    made = trial.Replicas(count, slots)
     try:
         made.measure(CAPACITY_SECONDS)
-        FIGURES.append(("capacity", f"{made.tokens_per_second:.0f} tokens/s, "
+        FIGURES.append((f"capacity, {count} x {slots} slots", f"{made.tokens_per_second:.0f} tokens/s, "
                         f"{made.requests_per_second:.1f} requests/s", "", True))
         yield made
     finally:

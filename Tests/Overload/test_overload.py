@@ -6,6 +6,7 @@ Every gateway is told one objective and nothing else: no slots, no timeouts, no 
 
 import time
 
+import pytest
 from traffic import Lengths, Retries, Traffic, Workload
 from trial import OBJECTIVE, Seen, Watch
 
@@ -72,6 +73,16 @@ def test_three_gateways_and_clients_that_retry(replicas, front, figures):
         [gateway.url for gateway in gateways], [(2 * replicas.requests_per_second, 20)],
         retries=Retries(tries=3), seed=7).run()
     hold(figures, Seen(traffic, replicas.tokens_per_second, 5, 20))
+
+
+# With one slot each, one that comes free often finds nobody: T1b of docs/admission.md, which has 89 % of C.
+@pytest.mark.parametrize(
+    ("replicas", "goodput"), [((4, 1), 85), ((2, 8), GOODPUT)], indirect=["replicas"],
+    ids=["one slot each", "eight slots each"])
+def test_twice_the_load_for(replicas, front, figures, goodput):
+    gateway = front()
+    traffic = Traffic([gateway.url], [(2 * replicas.requests_per_second, 30)], seed=9).run()
+    hold(figures, Seen(traffic, replicas.tokens_per_second, 5, 30), goodput)
 
 
 def test_loss_of_a_replica(replicas, front, figures):
