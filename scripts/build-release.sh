@@ -11,5 +11,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-swift build -c release --experimental-lto-mode full -Xswiftc -use-ld=lld \
+# Without colours: they are an option of the compiler, so that a build seen in a terminal and one in a file
+# would each build everything again.
+swift build --no-color-diagnostics -c release --experimental-lto-mode full -Xswiftc -use-ld=lld \
   -Xswiftc -gline-tables-only -Xlinker --lto-O3 "$@"

@@ -9,6 +9,7 @@ import subprocess
 import urllib.parse
 
 import pytest
+from prometheus_client.openmetrics import parser as openmetrics
 
 import support
 
@@ -35,6 +36,10 @@ def test_openmetrics_is_given_on_request_and_ends_with_eof(fleet):
         "Accept": "application/openmetrics-text; version=1.0.0"})
     assert answer.headers["content-type"].startswith("application/openmetrics-text")
     assert answer.text.endswith("# EOF\n")
+    # The strict reader: families that clash, samples out of place and units that lie are errors.
+    families = openmetrics.text_string_to_metric_families(answer.text)
+    names = {sample.name for family in families for sample in family.samples}
+    assert {"sluice_connections", "sluice_connections_total", "sluice_requests_total"} <= names
 
 
 def test_received_minus_finished_is_in_flight(fleet):

@@ -116,7 +116,7 @@ package enum Cause: String, CaseIterable, Comparable, Sendable {
         case .gpuFault:
             "The driver has logged an Xid that stands for broken hardware: memory, NVLink, the bus."
         case .replicaUnreachable:
-            "Connections are refused or time out; its requests go to the others."
+            "Connections are refused or time out; requests go to the others, where there are any that serve."
         case .engineDead:
             "The API server runs without its engine: the model failed to load, CUDA ran out of memory, or the engine process crashed."
         case .keyRefused:

@@ -6,11 +6,9 @@ import SluiceTime
 ///
 /// Pure: figures and time are arguments. A cause is named when its signature has been there for
 /// ``Cause/namedAfter`` seconds, at once where it is certain, and forgotten
-/// ``forgottenAfter`` its last sight; what is usual is learned only from subjects of which nothing
-/// matches.
+/// ``Confidence/forgottenAfter`` its last sight; what is usual is learned only from subjects of which
+/// nothing matches.
 package struct Diagnosis: Sendable {
-    /// A finding is forgotten so long after its signature was last there.
-    package static let forgottenAfter = Nanoseconds.seconds(10)
     /// A change that may be meant is learned as usual when it has lasted so long.
     static let usualAfter = Nanoseconds.seconds(600)
     /// Seconds of figures of a pool as a whole.
@@ -160,7 +158,7 @@ package struct Diagnosis: Sendable {
             }
         }
         matching = counts
-        let ended = named.values.filter { now - $0.seen > Self.forgottenAfter }
+        let ended = named.values.filter { now - $0.seen > $0.confidence.forgottenAfter }
         for finding in ended { named[finding.key] = nil }
         return (begun, ended)
     }

@@ -134,7 +134,7 @@ struct PoolSignatures {
         return finding(
             .slotBound, .likely,
             [
-                Evidence("slots taken", utilization, .ratio),
+                Evidence("requests at replicas for each slot", utilization, .count),
                 Evidence("waiting in the gateway", window.queueLength, .requests),
                 window.waiting.map { Evidence("waiting in engines", $0, .requests) },
                 Evidence("refused", window.rate(\.shed), .perSecond),
@@ -222,7 +222,7 @@ struct PoolSignatures {
             .shedWhileIdle, .likely,
             [
                 Evidence("refused", sheds / window.seconds, .perSecond),
-                Evidence("slots taken", utilization, .ratio),
+                Evidence("requests at replicas for each slot", utilization, .count),
                 Evidence("waiting in the gateway", window.queueLength, .requests),
             ])
     }

@@ -93,6 +93,8 @@ struct DemoCommand: ParsableCommand {
         guard let address = SocketAddress(text),
             (try? ListenerSocket.open(address, sharesPort: false).address) == nil
         else { return text }
+        printError(
+            "sluice demo: \(text) is in use by another process; a free port is taken instead\n")
         return "127.0.0.1:0"
     }
 }

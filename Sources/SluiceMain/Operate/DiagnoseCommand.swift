@@ -60,7 +60,7 @@ struct DiagnosisReport: Decodable {
 
         let cause, title, pool, confidence, meaning: String
         let replica: String?
-        let sinceSeconds: Double
+        let sinceSeconds, seenSeconds: Double
         let evidence: [Evidence]
         let nextSteps: [String]
     }
@@ -104,7 +104,12 @@ struct DiagnosisReport: Decodable {
                 (finding.confidence == "certain" ? text.bad(title) : text.fair(title))
                     + text.dim(
                         "  \(finding.cause), \(finding.confidence), "
-                            + "for \(Figure.span(.seconds(clamping: finding.sinceSeconds)))"))
+                            + "for \(Figure.span(.seconds(clamping: finding.sinceSeconds)))"
+                            + (finding.seenSeconds < 1.5
+                                ? ""
+                                : ", last seen \(Figure.span(.seconds(clamping: finding.seenSeconds))) ago")
+                    )
+            )
             lines.append("  " + finding.meaning)
             lines += finding.evidence.map { "  · " + $0.text }
             lines += finding.nextSteps.enumerated().map { "  \($0 + 1). \($1)" }

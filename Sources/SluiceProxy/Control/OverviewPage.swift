@@ -65,7 +65,8 @@ enum OverviewPage {
         let isReady = control.shared.isReady()
         var parts = [
             """
-            <!doctype html><html lang="en"><head><meta charset="utf-8"><title>Sluice</title>
+            <!doctype html><html lang="en"><head><meta charset="utf-8">
+            <meta name="viewport" content="width=device-width"><title>Sluice</title>
             <meta http-equiv="refresh" content="\(refreshSeconds)">
             <style>\(style)</style></head><body>
             <h1>Sluice \(escaped(BuildInfo.version))</h1>
@@ -87,7 +88,8 @@ enum OverviewPage {
             for action in actions {
                 parts.append(
                     "<tr><td><code>curl -X POST -H '\(AdminPages.postField): 1' "
-                        + "http://\(admin)\(action.path)</code></td><td>\(action.about)</td></tr>")
+                        + "'http://\(admin)\(action.path)'</code></td><td>\(action.about)</td></tr>"
+                )
             }
             parts.append("</table>")
         }
@@ -145,7 +147,7 @@ enum OverviewPage {
     }
 
     private static let style = """
-        body{font:14px/1.5 system-ui,sans-serif;margin:1.5em;color-scheme:light dark}\
+        :root{color-scheme:light dark}body{font:14px/1.5 system-ui,sans-serif;margin:1.5em}\
         h1{font-size:1.3em}h2{font-size:1.05em;margin:1.5em 0 .3em}p{margin:.2em 0}\
         table{border-collapse:collapse}td,th{text-align:left;padding:.15em 1em .15em 0;\
         white-space:nowrap;vertical-align:top}td:nth-child(3){white-space:normal}td,th{\

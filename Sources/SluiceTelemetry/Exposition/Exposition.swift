@@ -33,13 +33,18 @@ package enum Exposition {
         if format == .openMetrics { out.append("# EOF\n") }
     }
 
+    private static let names = Set(Metric.allCases.map(\.row.name))
+
     private static func appendHead(
         _ row: MetricRow, _ format: ExpositionFormat, into out: inout ByteBuffer
     ) {
         var family = row.name
-        // OpenMetrics names a counter's family without the suffix of its samples.
+        var type = row.type.label
+        // OpenMetrics names a counter's family without the suffix of its samples; where a gauge has that
+        // name already, its type is left open.
         if format == .openMetrics, row.type == .counter, family.hasSuffix("_total") {
-            family.removeLast(6)
+            let bare = String(family.dropLast(6))
+            if names.contains(bare) { type = "unknown" } else { family = bare }
         }
         out.append("# HELP ")
         out.append(text: family)
@@ -48,7 +53,7 @@ package enum Exposition {
         out.append("\n# TYPE ")
         out.append(text: family)
         out.append(0x20)
-        out.append(row.type.label)
+        out.append(type)
         out.append(0x0A)
         let unit = row.unit.label.description
         if format == .openMetrics, !unit.isEmpty, family.hasSuffix("_" + unit) {

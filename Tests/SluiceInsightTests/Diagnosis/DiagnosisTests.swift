@@ -6,13 +6,13 @@ import Testing
 
 /// How findings come, stay and go, and what is learned.
 @Suite struct DiagnosisTests {
-    @Test func `a finding is forgotten ten seconds after its last sight`() {
+    @Test func `what is seen directly is forgotten two seconds after its last sight`() {
         var script = FigureScript.healthy()
         script.pool.replicas[0].trouble = .unreachable
         script.play(1)
         #expect(script.begun.map(\.cause) == [.replicaUnreachable])
         script.pool.replicas[0].trouble = nil
-        script.play(10)
+        script.play(2)
         #expect(script.causes == ["replica_unreachable gpu-0"])
         script.play(1)
         #expect(script.causes.isEmpty)

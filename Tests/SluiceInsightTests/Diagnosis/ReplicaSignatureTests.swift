@@ -50,7 +50,8 @@ import Testing
             $0.pool.replicas[0].trouble = nil
             $0.pool.replicas[0].isStale = true
         }
-        #expect(script.causes == ["replica_stalled gpu-0"])
+        #expect(script.begun.map(\.cause) == [.replicaStalled])
+        #expect(script.causes.isEmpty)
     }
 
     @Test func `metrics that do not come while tokens do`() {

@@ -141,7 +141,8 @@ function drawDiagnosis() {
     const key = `${finding.cause} ${whom}`;
     const row = element("details", { class: finding.confidence, "data-cause": finding.cause },
       element("summary", {}, element("b", {}, finding.title),
-        `${whom} · ${finding.confidence}, for ${span(finding.since_seconds)}`),
+        `${whom} · ${finding.confidence}, for ${span(finding.since_seconds)}` +
+          (finding.seen_seconds < 1.5 ? "" : `, last seen ${span(finding.seen_seconds)} ago`)),
       element("p", {}, finding.meaning),
       element("ul", {}, ...finding.evidence.map((evidence) => element("li", {}, evidence.text))),
       element("ol", {}, ...finding.next_steps.map((step) => element("li", {}, step))));
