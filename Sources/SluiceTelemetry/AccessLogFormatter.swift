@@ -20,7 +20,7 @@ package struct AccessLogFormatter: Sendable {
     private var second: UInt64 = .max
     /// `YYYY-MM-DDTHH:MM:SS.` of ``second``.
     private var secondText = InlineText<20>()
-    /// What the line before said of its method, path, model and end.
+    /// What the line before said of its client, path, model, end and replica.
     private var lastLabels = LastLabels()
 
     /// A formatter that knows the names of `tables`.
@@ -35,9 +35,13 @@ package struct AccessLogFormatter: Sendable {
     /// zero that most lines would have and the list of a single replica. Changes nothing in the
     /// record: a borrow of it would be passed as a copy.
     package mutating func append(_ record: inout ExchangeRecord, into out: inout ByteBuffer) {
+        let isPlainID = record.isRequestIDPlain || record.requestID.isPlain
+        let hasLastLabels = lastLabels.areLabels(of: &record)
+        if hasLastLabels, isPlainID, record.traceID.isEmpty {
+            return appendLikeLast(&record, into: &out)
+        }
         out.reserve(1_536)
-        appendTime(record.startedUnixNanoseconds, into: &out)
-        let isPlainID = record.requestID.isPlain
+        appendBeginning(&record, into: &out)
         Self.append(record.requestID.bytes, isPlain: isPlainID, into: &out)
         out.append(0x22)
         if record.attempts > 0 {
@@ -48,16 +52,39 @@ package struct AccessLogFormatter: Sendable {
             Self.appendEscaped(record.traceID.bytes, into: &out)
             out.append(0x22)
         }
-        out.append(",\"client\":\"")
-        Self.append(record.client.bytes, isPlain: record.client.isPlain, into: &out)
-        if !lastLabels.append(&record, into: &out) {
+        if hasLastLabels {
+            out.append(lastLabels.text.bytes)
+        } else {
             let start = out.count
             appendLabels(&record, into: &out)
             lastLabels.keep(&record, out.bytes.extracting(start..<out.count))
         }
-        if record.replicaIndex >= 0 { appendReplicas(&record, into: &out) }
         Self.appendNumbers(&record, into: &out)
     }
+
+    /// A line as most are: its id needs no escaping, there was one attempt at most, and the labels are
+    /// those of the line before. Its bytes are written without a look at the buffer between them.
+    private mutating func appendLikeLast(
+        _ record: inout ExchangeRecord, into out: inout ByteBuffer
+    ) {
+        var line = RoomWriter(to: &out, atMost: Self.likeLastBytesMax)
+        appendTime(record.startedUnixNanoseconds, into: &line)
+        line.append(record.requestID.bytes)
+        if record.attempts > 0 {
+            line.append("\",\"upstream_request_ids\":[\"")
+            line.append(record.requestID.bytes)
+            line.append(packed: Self.attemptIDEnd(record.attemptSuffixes[0]), count: 8)
+            line.append("]")
+        } else {
+            line.append("\"")
+        }
+        line.append(lastLabels.text.bytes)
+        Self.writeNumbers(&record, into: &line)
+        line.giveBack(to: &out)
+    }
+
+    /// Bytes of such a line at most: time and names, the id twice, labels, numbers.
+    private static let likeLastBytesMax = 256 + 2 * 128 + LastLabels.bytesMax + numbersBytesMax
 
     private static func appendAttemptIDs(
         _ record: inout ExchangeRecord, isPlainID: Bool, into out: inout ByteBuffer
@@ -66,17 +93,24 @@ package struct AccessLogFormatter: Sendable {
         for attempt in 0..<Int(record.attempts) {
             if attempt > 0 { out.append(",\"") }
             append(record.requestID.bytes, isPlain: isPlainID, into: &out)
-            // Base 32 characters; anything else is a caller's mistake and must not break JSON.
-            let suffix = record.attemptSuffixes[attempt] & 0xFFFF_FFFF_FFFF
-            let isAlphanumeric = suffix.isLowerAlphanumeric(count: 6)
-            let text = isAlphanumeric ? suffix : 0x3F3F_3F3F_3F3F
-            out.append(packed: text << 8 | 0x22_0000_0000_0000_2D, count: 8)
+            out.append(packed: attemptIDEnd(record.attemptSuffixes[attempt]), count: 8)
         }
         out.append(0x5D)
     }
 
-    /// From the method to the phase: what many requests have in common.
+    /// A dash, an attempt's six characters and the closing quote, packed.
+    @inline(__always) private static func attemptIDEnd(_ suffix: UInt64) -> UInt64 {
+        // Base 32 characters; anything else is a caller's mistake and must not break JSON.
+        let suffix = suffix & 0xFFFF_FFFF_FFFF
+        let isAlphanumeric = suffix.isLowerAlphanumeric(count: 6)
+        let text = isAlphanumeric ? suffix : 0x3F3F_3F3F_3F3F
+        return text << 8 | 0x22_0000_0000_0000_2D
+    }
+
+    /// From the client to the replicas: what many requests have in common.
     private mutating func appendLabels(_ record: inout ExchangeRecord, into out: inout ByteBuffer) {
+        out.append(",\"client\":\"")
+        Self.append(record.client.bytes, isPlain: record.client.isPlain, into: &out)
         out.append("\",\"method\":\"")
         out.append(record.method.label)
         out.append("\",\"path\":\"")
@@ -101,6 +135,7 @@ package struct AccessLogFormatter: Sendable {
         out.append("\",\"phase\":\"")
         out.append(record.endPhase.label)
         out.append(0x22)
+        if record.replicaIndex >= 0 { appendReplicas(&record, into: &out) }
     }
 
     private mutating func appendReplicas(
@@ -123,6 +158,13 @@ package struct AccessLogFormatter: Sendable {
         _ record: inout ExchangeRecord, into out: inout ByteBuffer
     ) {
         var line = RoomWriter(to: &out, atMost: numbersBytesMax)
+        writeNumbers(&record, into: &line)
+        line.giveBack(to: &out)
+    }
+
+    /// The numbers of a line and its end, within ``numbersBytesMax``.
+    @inline(__always)
+    private static func writeNumbers(_ record: inout ExchangeRecord, into line: inout RoomWriter) {
         append(",\"bytes_in\":", count: Int(truncatingIfNeeded: record.bytesIn), into: &line)
         append(",\"bytes_out\":", count: Int(truncatingIfNeeded: record.bytesOut), into: &line)
         append(",\"receive_ms\":", record.receiveTime, into: &line)
@@ -146,7 +188,6 @@ package struct AccessLogFormatter: Sendable {
         if record.blocked > .zero { append(",\"blocked_ms\":", record.blocked, into: &line) }
         append(",\"retries\":", Int32(record.retries), from: 1, into: &line)
         line.append("}\n")
-        line.giveBack(to: &out)
     }
 
     /// Bytes of a line's numbers at most: fourteen of them, with names of 22 bytes at most, and of
@@ -180,9 +221,18 @@ package struct AccessLogFormatter: Sendable {
         if microseconds == 0 { line.append("0") } else { line.appendThousandths(microseconds) }
     }
 
+    private mutating func appendBeginning(
+        _ record: inout ExchangeRecord, into out: inout ByteBuffer
+    ) {
+        var line = RoomWriter(to: &out, atMost: 96)
+        appendTime(record.startedUnixNanoseconds, into: &line)
+        line.giveBack(to: &out)
+    }
+
     /// The line's beginning with the time, RFC 3339 in UTC with milliseconds, and the name of the field
-    /// that follows.
-    private mutating func appendTime(_ unixNanoseconds: Int64, into out: inout ByteBuffer) {
+    /// that follows; at most 96 bytes.
+    @inline(__always)
+    private mutating func appendTime(_ unixNanoseconds: Int64, into line: inout RoomWriter) {
         let clock = UInt64(max(0, unixNanoseconds)) / 1_000_000
         if clock / 1_000 != second {
             second = clock / 1_000
@@ -190,12 +240,10 @@ package struct AccessLogFormatter: Sendable {
         }
         // Three digits and a Z, the first lowest.
         let digits = DecimalText.fourDigits(clock % 1_000) >> 8
-        var line = RoomWriter(to: &out, atMost: 96)
         line.append("{\"v\":1,\"time\":\"")
         line.append(secondText.bytes)
         line.append(packed: digits | 0x5A00_0000, count: 4)
         line.append("\",\"request_id\":\"")
-        line.giveBack(to: &out)
     }
 
     /// Source: Howard Hinnant, "chrono-compatible low-level date algorithms", civil_from_days.

@@ -109,6 +109,9 @@ package struct ExchangeRecord: Sendable {
     // MARK: Names
 
     package var requestID = InlineText<128>()
+    /// Whether whoever set ``requestID`` knows that it may stand in a JSON string as it is; else the
+    /// log looks.
+    package var isRequestIDPlain = false
     /// W3C trace id, 32 hexadecimal digits, or empty.
     package var traceID = InlineText<32>()
     /// The client's address, without its port.

@@ -3,35 +3,39 @@ import SluiceBytes
 /// The labels of the last line that was written, which the next one mostly has too.
 struct LastLabels: Sendable {
     /// Bytes of labels that are kept at most; longer ones are written anew each time.
-    static let bytesMax = 384
+    static let bytesMax = 512
 
-    private var text = InlineText<384>()
+    /// The labels as they were written; empty where none are kept.
+    private(set) var text = InlineText<512>()
     // What the text says, packed.
     private var ends: UInt64 = 0
     private var names: UInt64 = 0
+    private var replica: Int32 = -1
     private var path = InlineText<96>()
+    private var client = InlineText<46>()
 
-    /// Appends the kept labels where they are the record's; false where they are others.
-    @inline(__always) mutating func append(
-        _ record: inout ExchangeRecord, into out: inout ByteBuffer
-    ) -> Bool {
-        guard !text.isEmpty, names == Self.names(of: &record), ends == Self.ends(of: &record),
-            path.count == record.path.count,
-            path.bytes.hasBytes(record.path.bytes, from: 0, count: path.count, at: 0)
-        else { return false }
-        out.append(text.bytes)
-        return true
+    /// Whether the kept labels are those of `record`; never where there was a second attempt, whose
+    /// replicas are listed.
+    @inline(__always) mutating func areLabels(of record: inout ExchangeRecord) -> Bool {
+        !text.isEmpty && names == Self.names(of: &record) && ends == Self.ends(of: &record)
+            && replica == record.replicaIndex && record.attempts <= 1
+            && path.count == record.path.count && client.count == record.client.count
+            && path.bytes.hasBytes(record.path.bytes, from: 0, count: path.count, at: 0)
+            && client.bytes.hasBytes(record.client.bytes, from: 0, count: client.count, at: 0)
     }
 
     /// Keeps the labels of `record` as they were written.
     mutating func keep(_ record: inout ExchangeRecord, _ labels: Span<UInt8>) {
         text.removeAll()
-        guard labels.count <= Self.bytesMax else { return }
+        guard labels.count <= Self.bytesMax, record.attempts <= 1 else { return }
         text.append(labels)
         names = Self.names(of: &record)
         ends = Self.ends(of: &record)
+        replica = record.replicaIndex
         path.removeAll()
         path.append(record.path.bytes)
+        client.removeAll()
+        client.append(record.client.bytes)
     }
 
     @inline(__always) private static func names(of record: inout ExchangeRecord) -> UInt64 {

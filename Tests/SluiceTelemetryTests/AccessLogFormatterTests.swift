@@ -29,6 +29,13 @@ import Testing
     }
 
     static func served() -> ExchangeRecord {
+        var record = servedAtOnce()
+        record.retries = 1
+        record.attempted(replica: 1, suffix: 0x3736_3534_3332)
+        return record
+    }
+
+    static func servedAtOnce() -> ExchangeRecord {
         var record = MetricShardTests.stream()
         record.startedUnixNanoseconds = 1_795_236_856_007_900_000
         record.admitted = Instant(nanoseconds: 3_250_000)
@@ -44,12 +51,10 @@ import Testing
         record.promptTokens = 7
         record.generationTokens = 100
         record.contentEvents = 99
-        record.retries = 1
         record.requestID = InlineText("0190a0b0-c0d0-7000-8000-00000000abcd")
         record.client = InlineText("192.0.2.7")
         record.path = InlineText("/v1/chat/completions")
         record.attempted(replica: 0, suffix: 0x6665_6463_6261)
-        record.attempted(replica: 1, suffix: 0x3736_3534_3332)
         return record
     }
 
@@ -79,12 +84,19 @@ import Testing
             { $0.modelIndex = 1 }, { $0.tenantIndex = 0 }, { $0.classIndex = 1 },
             { $0.status = 201 }, { $0.outcome = .truncated }, { $0.reason = .reset },
             { $0.phase = .queued }, { $0.isStream.toggle() }, { $0.client = InlineText("::1") },
+            { $0.client = InlineText("192.0.2.8") }, { $0.client = InlineText("\"") },
+            { $0.replicaIndex = 1 }, { $0.replicaIndex = -1 }, { $0 = Self.served() },
+            { $0.attempted(replica: 0, suffix: 0x3736_3534_3332) },
+            { $0.traceID = InlineText("0af7651916cd43dd8448eb211c80319c") },
+            { $0.requestID = InlineText("\n") }, { $0.requestID = InlineText("b") },
+            { $0.startedUnixNanoseconds = 0 }, { $0.bytesIn = .max },
+            { $0 = ExchangeRecord() },
         ]
         var formatter = AccessLogFormatter(MetricShardTests.names())
         for first in changes {
             for second in changes {
                 for change in [first, second] {
-                    var record = Self.served()
+                    var record = Self.servedAtOnce()
                     change(&record)
                     var buffer = ByteBuffer()
                     formatter.append(&record, into: &buffer)
