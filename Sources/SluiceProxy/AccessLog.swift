@@ -107,6 +107,8 @@ final class LogBatch {
     func flush() {
         guard let outbox, lineCount > 0 else { return }
         outbox.put(&lines, count: lineCount)
+        // A new one has its size at once: one that grows copies more bytes than a line has.
+        if !lines.value.hasStorage { lines.value.reserve(2 * Self.batchBytes) }
         lineCount = 0
         due = .never
     }

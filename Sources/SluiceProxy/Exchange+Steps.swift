@@ -12,9 +12,11 @@ import SluiceTraffic
 extension Exchange {
     /// Fills in what every record has.
     mutating func begin(
-        from connection: inout DownstreamConnection, classIndex: UInt8, now: Instant,
+        _ route: Route, from connection: inout DownstreamConnection, classIndex: UInt8,
+        now: Instant,
         random: inout Xoshiro
     ) {
+        record.route = route
         record.classIndex = classIndex
         record.started = connection.headStarted.isSet ? connection.headStarted : now
         // The head may have taken its time.
@@ -25,13 +27,15 @@ extension Exchange {
         RequestIdentity.make(
             unixMilliseconds: UInt64(clamping: record.startedUnixNanoseconds / 1_000_000),
             random: random.next(), random.next(), into: &record.requestID)
+        // Ours, and what is taken over in its place: see ``RequestIdentity/isAcceptable(_:)``.
+        record.isRequestIDPlain = true
     }
 
-    /// The last byte of the request has come (`t1`); answers where it goes.
-    mutating func received(at now: Instant) -> Route {
+    /// The last byte of the request has come (`t1`); answers from where, and where it goes.
+    mutating func received(at now: Instant) -> (downstream: UInt32, route: Route) {
         record.received = now
         record.bytesIn = UInt64(max(0, bodyCount))
-        return record.route
+        return (downstream, record.route)
     }
 
     /// The request has been judged and has its pool, where it waits from now on.
@@ -44,11 +48,16 @@ extension Exchange {
         arrival.adapter = adapter
     }
 
-    /// Fills in what the gate wants to know besides the body and the caller's deadline.
-    mutating func completeArrival() {
+    /// Fills in what the gate wants to know besides the body; answers the caller's deadline, where it
+    /// has set one, and whether its tenant has a quota.
+    mutating func completeArrival(now: Instant) -> (deadline: Deadline?, isMetered: Bool) {
         arrival.received = record.received
         arrival.tag = record.requestID.tail()
         arrival.isRepeated = record.clientRetryCount > 0
+        guard callerLimit > .zero else { return (nil, isMetered) }
+        callerDeadline = now + callerLimit
+        arrival.deadline = callerDeadline
+        return (callerDeadline, isMetered)
     }
 
     /// An attempt begins (`t2`, if it is the first); answers whether it is.
@@ -60,7 +69,7 @@ extension Exchange {
         isRequestSent = false
         bodySent = 0
         // A request that is sent a second time has been further.
-        record.phase = max(record.phase, .connecting)
+        if record.phase < .connecting { record.phase = .connecting }
         guard !record.admitted.isSet else { return false }
         record.admitted = now
         return true

@@ -127,14 +127,11 @@ struct Exchange: ~Copyable {
 
     /// - Parameter blank: a record of an exchange that has not begun.
     @inline(__always)
-    init(
-        _ blank: borrowing ExchangeRecord, downstream: UInt32, route: Route, framing: BodyFraming
-    ) {
+    init(_ blank: borrowing ExchangeRecord, downstream: UInt32, framing: BodyFraming) {
         record = copy blank
         self.downstream = downstream
         bodyDecoder = BodyDecoder(framing: framing)
         hasBody = framing != .none
-        record.route = route
     }
 
     /// Offset of the body in `request`.

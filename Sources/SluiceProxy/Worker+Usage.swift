@@ -69,9 +69,12 @@ extension Worker {
     /// What is done about the usage of a request to a pool.
     func usageMode(_ pool: Int) -> UsageMode {
         let mode = settings.pools[pool].usage
-        guard mode == .inject else { return mode }
-        usageKnowledge.reach(UInt32(pool))
-        return usageKnowledge[UInt32(pool)].current(now: now) == .refused ? .observe : .inject
+        switch mode {
+        case .observe, .off: return mode
+        case .inject:
+            usageKnowledge.reach(UInt32(pool))
+            return usageKnowledge[UInt32(pool)].current(now: now) == .refused ? .observe : .inject
+        }
     }
 
     /// The final head has come for a request that asked for usage, or did at first.

@@ -58,6 +58,16 @@ import Glibc
         return slot
     }
 
+    /// Makes an element in a free slot, where a large one would else be copied to; the table must not
+    /// be full. `make` must not touch the table.
+    @inlinable @inline(__always) package func insert(making make: () -> Element) -> UInt32 {
+        precondition(count < capacity, "slot table is full; the caller checks isFull")
+        let slot = takeFreeSlot()
+        // Safety: as above.
+        unsafe (elements + Int(slot)).initialize(to: make())
+        return slot
+    }
+
     /// Takes the element out; the slot must be in use.
     @inlinable package func remove(_ slot: UInt32) -> Element {
         precondition(isInUse(slot))

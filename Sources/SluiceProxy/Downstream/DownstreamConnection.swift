@@ -80,6 +80,16 @@ struct DownstreamConnection: ~Copyable {
         parser = RequestParser(limits: limits)
     }
 
+    /// Notes what an edge says; answers what the connection is about.
+    mutating func take(_ event: PollEvent) -> Stage {
+        if event.isReadable || event.isWritable && transport.readWaitsForWrite { isReadable = true }
+        if event.isClosing {
+            isPeerClosed = true
+            isReadable = true
+        }
+        return stage
+    }
+
     /// Reads once into `input`, which borrows a block while it holds bytes.
     mutating func receive(_ pool: BufferPool) -> ReadResult {
         pool.provide(&input)

@@ -10,15 +10,8 @@ import SluiceTime
 extension Worker {
     /// An edge on a client's connection.
     func downstreamEvent(_ d: UInt32, _ event: PollEvent) {
-        guard downstreams[d].stage != .closed else { return }
-        if event.isReadable || event.isWritable && downstreams[d].transport.readWaitsForWrite {
-            downstreams[d].isReadable = true
-        }
-        if event.isClosing {
-            downstreams[d].isPeerClosed = true
-            downstreams[d].isReadable = true
-        }
-        if downstreams[d].isHandshaking && !continueHandshake(downstream: d) { return }
+        guard downstreams[d].take(event) != .closed else { return }
+        if isTLS, downstreams[d].isHandshaking && !continueHandshake(downstream: d) { return }
         if event.isClosing && downstreams[d].stage == .responding {
             clientLeft(d, isReset: event.isBroken)
             return

@@ -19,11 +19,9 @@ extension Worker {
             &requestHead.value, trusts: trusts, directory.value.callers)
         let match = known ?? downstreams[d].matchRoute(&requestHead.value)
         let e = openExchange(d, match.route, framing)
-        describe(&exchanges[e], of: &downstreams[d])
+        describe(&exchanges[e], of: &downstreams[d], isKnown: known != nil)
         if tracer != nil { beginTrace(e, d) }
-        if known != nil {
-            exchanges[e].take(acceptedHead.value.facts)
-        } else if let refusal = judgeHead(e, d, match, trusts: trusts) {
+        if known == nil, let refusal = judgeHead(e, d, match, trusts: trusts) {
             return refuse(e, refusal, head: headCount)
         }
         switch framing {
@@ -48,13 +46,11 @@ extension Worker {
         }
 
         keepForwarded(of: &exchanges[e], from: &downstreams[d], trusts: trusts)
-        let expectsContinue = requestHead.value.expectsContinue
         switch framing {
         case .none: requestComplete(e)
         case .length, .chunked, .untilClose:
-            downstreams[d].stage = .receivingBody
-            setDeadline(d, now + settings.timeouts.bodyIdle)
-            if expectsContinue && downstreams[d].input.isEmpty {
+            awaitBody(d)
+            if requestHead.value.expectsContinue && downstreams[d].input.isEmpty {
                 pool.provide(&downstreams[d].output)
                 downstreams[d].output.append("HTTP/1.1 100 Continue\r\n\r\n")
                 flush(d)
@@ -62,10 +58,18 @@ extension Worker {
         }
     }
 
-    /// Takes what answer, log and metrics want of the head.
+    /// The body may come.
+    @inline(__always) private func awaitBody(_ d: UInt32) {
+        downstreams[d].stage = .receivingBody
+        setDeadline(d, now + settings.timeouts.bodyIdle)
+    }
+
+    /// Takes what answer, log and metrics want of the head, and what it says of its request where it
+    /// is known to be let in.
     @inline(__always) private func describe(
-        _ exchange: inout Exchange, of downstream: inout DownstreamConnection
+        _ exchange: inout Exchange, of downstream: inout DownstreamConnection, isKnown: Bool
     ) {
+        if isKnown { exchange.take(acceptedHead.value.facts) }
         downstream.describe(&requestHead.value, in: &exchange)
         if isDraining { downstream.closesAfterAnswer = true }
     }
@@ -137,13 +141,15 @@ extension Worker {
 
     /// Puts an exchange into the table and fills in what every record has.
     func openExchange(_ d: UInt32, _ route: Route, _ framing: BodyFraming) -> UInt32 {
-        let e = exchanges.insert(
-            Exchange(blankRecord.value, downstream: d, route: route, framing: framing))
+        let e = exchanges.insert {
+            Exchange(blankRecord.value, downstream: d, framing: framing)
+        }
         readers.reach(e)
         readers[e].begin(route)
         downstreams[d].exchange = e
         exchanges[e].begin(
-            from: &downstreams[d], classIndex: directory.value.callers.defaultClass, now: now,
+            route, from: &downstreams[d], classIndex: directory.value.callers.defaultClass,
+            now: now,
             random: &random.value)
         return e
     }
@@ -152,10 +158,9 @@ extension Worker {
 
     /// The last byte has come (`t1`): judge the body, find the pool, ask to be admitted.
     func requestComplete(_ e: UInt32) {
-        let d = exchanges[e].downstream
-        downstreams[d].stage = .responding
         now = MonotonicClock.now()
-        let route = exchanges[e].received(at: now)
+        let (d, route) = exchanges[e].received(at: now)
+        downstreams[d].stage = .responding
         if let answer = ownAnswer(route) {
             answerOurselves(e, answer)
             return
@@ -171,8 +176,8 @@ extension Worker {
             return
         case .pool(let first, let model, let adapter, let split):
             let index = split == 0 ? first : choosePool(e, split)
-            exchanges[e].enter(pool: index, model: model, adapter: adapter)
-            readBody(of: &exchanges[e], &readers[e].peek, pool: index)
+            readBody(
+                of: &exchanges[e], &readers[e].peek, pool: index, model: model, adapter: adapter)
             if route == .responses { exchanges[e].owner = previousOwner(e, pool: index) }
         }
         beginsToWait(e)
@@ -180,12 +185,9 @@ extension Worker {
             clientLeft(d, isReset: false)
             return
         }
-        if exchanges[e].callerLimit > .zero {
-            exchanges[e].callerDeadline = now + exchanges[e].callerLimit
-            exchanges[e].arrival.deadline = exchanges[e].callerDeadline
-            arm(d, at: exchanges[e].callerDeadline)
-        }
-        if exchanges[e].isMetered, let wait = withdrawQuota(e) {
+        let (deadline, isMetered) = exchanges[e].completeArrival(now: now)
+        if let deadline { arm(d, at: deadline) }
+        if isMetered, let wait = withdrawQuota(e) {
             refuse(e, .quota(retryAfter: wait))
             return
         }
@@ -193,17 +195,18 @@ extension Worker {
             refuse(e, .poison)
             return
         }
-        exchanges[e].completeArrival()
         askToEnter(e, retrying: nil)
     }
 }
 
 extension Worker {
-    /// Finds what the pool wants to know of the body, edits it as the pool wants it, and counts the
-    /// request as offered.
+    /// Has the request enter its pool: finds what the pool wants to know of the body, edits it as the
+    /// pool wants it, and counts the request as offered.
     @inline(__always) private func readBody(
-        of exchange: inout Exchange, _ peek: inout RequestPeek, pool index: Int
+        of exchange: inout Exchange, _ peek: inout RequestPeek, pool index: Int, model: UInt16,
+        adapter: UInt16
     ) {
+        exchange.enter(pool: index, model: model, adapter: adapter)
         if exchange.record.route != .responsesByID {
             // Before the body is edited: what it begins with is found by its place.
             if let header = directory.value.sessionHeader(pool: index) {
