@@ -33,7 +33,9 @@
         reserve(minimumCapacity)
     }
 
-    deinit { unsafe free(base) }
+    @inlinable deinit {
+        if let base = unsafe base { unsafe free(base) }
+    }
 
     // Offsets are added and subtracted unchecked: 0 <= lower <= upper <= capacity always holds.
 

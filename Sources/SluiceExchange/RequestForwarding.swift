@@ -32,7 +32,7 @@ package enum RequestForwarding {
     private static let droppedWithParent = dropped.union(KnownFieldSet(.traceparent))
     private static let droppedWithState = droppedWithParent.union(KnownFieldSet(.tracestate))
 
-    /// Keeps what every attempt will send of a head: target, authorization, fields.
+    /// Keeps what every attempt will send of a head: target, the line of its authorization, fields.
     ///
     /// Changes nothing in the head: a borrow of one would be passed as a copy.
     ///
@@ -49,7 +49,9 @@ package enum RequestForwarding {
         request.append(bytes, head.target)
         targetCount = request.count
         if let authorization = head.first(.authorization) {
+            request.append("authorization: ")
             request.append(bytes, authorization.value)
+            request.append("\r\n")
         }
         authorizationCount = request.count - targetCount
         let start = request.count
@@ -115,26 +117,32 @@ package enum RequestForwarding {
         // Not as much as is kept, which has the body in it.
         let given = start + fieldsCount + authority.count + authorization.count + requestID.count
         var room = RoomWriter(to: &output, atMost: given + writtenBytesMax)
-        room.append(method.name)
-        room.append(" ")
+        // As most are: a literal takes no call.
+        if method == .post {
+            room.append("POST ")
+        } else {
+            room.append(method.name)
+            room.append(" ")
+        }
         room.append(kept.extracting(0..<targetCount))
         room.append(" HTTP/1.1\r\nhost: ")
         room.append(authority)
         room.append("\r\nx-request-id: ")
         RequestIdentity.append(requestID, suffix: suffix, to: &room)
-        if !authorization.isEmpty {
-            room.append("\r\nauthorization: ")
-            room.append(authorization)
-        } else if authorizationCount > 0 {
-            room.append("\r\nauthorization: ")
-            room.append(kept.extracting(targetCount..<start))
-        }
         if let bodyCount {
             room.append("\r\ncontent-length: ")
             room.appendDecimal(bodyCount)
         }
         room.append("\r\n")
-        room.append(kept.extracting(start..<start + fieldsCount))
+        if authorization.isEmpty {
+            // The client's own, where it has one, stands before the fields.
+            room.append(kept.extracting(targetCount..<start + fieldsCount))
+        } else {
+            room.append("authorization: ")
+            room.append(authorization)
+            room.append("\r\n")
+            room.append(kept.extracting(start..<start + fieldsCount))
+        }
         if asksForLoad { room.append("endpoint-load-metrics-format: TEXT\r\n") }
         room.append("\r\n")
         room.giveBack(to: &output)

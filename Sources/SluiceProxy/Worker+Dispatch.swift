@@ -19,7 +19,7 @@ extension Worker {
         pools.with(exchanges[e].traffic) { traffic in
             let verdict = traffic.arrive(
                 exchanges[e].arrival, worker: index, token: token, retrying: retrying, now: now,
-                random: &random.value)
+                dice: random.value.next())
             carryOut(e, verdict)
         }
     }

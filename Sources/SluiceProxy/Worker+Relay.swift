@@ -66,7 +66,7 @@ extension Worker {
             }
         }
         let d = exchanges[e].downstream
-        let progress = decode(u, e, d)
+        let progress = decode(&upstreams[u], &exchanges[e], &readers[e], &downstreams[d])
         if exchanges[e].isEventStream { observeEvents(e) }
         if exchanges[e].idPeek != nil { learnOwner(e) }
         switch progress {
@@ -95,14 +95,15 @@ extension Worker {
 
     /// Takes the framing off what has come. A body that the client gets as it is goes straight into its
     /// buffer, anything else into the payload.
-    private func decode(_ u: UInt32, _ e: UInt32, _ d: UInt32) -> RelayProgress {
-        guard exchanges[e].passesBodyAsItIs else {
-            return upstreams[u].decode(
-                into: &exchanges[e], &readers[e], payload: &payload.value, pool)
+    @inline(__always) private func decode(
+        _ upstream: inout UpstreamConnection, _ exchange: inout Exchange,
+        _ readers: inout ExchangeReaders, _ downstream: inout DownstreamConnection
+    ) -> RelayProgress {
+        guard exchange.passesBodyAsItIs else {
+            return upstream.decode(into: &exchange, &readers, payload: &payload.value, pool)
         }
-        pool.provide(&downstreams[d].output)
-        return upstreams[u].decode(
-            into: &exchanges[e], &readers[e], payload: &downstreams[d].output, pool)
+        pool.provide(&downstream.output)
+        return upstream.decode(into: &exchange, &readers, payload: &downstream.output, pool)
     }
 
     /// The final head is here: refuse, or put the client's head into its buffer.

@@ -54,18 +54,27 @@ import SluiceTime
     ///   - token: the worker's own name for the exchange, given back with the grant.
     ///   - retrying: nil for a first attempt; else the replicas it must not go to again (empty when
     ///     the same is allowed). A retry goes before all who wait.
+    ///   - dice: a random number.
     package func arrive(
         _ arrival: Arrival, worker: Int, token: UInt64, retrying: ReplicaIDs? = nil, now: Instant,
-        random: inout some RandomNumberGenerator
+        dice: UInt64
     ) -> AdmissionVerdict {
         precondition(worker >= 0 && worker < progress.count)
-        // Drawn outside: the caller's generator stays out of the lock.
-        let dice = random.next()
         let decision = state.withLock { state in
             state.decide(
                 arrival, worker: worker, token: token, retry: retrying, now: now, dice: dice)
         }
         return verdict(decision)
+    }
+
+    /// Does the same with a number of `random`, which stays out of the lock.
+    package func arrive(
+        _ arrival: Arrival, worker: Int, token: UInt64, retrying: ReplicaIDs? = nil, now: Instant,
+        random: inout some RandomNumberGenerator
+    ) -> AdmissionVerdict {
+        arrive(
+            arrival, worker: worker, token: token, retrying: retrying, now: now,
+            dice: random.next())
     }
 
     /// Refuses a request of which only the head has come, where no body could let it in; nil: read on.

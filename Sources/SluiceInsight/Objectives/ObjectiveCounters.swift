@@ -7,7 +7,7 @@ import Synchronization
 /// Good and bad events of every objective, class and model, in memory that never grows: 65 KB.
 package final class ObjectiveCounters: Sendable {
     /// Requests and tokens of good exchanges, behind the cells of all pairs.
-    private static let goodputBase = Objective.pairsMax * ObjectivePlan.pairCells
+    private let goodputBase = Objective.pairsMax * ObjectivePlan.pairCells
 
     // The plan's own, held here: reaching through the plan would cost a look and a retain each.
     private let entries: [ObjectivePlan.Entry]
@@ -17,7 +17,7 @@ package final class ObjectiveCounters: Sendable {
 
     /// Counters at zero.
     package init(_ plan: ObjectivePlan) {
-        assert(Self.goodputBase + ObjectivePlan.pairCells == 8_320)
+        assert(goodputBase + ObjectivePlan.pairCells == 8_320)
         entries = plan.entries
         starts = plan.starts
     }
@@ -44,8 +44,8 @@ package final class ObjectiveCounters: Sendable {
             next &+= 1
         }
         guard isGood else { return }
-        bump(Self.goodputBase &+ 2 &* model)
-        bump(Self.goodputBase &+ 2 &* model &+ 1, figures.generatedTokens)
+        bump(goodputBase &+ 2 &* model)
+        bump(goodputBase &+ 2 &* model &+ 1, figures.generatedTokens)
     }
 
     @inline(__always)
@@ -63,7 +63,7 @@ package final class ObjectiveCounters: Sendable {
 
     /// Exchanges of the model that ended well by every objective, and tokens generated in them.
     package func goodput(model: Int) -> (requests: UInt64, tokens: UInt64) {
-        let cell = Self.goodputBase + 2 * model
+        let cell = goodputBase + 2 * model
         return (
             cells[cell].load(ordering: .relaxed), cells[cell + 1].load(ordering: .relaxed)
         )

@@ -18,8 +18,9 @@ struct UpstreamPool {
     /// Idle connections kept per replica and worker at most.
     static let countMax = 1_024
 
-    /// A connection comes to the front; answers which was there.
-    mutating func added(_ slot: UInt32) -> UInt32 {
+    /// A connection comes to the front; answers which was there, and nil where there are too many.
+    mutating func add(_ slot: UInt32) -> UInt32? {
+        guard count < Self.countMax else { return nil }
         let next = newest
         newest = slot
         if oldest == noSlot { oldest = slot }
@@ -92,24 +93,32 @@ extension Worker {
     /// An idle connection to the replica that may carry another request, taken out of the pool.
     func takeIdle(_ key: ReplicaKey) -> UInt32? {
         guard openList(key) else { return nil }
-        while true {
-            let u = idle[key].newest
-            if u == noSlot { return nil }
-            unlinkIdle(u)
-            if upstreams[u].use(again: now, idleMax: idle[key].idleMax) { return u }
+        while let (u, idleMax) = takeNewest(of: &idle[key]) {
+            progress.with(key.pool) { $0.connectionsChanged(slot: key.slot, open: 0, idle: -1) }
+            if upstreams[u].use(again: now, idleMax: idleMax) { return u }
             close(upstream: u)
         }
+        return nil
+    }
+
+    /// Takes the connection at the front out of a list; answers how long it may have idled, too.
+    @inline(__always)
+    private func takeNewest(of list: inout UpstreamPool) -> (u: UInt32, idleMax: Nanoseconds)? {
+        let u = list.newest
+        if u == noSlot { return nil }
+        let next = upstreams[u].unlink().next
+        if next != noSlot { upstreams[next].idlePrevious = noSlot }
+        list.removed(next: next, previous: noSlot)
+        return (u, list.idleMax)
     }
 
     /// Puts a connection that has finished its exchange back.
     func putIdle(_ u: UInt32) {
         let key = upstreams[u].replica
-        guard openList(key), idle[key].count < UpstreamPool.countMax, !isDraining || !isStopping
-        else {
+        guard openList(key), !isDraining || !isStopping, let next = idle[key].add(u) else {
             close(upstream: u)
             return
         }
-        let next = idle[key].added(u)
         upstreams[u].rest(before: next, since: now)
         if next != noSlot { upstreams[next].idlePrevious = u }
         progress.with(key.pool) { $0.connectionsChanged(slot: key.slot, open: 0, idle: 1) }

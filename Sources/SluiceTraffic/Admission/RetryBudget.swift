@@ -17,15 +17,16 @@ package struct RetryBudget: Sendable {
     private var retries = InlineArray<10, UInt32>(repeating: 0)
     private var dispatchSum: UInt64 = 0
     private var retrySum: UInt64 = 0
-    /// The second the newest bucket stands for.
+    /// The second the newest bucket stands for, and when it ends.
     private var second: Int64 = 0
+    private var secondEnd = Instant(nanoseconds: 1_000_000_000)
+    private var bucket = 0
 
     package init() {}
 
     /// Counts a dispatch, retries included.
     package mutating func recordDispatch(now: Instant) {
         advance(now)
-        let bucket = Int(second % Int64(Self.seconds))
         dispatches[bucket] &+= 1
         dispatchSum &+= 1
     }
@@ -33,7 +34,6 @@ package struct RetryBudget: Sendable {
     /// Takes one retry out of the budget if it is there.
     package mutating func withdraw(now: Instant) -> RetryBudgetVerdict {
         guard remaining(now: now) > 0 else { return .exhausted }
-        let bucket = Int(second % Int64(Self.seconds))
         retries[bucket] &+= 1
         retrySum &+= 1
         return .granted
@@ -46,9 +46,19 @@ package struct RetryBudget: Sendable {
         return allowed > retrySum ? Int(clamping: allowed - retrySum) : 0
     }
 
+    @inline(__always)
     private mutating func advance(_ now: Instant) {
-        let current = max(0, now.nanoseconds / 1_000_000_000)
+        if now >= secondEnd { begin(now.nanoseconds / 1_000_000_000) }
+    }
+
+    /// A second begins: what is too old is forgotten.
+    @inline(never)
+    private mutating func begin(_ current: Int64) {
         guard current > second else { return }
+        defer {
+            bucket = Int(second % Int64(Self.seconds))
+            secondEnd = Instant(nanoseconds: (second &+ 1) &* 1_000_000_000)
+        }
         if current - second >= Int64(Self.seconds) {
             dispatches = InlineArray(repeating: 0)
             retries = InlineArray(repeating: 0)
