@@ -9,6 +9,8 @@ import Glibc
 /// nothing is allocated in steady state. This type is what lets the proxy be written without `unsafe`.
 @usableFromInline @safe package final class SlotTable<Element: ~Copyable> {
     @usableFromInline let elements: UnsafeMutablePointer<Element>
+    /// Where the element of a slot in use is, nil of the others: one look finds both.
+    @usableFromInline let places: UnsafeMutablePointer<UnsafeMutablePointer<Element>?>
     @usableFromInline let generations: UnsafeMutablePointer<UInt32>
     @usableFromInline let links: UnsafeMutablePointer<UInt32>
     /// Slots at most.
@@ -26,13 +28,21 @@ import Glibc
         self.capacity = capacity
         unsafe elements = .allocate(capacity: capacity)
         // Zeroed by the kernel, page by page as they are touched: an even generation is a free slot.
-        guard let zeroed = unsafe calloc(capacity, MemoryLayout<UInt32>.stride) else {
-            fatalError("out of memory: a table of \(capacity) slots")
-        }
-        unsafe generations = zeroed.assumingMemoryBound(to: UInt32.self)
+        unsafe generations = Self.zeroed(capacity, of: UInt32.self)
+        unsafe places = Self.zeroed(capacity, of: UnsafeMutablePointer<Element>?.self)
         unsafe links = .allocate(capacity: capacity)
         unsafe state = .allocate(capacity: 1)
         unsafe state.initialize(to: SlotTableState())
+    }
+
+    /// Memory for so many values, all bits zero.
+    private static func zeroed<Value>(_ capacity: Int, of _: Value.Type)
+        -> UnsafeMutablePointer<Value>
+    {
+        guard let zeroed = unsafe calloc(capacity, MemoryLayout<Value>.stride) else {
+            fatalError("out of memory: a table of \(capacity) slots")
+        }
+        return unsafe zeroed.assumingMemoryBound(to: Value.self)
     }
 
     deinit {
@@ -42,6 +52,7 @@ import Glibc
         }
         unsafe elements.deallocate()
         unsafe free(generations)
+        unsafe free(places)
         unsafe links.deallocate()
         unsafe state.deallocate()
     }
@@ -55,6 +66,7 @@ import Glibc
         let slot = takeFreeSlot()
         // Safety: the slot is uninitialised: its generation was even.
         unsafe (elements + Int(slot)).initialize(to: element)
+        unsafe places[Int(slot)] = elements + Int(slot)
         return slot
     }
 
@@ -65,6 +77,7 @@ import Glibc
         let slot = takeFreeSlot()
         // Safety: as above.
         unsafe (elements + Int(slot)).initialize(to: make())
+        unsafe places[Int(slot)] = elements + Int(slot)
         return slot
     }
 
@@ -102,6 +115,7 @@ import Glibc
     }
 
     @usableFromInline func giveSlotBack(_ slot: UInt32) {
+        unsafe places[Int(slot)] = nil
         unsafe generations[Int(slot)] &+= 1
         unsafe links[Int(slot)] = unsafe state.pointee.firstFree
         unsafe state.pointee.firstFree = slot
@@ -133,15 +147,19 @@ import Glibc
 
     /// The element in a slot that is in use.
     @inlinable package subscript(slot: UInt32) -> Element {
-        unsafeAddress {
-            precondition(isInUse(slot))
-            // Safety: in use, hence initialised, and never moved.
-            return unsafe UnsafePointer(elements + Int(slot))
+        unsafeAddress { unsafe UnsafePointer(place(slot)) }
+        unsafeMutableAddress { unsafe place(slot) }
+    }
+
+    /// Where the element of a slot in use is; traps for any other.
+    @inlinable @inline(__always) func place(_ slot: UInt32) -> UnsafeMutablePointer<Element> {
+        precondition(Int(slot) < capacity)
+        // Safety: the slot is inside the table, and every place is initialised; one that is there is
+        // that of an element in use, hence initialised, and never moved.
+        guard let place = unsafe places[Int(slot)] else {
+            preconditionFailure("the slot is not in use")
         }
-        unsafeMutableAddress {
-            precondition(isInUse(slot))
-            return unsafe elements + Int(slot)
-        }
+        return unsafe place
     }
 
     /// The slots in use, lowest first; for sweeps such as a drain.

@@ -83,6 +83,17 @@ import Testing
         table[b] += 40
         #expect(table[b] == 42)
     }
+
+    @Test func `an element is where it was put until its slot is given back`() {
+        let table = SlotTable<String>(capacity: 3)
+        let a = table.insert { "first" }
+        let b = table.insert("second")
+        table.discard(a)
+        #expect(!table.isInUse(a) && table.isInUse(b) && table[b] == "second")
+        let c = table.insert { "third" }
+        #expect(c == a && table[c] == "third" && table[b] == "second" && table.count == 2)
+        #expect(table.slotsInUse() == [c, b].sorted())
+    }
 }
 
 @Suite struct MailboxTests {
