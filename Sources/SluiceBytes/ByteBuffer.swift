@@ -147,29 +147,26 @@
     /// Appends a copy of `bytes`.
     @inlinable package mutating func append(_ bytes: Span<UInt8>) {
         let n = bytes.count
-        guard UInt(bitPattern: n &- 1) < UInt(Self.shortMax), n <= room else {
-            return appendLong(bytes)
-        }
+        guard n > 0, n <= room else { return appendGrowing(bytes) }
         let end = unsafe base.unsafelyUnwrapped + upper
+        // Before the copy, which is the last thing done: nothing is kept across a call of memcpy(3).
+        upper &+= n
         // Safety: there are n bytes of room at `end`; a span never aliases memory we may write.
         unsafe bytes.withUnsafeBufferPointer { source in
-            unsafe Self.copyShort(n, from: source.baseAddress.unsafelyUnwrapped, to: end)
+            let start = unsafe source.baseAddress.unsafelyUnwrapped
+            if n <= Self.shortMax {
+                unsafe Self.copyShort(n, from: start, to: end)
+            } else {
+                _ = unsafe memcpy(end, start, n)
+            }
         }
-        upper &+= n
     }
 
-    /// What is longer, or needs more memory, or is nothing at all; by itself, so that a short text
-    /// takes no call.
-    @inline(never) @usableFromInline mutating func appendLong(_ bytes: Span<UInt8>) {
-        let n = bytes.count
-        if n == 0 { return }
-        reserve(n)
-        let end = unsafe base.unsafelyUnwrapped + upper
-        // Safety: as in `append`.
-        unsafe bytes.withUnsafeBufferPointer { source in
-            _ = unsafe memcpy(end, source.baseAddress.unsafelyUnwrapped, n)
-        }
-        upper &+= n
+    /// What needs more memory, or is nothing at all; by itself, so that what has room takes no call.
+    @inline(never) @usableFromInline mutating func appendGrowing(_ bytes: Span<UInt8>) {
+        if bytes.count == 0 { return }
+        reserve(bytes.count)
+        append(bytes)
     }
 
     /// Bytes that are moved as words and not by memcpy(3), at most.

@@ -86,26 +86,69 @@
 
     /// Appends a number in decimal digits; takes room for ``DecimalText/bytesMax``.
     @inlinable @inline(__always) package mutating func appendDecimal(_ number: Int) {
-        guard UInt(bitPattern: number) < 10_000 else {
-            // Safety: there is room for as much as is written at most, as checked.
-            unsafe next += DecimalText.write(number, to: place(for: DecimalText.bytesMax))
-            return
-        }
-        let digits = DecimalText.fourDigits(UInt64(truncatingIfNeeded: number))
-        let zeros = DecimalText.leadingZeros(ofFour: digits)
-        append(packed: digits &>> UInt64(8 &* zeros), count: 4 &- zeros)
+        // Safety: there is room for as much as is written at most, as checked.
+        unsafe next = Self.write(number, to: place(for: DecimalText.bytesMax))
     }
 
     /// Appends so many thousandths as a number with three digits after the point; takes room for
     /// ``DecimalText/bytesMax``.
     @inlinable @inline(__always) package mutating func appendThousandths(_ number: UInt64) {
+        // Safety: as above.
+        unsafe next = Self.write(thousandths: number, to: place(for: DecimalText.bytesMax))
+    }
+
+    /// Appends a literal and a number in decimal digits, with one look at the room for both.
+    @inlinable @inline(__always)
+    package mutating func append(_ literal: StaticString, decimal number: Int) {
+        // Safety: as above.
+        unsafe next = Self.write(number, to: copy(literal, besides: DecimalText.bytesMax))
+    }
+
+    /// Appends a literal and so many thousandths, with one look at the room for both.
+    @inlinable @inline(__always)
+    package mutating func append(_ literal: StaticString, thousandths number: UInt64) {
+        // Safety: as above.
+        unsafe next = Self.write(
+            thousandths: number, to: copy(literal, besides: DecimalText.bytesMax))
+    }
+
+    /// Copies a literal to where the next bytes go; answers where it ends. Takes room for `n` bytes
+    /// more.
+    @inlinable @inline(__always)
+    func copy(_ literal: StaticString, besides n: Int) -> UnsafeMutablePointer<UInt8> {
+        let count = literal.utf8CodeUnitCount
+        let target = unsafe place(for: count &+ n)
+        // Safety: as for `append`.
+        unsafe memcpy(target, literal.utf8Start, count)
+        return unsafe target + count
+    }
+
+    /// Writes a number within ``DecimalText/bytesMax``; answers where it ends.
+    @inlinable @inline(__always)
+    static func write(_ number: Int, to target: UnsafeMutablePointer<UInt8>)
+        -> UnsafeMutablePointer<UInt8>
+    {
+        // Safety: the caller's: as many bytes at `target` are its own.
+        guard UInt(bitPattern: number) < 10_000 else {
+            return unsafe target + DecimalText.write(number, to: target)
+        }
+        let digits = DecimalText.fourDigits(UInt64(truncatingIfNeeded: number))
+        let zeros = DecimalText.leadingZeros(ofFour: digits)
+        unsafe DecimalText.store(digits &>> UInt64(8 &* zeros), at: target)
+        return unsafe target + (4 &- zeros)
+    }
+
+    /// Writes so many thousandths, as ``write(_:to:)``.
+    @inlinable @inline(__always)
+    static func write(thousandths number: UInt64, to target: UnsafeMutablePointer<UInt8>)
+        -> UnsafeMutablePointer<UInt8>
+    {
+        // Safety: the caller's, as above.
         guard number < 10_000 else {
-            // Safety: as above.
-            unsafe next += DecimalText.write(
-                thousandths: number, to: place(for: DecimalText.bytesMax))
-            return
+            return unsafe target + DecimalText.write(thousandths: number, to: target)
         }
         let digits = DecimalText.fourDigits(number)
-        append(packed: digits & 0xFF | 0x2E00 | (digits & ~0xFF) << 8, count: 5)
+        unsafe DecimalText.store(digits & 0xFF | 0x2E00 | (digits & ~0xFF) << 8, at: target)
+        return unsafe target + 5
     }
 }

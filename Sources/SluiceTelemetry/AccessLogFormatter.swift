@@ -165,8 +165,8 @@ package struct AccessLogFormatter: Sendable {
     /// The numbers of a line and its end, within ``numbersBytesMax``.
     @inline(__always)
     private static func writeNumbers(_ record: inout ExchangeRecord, into line: inout RoomWriter) {
-        append(",\"bytes_in\":", count: Int(truncatingIfNeeded: record.bytesIn), into: &line)
-        append(",\"bytes_out\":", count: Int(truncatingIfNeeded: record.bytesOut), into: &line)
+        line.append(",\"bytes_in\":", decimal: Int(truncatingIfNeeded: record.bytesIn))
+        line.append(",\"bytes_out\":", decimal: Int(truncatingIfNeeded: record.bytesOut))
         append(",\"receive_ms\":", record.receiveTime, into: &line)
         if record.received.isSet {
             let stages = record.stageTimes
@@ -196,18 +196,12 @@ package struct AccessLogFormatter: Sendable {
 
     // MARK: Parts
 
-    @inline(__always)
-    private static func append(_ name: StaticString, count: Int, into line: inout RoomWriter) {
-        line.append(name)
-        line.appendDecimal(count)
-    }
-
     /// A count, unless it is below `least`.
     @inline(__always)
     private static func append(
         _ name: StaticString, _ count: Int32, from least: Int32, into line: inout RoomWriter
     ) {
-        if count >= least { append(name, count: Int(count), into: &line) }
+        if count >= least { line.append(name, decimal: Int(count)) }
     }
 
     /// A time that is known, in milliseconds with three digits after the point; none as `0`.
@@ -216,9 +210,10 @@ package struct AccessLogFormatter: Sendable {
         _ name: StaticString, _ time: Nanoseconds?, into line: inout RoomWriter
     ) {
         guard let time else { return }
-        line.append(name)
         let microseconds = UInt64(max(0, time.count)) / 1_000
-        if microseconds == 0 { line.append("0") } else { line.appendThousandths(microseconds) }
+        if microseconds > 0 { return line.append(name, thousandths: microseconds) }
+        line.append(name)
+        line.append("0")
     }
 
     private mutating func appendBeginning(
