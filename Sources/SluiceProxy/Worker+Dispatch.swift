@@ -25,7 +25,7 @@ extension Worker {
     }
 
     /// Does what the gate said.
-    func carryOut(_ e: UInt32, _ verdict: consuming AdmissionVerdict) {
+    @inline(__always) func carryOut(_ e: UInt32, _ verdict: consuming AdmissionVerdict) {
         switch consume verdict {
         case .dispatch(let permit): dispatch(e, permit)
         case .wait(let ticket, let predicted, let wakes):

@@ -17,7 +17,7 @@ struct Xoshiro: RandomNumberGenerator {
         state = (next(), next(), next(), next())
     }
 
-    mutating func next() -> UInt64 {
+    @inline(__always) mutating func next() -> UInt64 {
         let scrambled = state.1 &* 5
         let result = (scrambled << 7 | scrambled >> 57) &* 9
         let shifted = state.1 << 17

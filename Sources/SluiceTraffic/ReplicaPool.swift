@@ -101,7 +101,7 @@ import SluiceTime
         return verdict(decision)
     }
 
-    private func verdict(_ decision: ArrivalDecision) -> AdmissionVerdict {
+    @inline(__always) private func verdict(_ decision: ArrivalDecision) -> AdmissionVerdict {
         switch decision {
         case .dispatch(let reservation): return .dispatch(Permit(pool: self, reservation))
         case .wait(let ticket, let predicted, let wakes):
