@@ -42,7 +42,7 @@ trap end EXIT
 
 # valgrind 3.19 gives up on the debug information that Swift 6 writes; names are enough.
 mkdir -p "$out"
-echo 'limits: {requests_per_connection: 0}' >"$out/sluice.yaml"
+echo 'limits: {requests_per_connection_max: 0}' >"$out/sluice.yaml"
 objcopy --strip-debug "$sluice" "$out/sluice"
 sluice=$out/sluice
 

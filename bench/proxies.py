@@ -119,7 +119,7 @@ class Proxy:
     def command(self, port, upstreams, workers=1):
         if self.name == "sluice":
             path = self.directory / "sluice.yaml"
-            path.write_text("limits: {requests_per_connection: 0}\n")
+            path.write_text("limits: {requests_per_connection_max: 0}\n")
             return [self.sluice, "serve", "--config", str(path), "--listen", f"127.0.0.1:{port}",
                     "--admin", f"127.0.0.1:{free_port()}", "--workers", str(workers),
                     "--access-log", str(self.directory / "sluice-access.log"),

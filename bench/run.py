@@ -347,7 +347,7 @@ def main():
             f"Median of {arguments.repetitions} repetitions (smallest–largest), in which the proxies take "
             f"turns after every {arguments.duration / PARTS:g} s; the last column is the median of each "
             "repetition's ratio. "
-            "Each proxy alone on one core, one worker, HTTP/1.1 keep-alive on both sides, no "
+            "Each proxy alone on one core, one worker, HTTP/1.1 keep-alive on both sides without a limit of requests, no "
             "buffering, access log to a file; load and upstreams on the other core. Small request: "
             "POST chat, 400 B in, 600 B out, 64 connections. Paced: one 220-byte event per stream "
             "every 50 ms. Flooded: 300 streams in turn, an event each, as fast as they are read. Latency is added to that of "

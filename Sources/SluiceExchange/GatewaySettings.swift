@@ -88,8 +88,8 @@ package struct GatewaySettings: Sendable, Equatable {
         package var bodiesBytesMax: Int?
         /// Downstream connections of all workers: 1 … 1,000,000.
         package var connectionsMax = 20_000
-        /// Requests of one connection in the mean, before an answer closes it; 0 … 1e9, 0 is no limit.
-        package var requestsPerConnection = 1_000
+        /// Requests of one connection, whose last answer closes it: 0 … 1e9, 0 is no limit.
+        package var requestsPerConnectionMax = 1_000
         /// Bytes of one response held for a slow reader before the upstream is paused: 4,096 … 16 MiB.
         package var relayHighWaterBytes = 65_536
         package init() {}

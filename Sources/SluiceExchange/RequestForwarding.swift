@@ -48,7 +48,7 @@ package enum RequestForwarding {
     ) {
         request.append(bytes, head.target)
         targetCount = request.count
-        if let authorization = head.first(.authorization) {
+        if let authorization = head.first(.authorization), !authorization.value.isEmpty {
             request.append("authorization: ")
             request.append(bytes, authorization.value)
             request.append("\r\n")

@@ -33,16 +33,15 @@ extension Worker {
         answerWith(e, d, status: refusal.status, refusal.outcome, refusal.reason)
     }
 
-    /// Lets the answer that begins close its connection: every one where the gateway drains, else one in
-    /// ``GatewaySettings/Limits/requestsPerConnection``.
+    /// Lets the answer that begins close its connection: every one where the gateway drains, else the
+    /// last of ``GatewaySettings/Limits/requestsPerConnectionMax``.
     ///
     /// Clients that keep their connections would else stay for ever with the gateway that they found
     /// first, refused by one while another has room.
     @inline(__always) func closeInTurn(_ downstream: inout DownstreamConnection) {
-        answersKept &+= 1
-        let most = settings.limits.requestsPerConnection
-        guard isDraining || most > 0 && answersKept >= most else { return }
-        answersKept = 0
+        downstream.answers &+= 1
+        let most = settings.limits.requestsPerConnectionMax
+        guard isDraining || most > 0 && downstream.answers >= most else { return }
         downstream.closesAfterAnswer = true
     }
 

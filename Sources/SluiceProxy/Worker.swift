@@ -102,8 +102,6 @@ final class Worker {
     var acceptTimer = TimerWheel.none
     var acceptPausedSince = Instant.unset
     var isDraining = false
-    /// Answers since the last one that closed its connection for others' sake.
-    var answersKept = 0
     var isListenerClosed = false
     var isStopping = false
     var turnWakes = WakeSet()

@@ -35,6 +35,7 @@ package struct AccessLogFormatter: Sendable {
     /// zero that most lines would have and the list of a single replica. Changes nothing in the
     /// record: a borrow of it would be passed as a copy.
     package mutating func append(_ record: inout ExchangeRecord, into out: inout ByteBuffer) {
+        assert(!record.isRequestIDPlain || record.requestID.isPlain)
         let isPlainID = record.isRequestIDPlain || record.requestID.isPlain
         let hasLastLabels = lastLabels.areLabels(of: &record)
         if hasLastLabels, isPlainID, record.traceID.isEmpty {

@@ -82,7 +82,7 @@ def test_row_20_access_log_cannot_be_written(fleet, figures, tmp_path, log):
         os.mkfifo(where)
         reader = os.open(where, os.O_RDONLY | os.O_NONBLOCK)
     # The lines come of one connection that sends without reading.
-    fleet = fleet(top={"access_log": where, "limits": {"requests_per_connection": 0}},
+    fleet = fleet(top={"access_log": where, "limits": {"requests_per_connection_max": 0}},
                   first_token_ms=200)
     stalled = threading.Event()
 

@@ -75,16 +75,6 @@ def test_three_gateways_and_clients_that_retry(replicas, front, figures):
     hold(figures, Seen(traffic, replicas.tokens_per_second, 5, 20))
 
 
-# With one slot each, one that comes free often finds nobody: T1b of docs/admission.md, which has 89 % of C.
-@pytest.mark.parametrize(
-    ("replicas", "goodput"), [((4, 1), 85), ((2, 8), GOODPUT)], indirect=["replicas"],
-    ids=["one slot each", "eight slots each"])
-def test_twice_the_load_for(replicas, front, figures, goodput):
-    gateway = front()
-    traffic = Traffic([gateway.url], [(2 * replicas.requests_per_second, 30)], seed=9).run()
-    hold(figures, Seen(traffic, replicas.tokens_per_second, 5, 30), goodput)
-
-
 def test_loss_of_a_replica(replicas, front, figures):
     gateway = front()
     rate = replicas.requests_per_second
@@ -98,3 +88,14 @@ def test_loss_of_a_replica(replicas, front, figures):
     # Only what it had begun to answer may end with it, by a cut: nobody else is let down.
     figures("streams that ended with the replica", len(lost.cut), least=1)
     figures("streams that ended with the replica", len(lost.cut), most=4)
+
+
+# Last, for the fleets are others. With one slot each, one that comes free often finds nobody: T1b of
+# docs/admission.md has 89 % of C, in twenty minutes and not in half of one.
+@pytest.mark.parametrize(
+    ("replicas", "goodput"), [((4, 1), 80), ((2, 8), GOODPUT)], indirect=["replicas"],
+    ids=["one slot each", "eight slots each"])
+def test_twice_the_load_for(replicas, front, figures, goodput):
+    gateway = front()
+    traffic = Traffic([gateway.url], [(2 * replicas.requests_per_second, 25)], seed=9).run()
+    hold(figures, Seen(traffic, replicas.tokens_per_second, 5, 25), goodput)

@@ -28,7 +28,7 @@ import Testing
               body_bytes_max: 1MiB
               bodies_bytes_max: 1GiB
               connections_max: 10
-              requests_per_connection: 11
+              requests_per_connection_max: 11
               relay_high_water_bytes: 8KiB
             timeouts:
               {head: 1s, body_idle: 2s, keep_alive_idle: 3s, connect: 4s, first_content: 5s,
@@ -76,7 +76,7 @@ import Testing
         expected.limits.bodyBytesMax = 1 << 20
         expected.limits.bodiesBytesMax = 1 << 30
         expected.limits.connectionsMax = 10
-        expected.limits.requestsPerConnection = 11
+        expected.limits.requestsPerConnectionMax = 11
         expected.limits.relayHighWaterBytes = 8_192
         expected.timeouts.head = .seconds(1)
         expected.timeouts.bodyIdle = .seconds(2)

@@ -56,14 +56,16 @@ extension GatewayTests {
         }
 
         @Test(arguments: [3, 0])
-        func `one answer in so many, whatever it says, closes its connection`(most: Int) throws {
+        func `the last of so many answers, whatever it says, closes its connection`(most: Int)
+            throws
+        {
             let upstream = try ScriptedUpstream { peer in
                 while peer.nextRequest() != nil { peer.answer("{}") }
             }
             let wrong =
                 "POST /v1/chat/completions HTTP/1.1\r\nhost: a\r\ncontent-length: 1\r\n\r\nx"
             let change: (inout GatewaySettings) -> Void = {
-                $0.limits.requestsPerConnection = most
+                $0.limits.requestsPerConnectionMax = most
                 $0.workers = 1
             }
             try GatewayUnderTest.run([upstream], change: change) { gateway in

@@ -109,7 +109,7 @@ final class GatewayUnderTest: @unchecked Sendable {
         settings.timeouts.drainMax = .seconds(5)
         settings.limits.connectionsMax = 1_000
         // What is closed in a test, the test has asked for.
-        settings.limits.requestsPerConnection = 0
+        settings.limits.requestsPerConnectionMax = 0
         var pool = PoolSettings(name: "pool")
         pool.models = ["tiny"]
         pool.usage = .off

@@ -69,14 +69,17 @@ import Testing
     )
     func slotTime(tokens: Int, events: Int, perRead: Int) throws {
         let harness = pool(replicas: 1)
-        for _ in 0..<100 {
+        for index in 0..<200 {
             let one = try #require(harness.dispatch())
-            for _ in 0..<(events / perRead) {
+            // Every second one is a tool call, which comes in one piece: without gaps.
+            let isHeldBack = index.isMultiple(of: 2)
+            for _ in 0..<(isHeldBack ? 0 : events / perRead) {
                 harness.pool.progress[0].stepped(
                     at: one.replica, gap: .milliseconds(10 * Int64(perRead)), events: perRead)
             }
             harness.advance(.seconds(1))
-            let service = Service(outputTokens: tokens, contentEvents: events)
+            let service = Service(
+                outputTokens: tokens, contentEvents: isHeldBack ? 1 : events)
             one.release(.success, service, now: harness.now)
             _ = harness.pool.tick(now: harness.now)
         }

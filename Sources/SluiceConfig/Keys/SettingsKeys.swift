@@ -144,8 +144,8 @@ enum SettingsKeys {
                 "connections_max", \.connectionsMax, 1...1_000_000,
                 "Client connections of all workers together."),
             .integer(
-                "requests_per_connection", \.requestsPerConnection, 0...1_000_000_000,
-                "One answer in so many closes its connection, so that clients spread over several gateways; 0: none."
+                "requests_per_connection_max", \.requestsPerConnectionMax, 0...1_000_000_000,
+                "The answer to the last of so many closes a connection, so that clients spread over several gateways; 0: no limit."
             ),
             .size(
                 "relay_high_water_bytes", \.relayHighWaterBytes, 4_096...(16 << 20),

@@ -1,3 +1,5 @@
+import SluiceTime
+
 /// What can be wrong, the most fundamental first: where several signatures of a subject match, the
 /// first in this order is named.
 ///
@@ -60,6 +62,15 @@ package enum Cause: String, CaseIterable, Comparable, Sendable {
         case .cacheThrash, .longerPrompts, .gpuThrottled, .slowReplica, .slowPrefill,
             .tooConcurrent, .slowDecode:
             DiagnosisWindow.seconds + 2
+        }
+    }
+
+    /// A finding is forgotten so long after its signature was last there: a state that probes see is over
+    /// when they no longer see it; figures, trials and refusals come and go.
+    package var forgottenAfter: Nanoseconds {
+        switch self {
+        case .replicaUnreachable, .engineDead, .keyRefused: .seconds(2)
+        default: .seconds(10)
         }
     }
 

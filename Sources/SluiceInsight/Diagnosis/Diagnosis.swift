@@ -6,7 +6,7 @@ import SluiceTime
 ///
 /// Pure: figures and time are arguments. A cause is named when its signature has been there for
 /// ``Cause/namedAfter`` seconds, at once where it is certain, and forgotten
-/// ``Confidence/forgottenAfter`` its last sight; what is usual is learned only from subjects of which
+/// ``Cause/forgottenAfter`` its last sight; what is usual is learned only from subjects of which
 /// nothing matches.
 package struct Diagnosis: Sendable {
     /// A change that may be meant is learned as usual when it has lasted so long.
@@ -158,7 +158,7 @@ package struct Diagnosis: Sendable {
             }
         }
         matching = counts
-        let ended = named.values.filter { now - $0.seen > $0.confidence.forgottenAfter }
+        let ended = named.values.filter { now - $0.seen > $0.cause.forgottenAfter }
         for finding in ended { named[finding.key] = nil }
         return (begun, ended)
     }

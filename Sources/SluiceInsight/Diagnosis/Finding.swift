@@ -67,12 +67,6 @@ package enum Confidence: String, Sendable {
     case likely
     /// By a cold default or a single signal.
     case possible
-
-    /// A finding is forgotten so long after its signature was last there: what is seen directly is over
-    /// when it is no longer seen, figures waver.
-    package var forgottenAfter: Nanoseconds {
-        self == .certain ? .seconds(2) : .seconds(10)
-    }
 }
 
 /// One cause, named, with what speaks for it.

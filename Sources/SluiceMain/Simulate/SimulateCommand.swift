@@ -1,7 +1,7 @@
 import ArgumentParser
 import Dispatch
-import SluiceReactor
 import SluiceBench
+import SluiceReactor
 import SluiceSimulation
 import SluiceTime
 import Synchronization

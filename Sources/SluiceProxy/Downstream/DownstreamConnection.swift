@@ -65,6 +65,8 @@ struct DownstreamConnection: ~Copyable {
     var blockedSince = Instant.unset
     /// Close instead of waiting for another request.
     var closesAfterAnswer = false
+    /// Answers begun on it.
+    var answers: UInt32 = 0
     /// TLS: the handshake is not finished.
     var isHandshaking = false
     var lingeredBytes = 0

@@ -44,12 +44,15 @@ struct PoolEstimates: Sendable {
 
     /// Output tokens of the average request, whatever its model.
     private(set) var meanOutputTokens = 256.0
+    /// Streams with fewer events say nothing of ``tokensPerEvent``, nor those with more tokens for each:
+    /// a parser has held them back, and there were hardly any gaps to go with them.
+    private static let eventsJudged = 8
+    private static let tokensPerEventMax = 16
     /// Tokens and content events of the average stream.
     private var stream = (tokens: 1.0, events: 1.0, count: 0)
 
-    /// Tokens that a content event stands for: more than one where an engine decodes speculatively, or
-    /// where a parser holds some back.
-    var tokensPerEvent: Double { min(max(stream.tokens / stream.events, 0.25), 64) }
+    /// Tokens that a content event stands for: more than one where an engine decodes speculatively.
+    var tokensPerEvent: Double { stream.tokens / stream.events }
 
     private static func place(_ model: Int) -> Int { min(max(0, model), modelsMax - 1) }
 
@@ -71,11 +74,14 @@ struct PoolEstimates: Sendable {
                 (Double(service.outputTokens) - meanOutputTokens) / Double(outputCount)
             meanOutputTokens = max(1, meanOutputTokens)
         }
-        if service.outputTokens > 0, service.contentEvents > 0 {
+        let events = service.contentEvents
+        if service.outputTokens > 0, events >= Self.eventsJudged,
+            service.outputTokens <= Self.tokensPerEventMax * events
+        {
             stream.count = min(stream.count + 1, 100)
             let weight = 1 / Double(stream.count)
             stream.tokens += weight * (Double(service.outputTokens) - stream.tokens)
-            stream.events += weight * (Double(service.contentEvents) - stream.events)
+            stream.events += weight * (Double(events) - stream.events)
         }
     }
 

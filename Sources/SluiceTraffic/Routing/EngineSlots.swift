@@ -10,6 +10,8 @@ struct EngineSlots: Sendable {
     static let guess = 256
     /// Requests that wait for so long, page after page, have not come between two steps.
     private static let waitingForLong = Nanoseconds.milliseconds(750)
+    /// Use of the KV cache from which that may be what is full, not the slots.
+    static let cacheFullFrom = 0.85
     /// Between two tries of one slot more where the number was told.
     private static let retryMin = Nanoseconds.seconds(1)
     private static let retryMax = Nanoseconds.seconds(600)
@@ -60,7 +62,7 @@ struct EngineSlots: Sendable {
         let level = min(max(running, 1), most)
         // One or two that wait may have come between two steps; twice, or at a level known, they have
         // not.
-        let isFullOfCache = (scrape.kvUsage ?? 0) > 0.85
+        let isFullOfCache = (scrape.kvUsage ?? 0) > Self.cacheFullFrom
         // A request that has just ended leaves its slot empty until the next step: one or two fewer
         // running is the same level.
         let isKnown = decodes && !isFullOfCache && level <= full && level >= 0.9 * full - 1

@@ -68,6 +68,13 @@ struct SlotSearch: Sendable {
         retryAfter = min(retryAfter * 2, Self.retryMax)
     }
 
+    /// The replica was found full without a try, which may have had another reason: its turn comes first,
+    /// and soon.
+    mutating func hasten(_ slot: Int, now: Instant) {
+        if slot < tried.count { tried[slot] = .unset }
+        nextTry = min(nextTry, now + Self.retryMin)
+    }
+
     /// The replica under trial takes no more requests.
     mutating func giveUp() { replica = nil }
 }

@@ -6,7 +6,8 @@ import Testing
 
 /// How findings come, stay and go, and what is learned.
 @Suite struct DiagnosisTests {
-    @Test func `what is seen directly is forgotten two seconds after its last sight`() {
+    @Test func `what probes see is forgotten two seconds after its last sight, refusals after ten`()
+    {
         var script = FigureScript.healthy()
         script.pool.replicas[0].trouble = .unreachable
         script.play(1)
@@ -17,6 +18,13 @@ import Testing
         script.play(1)
         #expect(script.causes.isEmpty)
         #expect(script.ended.map(\.cause) == [.replicaUnreachable])
+        script.pool.replicas[0].trouble = .failing
+        script.play(1)
+        script.pool.replicas[0].trouble = nil
+        script.play(10)
+        #expect(script.causes == ["replica_failing gpu-0"])
+        script.play(1)
+        #expect(script.causes.isEmpty)
     }
 
     @Test func `what was named stays named since then, with the newest figures`() {

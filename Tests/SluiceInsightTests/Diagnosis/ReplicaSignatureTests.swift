@@ -50,8 +50,7 @@ import Testing
             $0.pool.replicas[0].trouble = nil
             $0.pool.replicas[0].isStale = true
         }
-        #expect(script.begun.map(\.cause) == [.replicaStalled])
-        #expect(script.causes.isEmpty)
+        #expect(script.causes == ["replica_stalled gpu-0"])
     }
 
     @Test func `metrics that do not come while tokens do`() {
