@@ -178,9 +178,8 @@ def samples(url, name):
 def running(replica):
     """Requests that a replica says it runs or holds, over all its engines."""
     metrics = replica + "/metrics"
-    found = [samples(metrics, f"vllm:num_requests_{kind}") for kind in ("running", "waiting")]
-    assert all(found), f"{metrics} does not say what runs and waits there"
-    return int(sum(sum(values.values()) for values in found))
+    return int(sum(samples(metrics, "vllm:num_requests_running").values())
+               + sum(samples(metrics, "vllm:num_requests_waiting").values()))
 
 
 def agree(admin, within=0):

@@ -214,7 +214,7 @@ class Fleet:
             if replica.program.process.poll() is None:
                 replica.signal(signal.SIGCONT)
                 replica.heal()
-        support.agree(admin)
+        support.agree(admin, within=2)
         for replica in self.replicas:
             replica.stop()
         support.until(lambda: self.descriptors() <= self.descriptors_before,
