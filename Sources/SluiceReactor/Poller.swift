@@ -61,6 +61,17 @@ package struct Interest: OptionSet, Sendable {
     @inlinable package var isClosing: Bool { bits & 0x2018 != 0 }
     /// Reset or failed: nothing can be written any more. EPOLLHUP, EPOLLERR.
     @inlinable package var isBroken: Bool { bits & 0x18 != 0 }
+
+    /// Notes in a connection's own account what the edge says: there may be something to read, the peer
+    /// has closed.
+    ///
+    /// - Parameter readWaitsForWrite: TLS cannot read on before it has written.
+    @inlinable @inline(__always) package func note(
+        readWaitsForWrite: Bool, in canBeRead: inout Bool, _ isPeerClosed: inout Bool
+    ) {
+        if isReadable || isWritable && readWaitsForWrite || isClosing { canBeRead = true }
+        if isClosing { isPeerClosed = true }
+    }
 }
 
 /// epoll(7) of one thread.

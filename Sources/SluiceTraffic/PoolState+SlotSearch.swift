@@ -105,10 +105,15 @@ extension PoolState {
 
     /// What was sent beyond the level waits: the try has failed.
     mutating func failSlotTry(_ slot: Int, now: Instant) {
-        entries[slot].estimates.slots.foundFull(at: search.level)
-        search.showFull(slot, at: search.level, now: now)
+        takeAsFull(slot, at: search.level, now: now)
+        recallExcess(slot)
+    }
+
+    /// The replica runs no more than so many.
+    mutating func takeAsFull(_ slot: Int, at level: Double, now: Instant) {
+        entries[slot].estimates.slots.foundFull(at: level)
+        search.showFull(slot, at: level, now: now)
         refreshTimes(slot)
         refreshLimit(slot, now: now)
-        recallExcess(slot)
     }
 }

@@ -105,11 +105,8 @@ extension PoolState {
         guard running >= 1, running >= entries[slot].estimates.slots.shown,
             running < slotsInUse(slot)
         else { return }
-        entries[slot].estimates.slots.foundFull(at: running)
-        search.showFull(slot, at: running, now: now)
+        takeAsFull(slot, at: running, now: now)
         search.hasten(slot, now: now)
-        refreshTimes(slot)
-        refreshLimit(slot, now: now)
     }
 
     /// Has the requests come back that were sent to a replica beyond what it runs: the newest of those

@@ -84,11 +84,8 @@ struct DownstreamConnection: ~Copyable {
 
     /// Notes what an edge says; answers what the connection is about.
     mutating func take(_ event: PollEvent) -> Stage {
-        if event.isReadable || event.isWritable && transport.readWaitsForWrite { isReadable = true }
-        if event.isClosing {
-            isPeerClosed = true
-            isReadable = true
-        }
+        event.note(
+            readWaitsForWrite: transport.readWaitsForWrite, in: &isReadable, &isPeerClosed)
         return stage
     }
 
