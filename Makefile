@@ -93,6 +93,7 @@ faults: setup-test build ## every fault of replicas, host and operators, with it
 
 soak: setup-bench setup-test build bench-tools ## long mixed load with faults, looks for leaks (SOAK=--minutes N)
 	@python3 bench/soak.py $(SOAK)
+	@python3 bench/soak.py --minutes 10 --overload
 	@SLUICE_FAULTS_STRETCH=$(STRETCH) scripts/client-tests.sh Tests/Faults
 
 instructions: setup-count build bench-tools ## user-mode instructions per request and event, with limits

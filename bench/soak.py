@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
-"""Runs the gateway for long under mixed load and faults, and looks for what grows.
+"""Runs the gateway for long, under mixed load and faults or under overload, and looks for what grows.
 
-Three simulated replicas; small requests and streams from bench/load in slices of 20 s, so
+Mixed: three simulated replicas; small requests and streams from bench/load in slices of 20 s, so
 that connections come and go; clients that abandon streams; every minute one replica is
-killed and started again. In the end nothing may be left over: no request in flight, no
-leaked permit, no descriptor, no memory that grew from the second quarter to the last.
+killed and started again. With `--overload`: an objective, and three times the load that four
+replicas of eight slots can take, from clients that come back after a refusal. In the end nothing may
+be left over: no request in flight, no leaked permit, no descriptor, no memory that grew from the
+second quarter to the last.
 """
 
 import argparse
@@ -21,8 +23,10 @@ import time
 import urllib.parse
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "Tests/Clients"))
+sys.path[:0] = [str(ROOT / "Tests/Clients"), str(ROOT / "Tests/Overload")]
 import support  # noqa: E402  (the same processes and questions as the client tests)
+import trial  # noqa: E402
+from traffic import Retries, Traffic  # noqa: E402
 
 LOAD = ROOT / ".build/bench/load"
 SLICE = 20
@@ -32,6 +36,8 @@ DESCRIPTORS_OVER = 32
 SETTLE_SECONDS = 30
 MEMORY_OVER_BYTES = 4 << 20
 MEMORY_OVER_RATIO = 1.10
+# Under overload: times the capacity, and the percent of those served that came within the objective.
+OVERLOAD, IN_OBJECTIVE_MIN = 3, 99
 
 
 def descriptors(pid):
@@ -59,15 +65,29 @@ def memory_problems(samples):
 
 
 class Soak:
+    """Mixed load, clients that leave, and a replica that is killed every minute."""
+
     def __init__(self, minutes, seed):
-        self.end = time.monotonic() + minutes * 60
+        self.seconds = minutes * 60
         self.random = random.Random(seed)
         self.stopping = threading.Event()
         self.totals = {"answers": 0, "events": 0, "errors": 0, "abandoned": 0, "kills": 0}
         self.lock = threading.Lock()
-        self.simulators = [support.Simulator("--seed", str(i)) for i in range(3)]
-        self.gateway = support.gateway_for(*[s.url for s in self.simulators])
+        self.simulators, self.gateway = self.start()
         self.pid = self.gateway.process.pid
+        self.end = time.monotonic() + self.seconds
+
+    def start(self):
+        """The replicas and the gateway before them."""
+        simulators = [support.Simulator("--seed", str(i)) for i in range(3)]
+        return simulators, support.gateway_for(*[s.url for s in simulators])
+
+    def work(self):
+        """What goes on until the end: functions and their arguments, a thread for each."""
+        return ((self.load, ("requests", "--connections", "16", "--rate", "100")),
+                (self.load, ("streams", "--connections", "100")),
+                (self.abandon, ()), (self.abandon, ()),
+                (self.fault, (min(60, max(5, self.seconds / 4)),)))
 
     def over(self):
         return self.stopping.is_set() or time.monotonic() >= self.end
@@ -128,11 +148,8 @@ class Soak:
 
     def run(self):
         at_rest = descriptors(self.pid)
-        threads = [threading.Thread(target=target, args=arguments) for target, arguments in (
-            (self.load, ("requests", "--connections", "16", "--rate", "100")),
-            (self.load, ("streams", "--connections", "100")),
-            (self.abandon, ()), (self.abandon, ()),
-            (self.fault, (min(60, max(5, (self.end - time.monotonic()) / 4)),)))]
+        threads = [threading.Thread(target=target, args=arguments)
+                   for target, arguments in self.work()]
         for thread in threads:
             thread.start()
         memory = []
@@ -190,15 +207,49 @@ class Soak:
         return problems
 
 
+class Overload(Soak):
+    """More than the replicas can take, all the time, before a gateway that is told an objective."""
+
+    def start(self):
+        self.replicas = trial.Replicas(slots=8)
+        self.replicas.measure(20)
+        return self.replicas.programs, trial.gateway(self.replicas.urls)
+
+    def work(self):
+        return ((self.traffic, ()),)
+
+    def traffic(self):
+        """Ends by itself: what it began to wait for is answered, or given up, after the time."""
+        self.offered = Traffic(
+            [self.gateway.url], [(OVERLOAD * self.replicas.requests_per_second, self.seconds)],
+            retries=Retries(tries=3), seed=self.random.randrange(1000)).run()
+
+    def verdict(self, at_rest, memory):
+        seen = trial.Seen(self.offered, self.replicas.tokens_per_second, 5, self.seconds)
+        within = 100 * seen.in_objective
+        print(f"{OVERLOAD} x: goodput {100 * seen.goodput:.0f} %, {within:.1f} % of those served "
+              f"within the objective, p99 {seen.late(0.99):.2f} s, {len(seen.refused)} refused")
+        self.count(answers=len(seen.served), events=sum(len(c.tokens) for c in seen.served),
+                   errors=len(seen.broken))
+        problems = super().verdict(at_rest, memory)
+        if not within >= IN_OBJECTIVE_MIN:
+            problems.append(f"{within:.1f} % of those served were within the objective")
+        if seen.broken:
+            problems.append(f"{len(seen.broken)} were neither served nor refused")
+        return problems
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--minutes", type=float, default=20)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--overload", action="store_true",
+                        help="three times the load that the replicas can take, with an objective")
     arguments = parser.parse_args()
     for needed in (LOAD, pathlib.Path(support.SLUICE), pathlib.Path(support.VLLM_SIM)):
         if not needed.exists():
             raise SystemExit(f"soak: {needed} is missing; run: make soak")
-    soak = Soak(arguments.minutes, arguments.seed)
+    soak = (Overload if arguments.overload else Soak)(arguments.minutes, arguments.seed)
     try:
         problems = soak.verdict(*soak.run())
     except BaseException:

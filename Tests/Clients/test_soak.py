@@ -2,6 +2,8 @@
 
 import importlib.util
 import socket
+import time
+import types
 import urllib.parse
 
 import pytest
@@ -13,6 +15,7 @@ pytestmark = pytest.mark.simulated
 SPEC = importlib.util.spec_from_file_location("soak", support.ROOT / "bench/soak.py")
 soak = importlib.util.module_from_spec(SPEC)
 SPEC.loader.exec_module(soak)
+from traffic import Call, Traffic  # noqa: E402  (its path is known now)
 
 STEADY = [50 << 20] * 40
 
@@ -66,3 +69,18 @@ def test_a_run_that_served_nothing_is_found(idle):
     idle.totals.update(answers=0)
     assert any("served" in problem
                for problem in idle.verdict(soak.descriptors(idle.pid), STEADY))
+
+
+def test_answers_that_came_late_or_not_at_all_are_found(idle):
+    """Under overload: one in time, one after the objective, one that ended without an answer."""
+    idle.__class__ = soak.Overload
+    idle.seconds, idle.replicas = 60, types.SimpleNamespace(tokens_per_second=1.0)
+    idle.offered = Traffic([], [])
+    idle.offered.began = time.monotonic() - 30
+    for status, wait in ((200, 0.1), (200, 2.0), (502, None)):
+        call = Call(attempt=1)
+        call.status, call.ended = status, call.began
+        call.tokens = [call.began + wait] if wait else []
+        idle.offered.calls.append(call)
+    found = idle.verdict(soak.descriptors(idle.pid), STEADY)
+    assert [problem.partition(" ")[0] for problem in found] == ["50.0", "1"], found
