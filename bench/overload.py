@@ -1,13 +1,16 @@
 #!/usr/bin/env python3
 """Overload on sockets: Sluice beside HAProxy and round robin, before simulated replicas.
 
-Four replicas of four slots. Sluice is told one objective and nothing else; HAProxy is told the
-slots (`maxconn`), queues itself and has a tuned `timeout queue`; round robin is HAProxy without
-either. Every trial begins with a front that has just been started. What the replicas can do is
-measured first, by a closed loop with as many clients as slots. Writes docs/benchmarks.md.
+Four replicas of four slots, at last of one and two of eight. Sluice is told one objective and
+nothing else; HAProxy is told the slots (`maxconn`), queues itself and has a tuned `timeout queue`;
+round robin is HAProxy without either. Several of them know nothing of each other: each HAProxy is
+told its part of the slots, rounded up. Every trial begins with fronts that have just been started.
+What replicas can do is measured first, by a closed loop with as many clients as slots. Writes
+docs/benchmarks.md.
 """
 
 import argparse
+import itertools
 import math
 import pathlib
 import shutil
@@ -67,31 +70,40 @@ class Sluice:
 
 
 class HAProxy:
-    """HAProxy from the distribution, with or without slots and a queue of its own."""
+    """One or several of HAProxy from the distribution, with or without slots and a queue of its own."""
 
-    def __init__(self, replicas, knows_slots):
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
+    def __init__(self, replicas, count, knows_slots):
+        self.directory = tempfile.TemporaryDirectory()
+        self.urls, self.processes = [], []
+        for number in range(count):
+            with socket.socket() as probe:
+                probe.bind(("127.0.0.1", 0))
+                port = probe.getsockname()[1]
+            path = pathlib.Path(self.directory.name, f"{number}.cfg")
+            path.write_text(self.configuration(replicas, port, count, knows_slots))
+            self.urls.append(f"http://127.0.0.1:{port}")
+            self.processes.append(subprocess.Popen(
+                [shutil.which("haproxy"), "-f", path],
+                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
+        time.sleep(2)
+
+    @staticmethod
+    def configuration(replicas, port, count, knows_slots):
+        slots = replicas.slots // len(replicas.urls)
         text = HAPROXY.format(
             port=port, balance="leastconn" if knows_slots else "roundrobin",
             queue=round(750 * trial.OBJECTIVE) if knows_slots else 600_000,
-            limit=f"maxconn {trial.SLOTS}" if knows_slots else "")
+            limit=f"maxconn {math.ceil(slots / count)}" if knows_slots else "")
         for index, url in enumerate(replicas.urls):
             text += f"    server r{index} {url.removeprefix('http://')}\n"
-        self.file = tempfile.NamedTemporaryFile("w", suffix=".cfg")
-        self.file.write(text)
-        self.file.flush()
-        self.urls = [f"http://127.0.0.1:{port}"]
-        self.process = subprocess.Popen(
-            [shutil.which("haproxy"), "-f", self.file.name],
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        time.sleep(2)
+        return text
 
     def stop(self, replicas):
-        self.process.terminate()
-        self.process.wait()
-        self.file.close()
+        for process in self.processes:
+            process.terminate()
+        for process in self.processes:
+            process.wait()
+        self.directory.cleanup()
         time.sleep(3)
         return math.nan
 
@@ -101,13 +113,14 @@ class Scenario:
 
     - phases: (times the capacity, seconds); events: (at second, what is done to the replicas).
     - counted: (from second, to second, share of the capacity that is left then).
-    - alone: only Sluice is tried.
+    - count: fronts, each with its part of the clients; tries: of a client that is refused.
+    - fleet: replicas, and slots of each.
     """
 
-    def __init__(self, title, phases, counted, events=(), alone=False, count=1, tries=1,
-                 before=None):
+    def __init__(self, title, phases, counted, events=(), count=1, tries=1, before=None,
+                 fleet=(trial.REPLICAS, trial.SLOTS)):
         self.title, self.phases, self.counted, self.events = title, phases, counted, events
-        self.alone, self.count, self.tries, self.before = alone, count, tries, before
+        self.count, self.tries, self.before, self.fleet = count, tries, before, fleet
 
     def run(self, make, replicas, seed):
         if self.before:
@@ -143,15 +156,16 @@ SCENARIOS = [
     Scenario("one of four lost, at 1.5 ×", [(1.5, 50)], (20, 50, 3 / 4),
              [(15, lambda replicas: replicas.kill(3))]),
     Scenario("1.5 ×, clients that try three times", [(1.5, 60)], (10, 60, 1), tries=3),
-    Scenario("3 ×, no metrics from the start", [(3, 40)], (5, 40, 1), alone=True,
-             before=without_metrics),
-    Scenario("2 ×, three gateways, clients that try three times", [(2, 60)], (5, 60, 1), alone=True,
+    Scenario("3 ×, no metrics from the start", [(3, 40)], (5, 40, 1), before=without_metrics),
+    Scenario("2 ×, three gateways, clients that try three times", [(2, 60)], (5, 60, 1),
              count=3, tries=3),
+    Scenario("2 ×, four replicas of one slot", [(2, 60)], (5, 60, 1), fleet=(4, 1)),
+    Scenario("2 ×, two replicas of eight slots", [(2, 60)], (5, 60, 1), fleet=(2, 8)),
 ]
 FRONTS = {
     "Sluice": Sluice,
-    "HAProxy, told slots": lambda replicas, count: HAProxy(replicas, True),
-    "round robin": lambda replicas, count: HAProxy(replicas, False),
+    "HAProxy, told slots": lambda replicas, count: HAProxy(replicas, count, knows_slots=True),
+    "round robin": lambda replicas, count: HAProxy(replicas, count, knows_slots=False),
 }
 
 
@@ -161,22 +175,57 @@ def cell(seen):
             f"{seen.late(0.99):.2f} s{refusals}")
 
 
-def table(replicas, rows):
+def table(rows):
+    """The page's text of (scenario, its replicas, what was seen by front)."""
     names = list(FRONTS)
     lines = [
-        f"{trial.REPLICAS} replicas of {trial.SLOTS} slots (`vllm-sim`), objective "
-        f"{1000 * trial.OBJECTIVE:.0f} ms, prompts lognormal(200, 0.8), answers lognormal(100, 0.8) "
-        f"tokens, Poisson arrivals; capacity {replicas.tokens_per_second:.0f} tokens/s, "
-        f"{replicas.requests_per_second:.1f} requests/s. Each cell: goodput as a share of the "
+        f"Simulated replicas (`vllm-sim`), {trial.REPLICAS} of {trial.SLOTS} slots where nothing "
+        f"else is said, objective {1000 * trial.OBJECTIVE:.0f} ms, prompts lognormal(200, 0.8), "
+        "answers lognormal(100, 0.8) tokens, Poisson arrivals. Each cell: goodput as a share of the "
         "capacity left / served within the objective / p99 time to the first token of those "
         "served, and p99 of refusals that needed no wait.", "",
         "| load | " + " | ".join(names) + " |", "| --- |" + " --- |" * len(names)]
-    for scenario, seen in rows:
-        cells = [cell(seen[name]) if name in seen else "" for name in names]
-        lines.append(f"| {scenario.title} | " + " | ".join(cells) + " |")
-    slowest = max(seen["Sluice"].admin for _, seen in rows)
-    lines += ["", f"Slowest answer of an admin page meanwhile: {1000 * slowest:.0f} ms."]
+    capacities = {}
+    for scenario, replicas, seen in rows:
+        capacities[scenario.fleet] = replicas
+        lines.append(f"| {scenario.title} | "
+                     + " | ".join(cell(seen[name]) for name in names) + " |")
+    slowest = max(seen["Sluice"].admin for _, _, seen in rows)
+    lines += ["", "Capacity: " + "; ".join(
+        f"{count} × {slots} slots {replicas.tokens_per_second:.0f} tokens/s, "
+        f"{replicas.requests_per_second:.1f} requests/s"
+        for (count, slots), replicas in capacities.items())
+        + f". Slowest answer of an admin page meanwhile: {1000 * slowest:.0f} ms."]
     return "\n".join(lines)
+
+
+def measured(fleet):
+    """Replicas whose capacity is known."""
+    replicas = trial.Replicas(*fleet)
+    try:
+        replicas.measure(30)
+    except BaseException:
+        replicas.stop()
+        raise
+    print(f"capacity {fleet}: {replicas.tokens_per_second:.0f} tokens/s", flush=True)
+    return replicas
+
+
+def trials(scenarios):
+    """All fronts under each load, a fleet at a time: (scenario, replicas, what was seen by front)."""
+    rows = []
+    for fleet, group in itertools.groupby(enumerate(scenarios), lambda item: item[1].fleet):
+        replicas = measured(fleet)
+        try:
+            for number, scenario in group:
+                seen = {}
+                for name, make in FRONTS.items():
+                    seen[name] = scenario.run(make, replicas, seed=100 + number)
+                    print(f"{scenario.title:52} {name:20} {cell(seen[name])}", flush=True)
+                rows.append((scenario, replicas, seen))
+        finally:
+            replicas.stop()
+    return rows
 
 
 def main():
@@ -184,24 +233,7 @@ def main():
     parser.add_argument("--only", help="scenarios whose title contains this")
     parser.add_argument("--dry", action="store_true", help="print, and leave the page alone")
     options = parser.parse_args()
-    replicas = trial.Replicas()
-    rows = []
-    try:
-        replicas.measure(30)
-        print(f"capacity {replicas.tokens_per_second:.0f} tokens/s", flush=True)
-        for number, scenario in enumerate(SCENARIOS):
-            if options.only and options.only not in scenario.title:
-                continue
-            seen = {}
-            for name, make in FRONTS.items():
-                if scenario.alone and name != "Sluice":
-                    continue
-                seen[name] = scenario.run(make, replicas, seed=100 + number)
-                print(f"{scenario.title:52} {name:20} {cell(seen[name])}", flush=True)
-            rows.append((scenario, seen))
-    finally:
-        replicas.stop()
-    text = table(replicas, rows)
+    text = table(trials([s for s in SCENARIOS if not options.only or options.only in s.title]))
     print(text)
     if not options.dry and not options.only:
         page = PAGE.read_text()
