@@ -165,31 +165,30 @@ def send(url, value):
     return connection
 
 
-def samples(url, name):
+def samples(url, name, timeout=PATIENCE):
     """The samples of one metric: labels as written → value."""
     found = {}
-    for line in get(url).text.splitlines():
+    for line in get(url, timeout=timeout).text.splitlines():
         match = re.match(rf"{re.escape(name)}(\{{.*\}})? (\S+)", line)
         if match:
             found[match.group(1) or ""] = float(match.group(2))
     return found
 
 
-def running(replica):
+def running(replica, timeout=PATIENCE):
     """Requests that a replica says it runs or holds, over all its engines."""
-    metrics = replica + "/metrics"
-    return int(sum(samples(metrics, "vllm:num_requests_running").values())
-               + sum(samples(metrics, "vllm:num_requests_waiting").values()))
+    return int(sum(value for state in ("running", "waiting") for value in samples(
+        replica + "/metrics", f"vllm:num_requests_{state}", timeout).values()))
 
 
 def agree(admin, within=0):
     """The gateway's account of every replica is the replica's own, but for so many, five seconds
-    after the last request at most; of one that is gone nothing is asked."""
+    after the last request at most; one that is gone or does not answer has no account."""
     def differences():
         found = {}
         for row in replicas(admin):
             with contextlib.suppress(OSError):
-                difference = abs(row["in_flight"] - running(row["url"]))
+                difference = abs(row["in_flight"] - running(row["url"], timeout=2))
                 if difference > within:
                     found[row["name"]] = difference
         return found

@@ -13,24 +13,27 @@ from judged import pytest_pyfunc_call  # noqa: E402, F401
 # The test's thread and the load's share the interpreter: neither may hold it for long.
 sys.setswitchinterval(0.0005)
 
-FIGURES = []
-
-
 class Figures:
-    """What a scenario measured; `hold` also asserts it, after all of it has been noted: `check`."""
+    """What a scenario measured; `hold` also asserts it, after all of it has been noted: `check`.
 
-    def __init__(self, row, title):
+    Figures go with the test's report, from whichever process ran it.
+    """
+
+    def __init__(self, row, title, properties):
         self.row, self.title, self.broken = row, title, []
+        self._properties = properties
+
+    def _add(self, *cells):
+        self._properties.append(("figure", [self.row, self.title, *cells]))
 
     def note(self, name, value, unit=""):
-        FIGURES.append((self.row, self.title, name, f"{_text(value)}{unit}", "", "", "–"))
+        self._add(name, f"{_text(value)}{unit}", "", "", "–")
 
     def hold(self, name, value, limit, unit="", error=0.0):
         """`value`, which the machine may have made wrong by `error`, is at most `limit`."""
         holds = value <= limit + error
-        FIGURES.append((self.row, self.title, name, f"{_text(value)}{unit}",
-                        f"≤ {_text(limit)}{unit}" if limit else "0",
-                        f"{_text(error)}{unit}" if error else "", "yes" if holds else "NO"))
+        self._add(name, f"{_text(value)}{unit}", f"≤ {_text(limit)}{unit}" if limit else "0",
+                  f"{_text(error)}{unit}" if error else "", "yes" if holds else "NO")
         if not holds:
             self.broken.append(
                 f"{name}: {_text(value)}{unit} > {_text(limit)}{unit} + {_text(error)}{unit}")
@@ -57,7 +60,7 @@ def _text(value):
 def figures(request):
     """The figures of `test_row_N_…`; a figure that does not hold fails the test at its end."""
     words = request.node.name.split("_")
-    return Figures(words[2], " ".join(words[3:]))
+    return Figures(words[2], " ".join(words[3:]), request.node.user_properties)
 
 
 @pytest.fixture
@@ -89,10 +92,13 @@ def upstream():
 
 
 def pytest_terminal_summary(terminalreporter):
-    if not FIGURES:
+    rows = [row for reports in terminalreporter.stats.values() for report in reports
+            if getattr(report, "when", None) == "call"
+            for name, row in report.user_properties if name == "figure"]
+    if not rows:
         return
     terminalreporter.section("faults: rows and figures")
     terminalreporter.write_line("| row | fault | figure | measured | required | error | met |")
     terminalreporter.write_line("| ---: | --- | --- | ---: | ---: | ---: | --- |")
-    for row in sorted(FIGURES, key=lambda figure: int(figure[0])):
+    for row in sorted(rows, key=lambda row: int(row[0])):
         terminalreporter.write_line("| " + " | ".join(row) + " |")
