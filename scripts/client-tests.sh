@@ -46,7 +46,7 @@ if [ $# -gt 0 ]; then
   .venv/bin/python -m pytest -q -p no:cacheprovider "$@"
 else
   # What mostly waits runs several files at a time; what uses all that the machine has, alone.
-  tests -n 3 --dist loadfile Tests/Clients Tests/Deploy
+  tests -n 4 --dist loadfile Tests/Clients Tests/Deploy
   tests -n 2 --dist loadfile Tests/Faults
   tests Tests/Overload
 fi

@@ -158,6 +158,12 @@ package struct HistogramValue: Sendable {
         for (index, count) in cells.enumerated() where count > 0 { native?[index] &+= count }
     }
 
+    /// The native cells of what `now` has more than `earlier`, a reading of the same histogram.
+    mutating func subtractNative(from now: HistogramValue, _ earlier: HistogramValue) {
+        guard let cells = now.native, let before = earlier.native else { return native = nil }
+        native = before.isEmpty ? cells : zip(cells, before).map { $0 > $1 ? $0 - $1 : 0 }
+    }
+
     mutating func add(bucket: Int, _ count: UInt64) { counts[bucket] &+= count }
     mutating func add(sum more: UInt64) { sum &+= more }
 

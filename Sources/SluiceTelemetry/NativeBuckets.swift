@@ -16,7 +16,7 @@ package final class NativeBuckets: Sendable {
     /// Cells of a histogram.
     static let cells = last - first + 2
     /// Seconds; what is no longer is in the zero bucket.
-    package static let zeroThreshold = exp2(Double(first - 1) / 8)
+    package static let zeroThreshold = bound(0)
 
     /// Of each cell the longest time, nanoseconds.
     private let bounds: InlineArray<256, UInt64>
@@ -26,7 +26,7 @@ package final class NativeBuckets: Sendable {
     package init() {
         var bounds = InlineArray<256, UInt64>(repeating: .max)
         for cell in 0..<Self.cells - 1 {
-            bounds[cell] = UInt64(exp2(Double(Self.first - 1 + cell) / 8) * 1e9)
+            bounds[cell] = UInt64(Self.bound(cell) * 1e9)
         }
         var starts = InlineArray<512, UInt8>(repeating: 0)
         var cell = 0
@@ -51,6 +51,9 @@ package final class NativeBuckets: Sendable {
         while value > bounds[cell & 255] { cell &+= 1 }
         return cell
     }
+
+    /// The longest time of a cell, seconds; of the last the longest that is certain.
+    static func bound(_ cell: Int) -> Double { exp2(Double(first - 1 + min(cell, cells - 2)) / 8) }
 
     /// What of a histogram is not empty, as the exposition wants it: spans of buckets with the gap
     /// before each, and of each bucket how many more it has than the one before.

@@ -58,6 +58,30 @@ import Testing
         #expect(Self.histogram(9_000_000).quantile(0.5) == 2_560)
     }
 
+    @Test func `where the native buckets hold them, a quantile is off by less than a tenth`() throws
+    {
+        let shard = MetricShard(scales: Self.scales)
+        func answer(after wait: Nanoseconds) {
+            var record = MetricShardTests.stream()
+            shard.received(&record)
+            record.firstContentWritten = record.received + wait
+            record.lastContentWritten = record.firstContentWritten
+            record.outcome = .ok
+            record.status = 200
+            record.ended = record.received + wait
+            shard.finished(&record)
+        }
+        for _ in 0..<50 { answer(after: .seconds(2)) }
+        let earlier = UserTotals([shard], Self.scales).firstToken
+        // The classic bucket is from 250 to 500 ms.
+        for milliseconds in 1...100 { answer(after: .milliseconds(260 + Int64(milliseconds))) }
+        let rest = UserTotals([shard], Self.scales).firstToken.since(earlier)
+        #expect(rest.count == 100)
+        #expect(abs(try #require(rest.quantile(0.99)) / 0.359 - 1) < 0.09)
+        #expect(abs(try #require(rest.quantile(0.5)) / 0.31 - 1) < 0.09)
+        #expect(UserTotals([shard], Self.scales).firstTokenWait.quantile(1) ?? 0 >= 2)
+    }
+
     @Test func `what is since an earlier reading is their difference`() {
         let before = Self.histogram(15, 90)
         var now = Self.histogram(15, 90)

@@ -42,9 +42,9 @@ package struct UserTotals: Sendable {
             let count = shard.counter(slot)
             results[Int(labels.outcome.result.rawValue)] &+= count
             if labels.outcome == .shed { sheds[labels.reason, default: 0] &+= count }
-        case .firstToken: shard.addHistogram(slot, to: &firstToken)
-        case .firstTokenWait: shard.addHistogram(slot, to: &firstTokenWait)
-        case .gap: shard.addHistogram(slot, to: &gap)
+        case .firstToken: shard.addHistogram(slot, native: true, to: &firstToken)
+        case .firstTokenWait: shard.addHistogram(slot, native: true, to: &firstTokenWait)
+        case .gap: shard.addHistogram(slot, native: true, to: &gap)
         case .queueWait:
             if key.isOfSentRequests { shard.addHistogram(slot, to: &queueWait) }
         case .generationTokens: generationTokens &+= shard.counter(slot)
@@ -67,27 +67,42 @@ extension HistogramValue {
             rest.add(bucket: bucket, counts[bucket] - earlier.counts[bucket])
         }
         rest.add(sum: sum > earlier.sum ? sum - earlier.sum : 0)
+        rest.subtractNative(from: self, earlier)
         return rest
     }
 
     /// The value that a part of the observations is not above, in base units: even within its bucket,
-    /// and the last bound where it lies beyond, as Prometheus' `histogram_quantile` has it. Nil without
-    /// observations.
+    /// and the last bound where it lies beyond, as Prometheus' `histogram_quantile` has it. By the
+    /// native buckets where the observations are in them: the others are a factor of two wide, and the
+    /// p99 of waits that end at three quarters of the objective would be read as the objective. Nil
+    /// without observations.
     ///
     /// - Parameter part: 0 … 1.
     package func quantile(_ part: Double) -> Double? {
-        let rank = part * Double(count)
+        if let native, native.contains(where: { $0 > 0 }) {
+            return Self.quantile(part, of: native, bounds: native.count - 1, NativeBuckets.bound)
+        }
         guard count > 0, scale.count > 0 else { return nil }
+        return Self.quantile(part, of: counts, bounds: scale.count, scale.bound)
+    }
+
+    /// - Parameters:
+    ///   - counts: not cumulative, of `bounds` buckets and the infinite one.
+    ///   - bound: of a bucket the largest value, in base units.
+    private static func quantile(
+        _ part: Double, of counts: [UInt64], bounds: Int, _ bound: (Int) -> Double
+    ) -> Double {
+        let rank = part * Double(counts.reduce(0, &+))
         var below = 0.0
-        for bucket in 0..<scale.count {
+        for bucket in 0..<bounds {
             let inside = Double(counts[bucket])
             if inside > 0, below + inside >= rank {
-                let least = bucket == 0 ? 0 : scale.bound(bucket - 1)
-                return least + (scale.bound(bucket) - least) * max(0, rank - below) / inside
+                let least = bucket == 0 ? 0 : bound(bucket - 1)
+                return least + (bound(bucket) - least) * max(0, rank - below) / inside
             }
             below += inside
         }
-        return scale.bound(scale.count - 1)
+        return bound(bounds - 1)
     }
 
     /// The part of the observations that is not above `bound`, in base units; exact where that is a
