@@ -110,7 +110,8 @@ test-vllm: ## two real vLLM replicas on CPU: the client suite, and an objective 
 	@$(MAKE) --no-print-directory build
 	@scripts/test-vllm.sh
 
-container-check: setup-run ## the container image's content in a debootstrap root (as root)
+container-check: ## the container image's content in a debootstrap root (as root)
+	@scripts/setup.sh container
 	@deploy/container/check.sh
 
 clean: ## removes everything that was built

@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # Installs what is missing on a Debian or Ubuntu machine, and says what and why.
 #
-#   scripts/setup.sh run      what `make run` needs
-#   scripts/setup.sh test     also what `make test` needs
-#   scripts/setup.sh count    what `make instructions` needs
-#   scripts/setup.sh bench    what `make bench` needs: nginx and HAProxy too
-#   scripts/setup.sh vllm     also what `make test-vllm` needs
+#   scripts/setup.sh run           what `make run` needs
+#   scripts/setup.sh test          also what `make test` needs
+#   scripts/setup.sh count         what `make instructions` needs
+#   scripts/setup.sh bench         what `make bench` needs: nginx and HAProxy too
+#   scripts/setup.sh vllm          also what `make test-vllm` needs
+#   scripts/setup.sh container  also what `make container-check` needs
 #
 # Nothing is touched when nothing is missing. Needs root or sudo only to install.
 set -euo pipefail
@@ -116,6 +117,12 @@ check_vllm() {
   compgen -G '/usr/lib/*/libnuma.so.1' >/dev/null || need libnuma1 "vLLM on CPU loads it"
 }
 
+check_container() {
+  check_run
+  command -v curl >/dev/null || need curl "asks what runs in the image's root"
+  command -v debootstrap >/dev/null || need debootstrap "makes the image's root without an engine"
+}
+
 as_root() {
   if [ "$(id -u)" -eq 0 ]; then "$@"
   elif command -v sudo >/dev/null; then sudo "$@"
@@ -173,5 +180,6 @@ case ${1:-} in
   count) check_swift; check_count; install; check_swift_version ;;
   bench) check_swift; check_bench; install; check_swift_version ;;
   vllm) check_swift; check_vllm; install; check_swift_version ;;
+  container) check_swift; check_container; install; check_swift_version ;;
   *) sed -n '2,/^set /{/^set /d; s/^# \{0,1\}//; p}' "$0" >&2; exit 2 ;;
 esac

@@ -9,7 +9,7 @@ cd "$(dirname "$0")/../.."
 
 fail() { echo "container check: $*" >&2; exit 1; }
 [ "$(id -u)" -eq 0 ] || fail "must run as root (chroot, mount)"
-command -v debootstrap >/dev/null || fail "apt-get install debootstrap"
+command -v debootstrap >/dev/null || fail "debootstrap is missing; run: make container-check"
 
 root=$PWD/.build/container-root
 scripts/build-release.sh --static-swift-stdlib --scratch-path .build-static
