@@ -6,7 +6,7 @@
 #   scripts/setup.sh count         what `make instructions` needs
 #   scripts/setup.sh bench         what `make bench` needs: nginx and HAProxy too
 #   scripts/setup.sh vllm          also what `make test-vllm` needs
-#   scripts/setup.sh container  also what `make container-check` needs
+#   scripts/setup.sh container     also what `make container-check` needs
 #
 # Nothing is touched when nothing is missing. Needs root or sudo only to install.
 set -euo pipefail
