@@ -68,8 +68,7 @@ extension Exchange {
         attempts += 1
         isRequestSent = false
         bodySent = 0
-        // A request that is sent a second time has been further.
-        if record.phase < .connecting { record.phase = .connecting }
+        record.phase = .connecting
         guard !record.admitted.isSet else { return false }
         record.admitted = now
         return true

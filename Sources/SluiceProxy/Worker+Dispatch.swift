@@ -230,6 +230,7 @@ extension Worker {
         if exchanges[e].isHeadHeld { downstreams[exchanges[e].downstream].output.removeAll() }
         exchanges[e].resetAnswer(&readers[e])
         shard.retried(pool: Int16(exchanges[e].traffic), reason, .ok)
+        shard.returned(&exchanges[e].record)
         askToEnter(e, retrying: excluding)
     }
 

@@ -1,4 +1,4 @@
-/// Where an exchange stands; phases only move forward.
+/// Where an exchange stands; only ``MetricShard/returned(_:)`` moves it back.
 ///
 /// The same words in enum, metrics, docs and tests.
 package enum Phase: UInt8, CaseIterable, Comparable, Sendable {

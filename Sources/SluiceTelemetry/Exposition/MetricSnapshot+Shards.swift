@@ -1,11 +1,14 @@
 // How received, finished and in flight agree while workers keep counting.
 //
 // For one model and class let R be received, C those that went on from queued to connecting, L
-// those that went on to relaying, F(q), F(c), F(r) those that finished from each phase. An exchange
-// adds to R before C before L before its F. Here each shard is read the other way round: all F,
-// then L, then C, then R. So whatever was counted in between,
-//     relaying = L − F(r) ≥ 0,  connecting = C − L − F(c) ≥ 0,  queued = R − C − F(q) ≥ 0,
-// and their sum is R − F exactly, of the very numbers the page shows. No lock, no wait.
+// those that went on to relaying, B those that went from there back to queued, F(q), F(c), F(r)
+// those that finished from each phase. An exchange adds to R before C before L, to B before the
+// next C, and to its F at last. Here each shard is read the other way round: all F, then B, then L,
+// then C, then R. So whatever was counted in between,
+//     relaying = L − B − F(r) ≥ 0,  connecting = C − L − F(c) ≥ 0,  queued = R − C + B − F(q),
+// and their sum is R − F exactly, of the very numbers the page shows. No lock, no wait. One that
+// went back and on again between the readings of B and C is counted twice on its way, which is
+// what `queued` then lacks.
 
 extension MetricSnapshot {
     /// Adds everything the shards have counted.
@@ -40,7 +43,7 @@ extension MetricSnapshot {
     }
 
     private static let readOrder: [Set<ShardSeries>] = {
-        let ordered: [ShardSeries] = [.finished, .relaying, .connecting, .received]
+        let ordered: [ShardSeries] = [.finished, .returned, .relaying, .connecting, .received]
         return ordered.map { [$0] } + [Set(ShardSeries.allCases).subtracting(ordered)]
     }()
 
@@ -76,6 +79,7 @@ private struct SeriesExpansion {
             move(value, key, to: 0)
         case .connecting: move(value, key, from: 0, to: 1)
         case .relaying: move(value, key, from: 1, to: 2)
+        case .returned: move(value, key, from: 2, to: 0)
         case .finished: addFinished(key, value, to: &snapshot)
         case .clientRetries:
             let attempt = key.b >= 3 ? "3plus" : String(key.b)
@@ -192,8 +196,9 @@ private struct SeriesExpansion {
             snapshot.add(
                 .predictionError,
                 [pool(key.a), className(key.b), key.c == 0 ? "over" : "under"], value)
-        case .received, .finished, .connecting, .relaying, .clientRetries, .promptTokens,
-            .cachedTokens, .generationTokens, .wasted, .tenantRequests, .tenantTokens,
+        case .received, .finished, .connecting, .relaying, .returned, .clientRetries,
+            .promptTokens, .cachedTokens, .generationTokens, .wasted, .tenantRequests,
+            .tenantTokens,
             .upstreamRequests, .connectErrors, .upstreamTimeouts, .retries, .staleKeepalive,
             .routing, .connections, .parseErrors, .handshakes, .scrapes, .scrapeBadSamples, .poison,
             .configReloads:
@@ -203,7 +208,12 @@ private struct SeriesExpansion {
 
     mutating func addInFlight(to snapshot: inout MetricSnapshot) {
         let phases: [Phase] = [.queued, .connecting, .relaying]
-        for (labels, counts) in inFlight {
+        for (labels, var counts) in inFlight {
+            for index in [2, 1] where counts[0] < 0 {
+                let twice = min(counts[index], -counts[0])
+                counts[index] -= twice
+                counts[0] += twice
+            }
             for (index, phase) in phases.enumerated() {
                 snapshot.add(
                     .requestsInFlight, labels + [phase.label.description],

@@ -17,6 +17,17 @@ extension MetricShard {
         count(through: record.phase, &record)
     }
 
+    /// Moves an exchange that is not finished back to the queue: its replica failed, or was full.
+    package func returned(_ record: inout ExchangeRecord) {
+        moved(&record)
+        guard record.countedPhase > .queued else { return }
+        count(through: .relaying, &record)
+        let key = SeriesKey(.returned, record.modelIndex, 0, UInt16(record.classIndex & 15))
+        count(key, orReduced: key)
+        record.phase = .queued
+        record.countedPhase = .queued
+    }
+
     private func count(through phase: Phase, _ record: inout ExchangeRecord) {
         let model = record.modelIndex
         let classIndex = UInt16(record.classIndex & 15)

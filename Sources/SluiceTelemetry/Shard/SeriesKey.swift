@@ -3,8 +3,9 @@ enum ShardSeries: UInt8, CaseIterable {
     // Zero is an empty slot.
     case received = 1
     case finished
-    /// Exchanges that left the queue for a replica, and those that began to relay.
-    case connecting, relaying
+    /// Exchanges that left the queue for a replica, those that began to relay, and those that went
+    /// from there back to the queue; each as often as it happened.
+    case connecting, relaying, returned
     case duration, firstToken, firstTokenWait, stage, receive, timePerToken, gap
     case clientRetries, promptTokens, cachedTokens, generationTokens, wasted
     case requestPromptTokens, requestGenerationTokens, requestTokensMax
@@ -19,8 +20,9 @@ enum ShardSeries: UInt8, CaseIterable {
     /// Which bounds the family's histogram has; nil for a counter.
     var scale: ScaleName? {
         switch self {
-        case .received, .finished, .connecting, .relaying, .clientRetries, .promptTokens,
-            .cachedTokens, .generationTokens, .wasted, .tenantRequests, .tenantTokens,
+        case .received, .finished, .connecting, .relaying, .returned, .clientRetries,
+            .promptTokens, .cachedTokens, .generationTokens, .wasted, .tenantRequests,
+            .tenantTokens,
             .upstreamRequests, .connectErrors, .upstreamTimeouts, .retries, .staleKeepalive,
             .routing, .connections, .parseErrors, .handshakes, .scrapes, .scrapeBadSamples, .poison,
             .configReloads:
