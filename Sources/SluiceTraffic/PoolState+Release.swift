@@ -48,7 +48,7 @@ extension PoolState {
         if !flight.isStream, entries[slot].estimates.steps < 64 || estimates.streamShare < 0.05 {
             entries[slot].estimates.observe(
                 answer: seconds, promptTokens: flight.promptTokens,
-                outputTokens: service.outputTokens)
+                outputTokens: service.outputTokens, tokensPerEvent: estimates.tokensPerEvent)
             refreshTimes(slot)
         }
     }

@@ -100,10 +100,13 @@ struct ReplicaEstimates: Sendable {
         steps &+= count
     }
 
-    /// A whole answer that was no stream: the time beyond its prompt, per token.
-    mutating func observe(answer seconds: Double, promptTokens: Double, outputTokens: Int) {
+    /// A whole answer that was no stream: the time beyond its prompt, for as many tokens as an event of
+    /// a stream would stand for.
+    mutating func observe(
+        answer seconds: Double, promptTokens: Double, outputTokens: Int, tokensPerEvent: Double
+    ) {
         guard outputTokens > 8 else { return }
-        let time = (seconds - promptTokens * promptTime) / Double(outputTokens)
+        let time = (seconds - promptTokens * promptTime) / Double(outputTokens) * tokensPerEvent
         guard time > 0 else { return }
         observe(gaps: time, steps: 1, events: 1)
     }

@@ -25,6 +25,10 @@ struct ReplicaEstimatesTests {
         // The time of an event is as quick to follow as that of a step.
         for _ in 0..<10 { speculating.observe(gaps: 0.4, steps: 10, events: 10) }
         #expect(speculating.eventTime > 0.039)
+        // A whole answer of 10 ms a token says the same of an engine with four tokens to an event.
+        var whole = ReplicaEstimates(slotsMax: nil)
+        whole.observe(answer: 1, promptTokens: 0, outputTokens: 100, tokensPerEvent: 4)
+        #expect(abs(whole.eventTime - 0.04) < 1e-9)
     }
 
     @Test("nothing measured and nonsense change nothing")
@@ -33,7 +37,8 @@ struct ReplicaEstimatesTests {
         estimates.observe(gaps: 0, steps: 1, events: 1)
         estimates.observe(gaps: -1, steps: 1, events: 1)
         estimates.observe(gaps: 1, steps: 0, events: 0)
-        estimates.observe(answer: 0.001, promptTokens: 1e6, outputTokens: 100)
+        estimates.observe(
+            answer: 0.001, promptTokens: 1e6, outputTokens: 100, tokensPerEvent: 1)
         estimates.observe(firstOutput: -5, tokens: 1_000, backlog: 1_000, crowd: .nobody)
         estimates.observe(firstOutput: .infinity, tokens: 1_000, backlog: 1_000, crowd: .nobody)
         #expect(estimates.steps == 0)
