@@ -190,8 +190,8 @@ extension PoolState {
             inflight: Int(lane.inflight),
             limit: Int(lane.limit), pending: Int(lane.pending), pendingTokens: lane.pendingTokens,
             others: lane.foreign, signalAge: entries[slot].load.age(now: now), slots: lane.slots,
-            promptTime: lane.promptTime, stepTime: lane.stepTime, cachedTokens: held,
-            predictedTime: predicted, score: score,
+            promptTime: lane.promptTime, stepTime: lane.stepTime, tokenTime: lane.tokenTime,
+            cachedTokens: held, predictedTime: predicted, score: score,
             obstacle: fit == .absent
                 ? .noAdapter : obstacle(slot, lane, request, tokens, rule))
     }

@@ -71,6 +71,7 @@ def test_queue_decisions_and_dry_run_explain_a_refusal(crowded):
         (candidate,) = decision["candidates"]
         assert (candidate["replica"], candidate["why_not"]) == ("r", "full")
         assert (candidate["in_flight"], candidate["limit"]) == (1, 1)
+        assert candidate["step_milliseconds"] > 0 and candidate["token_milliseconds"] > 0
     waiting.join(support.PATIENCE)
     verdicts = [d["verdict"] for d in admin(crowded, "/decisions?pool=one&n=4")["decisions"]]
     assert verdicts == ["granted", "refused", "queued", "dispatched"]

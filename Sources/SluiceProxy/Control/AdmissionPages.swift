@@ -208,6 +208,7 @@ enum AdmissionPages {
                 ("slots", PageJSON.number(row.slots)),
                 ("microseconds_per_prompt_token", PageJSON.number(row.promptTime * 1e6)),
                 ("step_milliseconds", PageJSON.number(row.stepTime * 1e3)),
+                ("token_milliseconds", PageJSON.number(row.tokenTime * 1e3)),
                 ("cached_prompt_tokens", PageJSON.number(row.cachedTokens)),
             ])
     }

@@ -47,9 +47,10 @@ package struct RouteCandidate: Sendable {
     package var signalAge: Nanoseconds?
     /// Requests its engine is believed to run at once.
     package var slots: Double
-    /// Time per prompt token and per step, seconds.
+    /// Time per prompt token, per step, and from one generated token of a request to its next, seconds.
     package var promptTime: Double
     package var stepTime: Double
+    package var tokenTime: Double
     /// Of the prompt, tokens believed to be in its cache.
     package var cachedTokens: Double
     /// Predicted time to the first token, seconds.
