@@ -229,3 +229,26 @@ def test_doctor_has_no_flags_of_listeners():
     assert "--replica " in told and "--ca-file" in told
     for flag in ("--listen", "--admin", "--workers", "--access-log", "--tls-cert"):
         assert flag not in told
+
+
+def test_models_that_nobody_has_told_are_a_503(programs):
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        gateway = support.gateway_for(f"http://127.0.0.1:{closed.getsockname()[1]}")
+        programs.append(gateway)
+        answer = support.get(gateway.url + "/v1/models")
+        assert answer.status == 503
+        assert answer.json()["error"]["code"] == "no_replica"
+        assert answer.headers["x-sluice-reason"] == "no_replica"
+        assert answer.headers["retry-after"]
+
+
+def test_models_stay_known_when_their_replicas_are_gone(programs):
+    replica = support.Simulator()
+    gateway = support.gateway_for(replica.url)
+    programs.append(gateway)
+    before = support.get(gateway.url + "/v1/models")
+    replica.stop()
+    support.until(lambda: support.replicas(gateway.admin)[0]["state"] == "dead", what="its death")
+    after = support.get(gateway.url + "/v1/models")
+    assert after.status == 200 and after.json() == before.json()
