@@ -231,6 +231,23 @@ def test_doctor_has_no_flags_of_listeners():
         assert flag not in told
 
 
+def test_what_may_be_given_once_is_refused_twice():
+    done = sluice("serve", "--listen", "127.0.0.1:1", "--listen", "127.0.0.1:2", "--replica",
+                  "http://127.0.0.1:9")
+    assert done.returncode == 64
+    assert "--listen is given 2 times: '127.0.0.1:1', '127.0.0.1:2'" in done.stderr
+
+
+def test_two_names_of_one_server_are_warned_of(tmp_path):
+    config = tmp_path / "sluice.yaml"
+    config.write_text("pools:\n  - name: a\n    replicas:\n"
+                      "      - http://localhost:8101\n      - http://127.0.0.1:8101\n")
+    done = sluice("check", config)
+    assert done.returncode == 0
+    assert ("warning: http://localhost:8101 and http://127.0.0.1:8101 are probably one server"
+            in done.stdout)
+
+
 def test_models_that_nobody_has_told_are_a_503(programs):
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
