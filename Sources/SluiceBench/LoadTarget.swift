@@ -14,10 +14,11 @@ package struct LoadTarget: Sendable {
     package private(set) var address: SocketAddress
     package private(set) var tls: TLSClientContext?
 
-    /// Reads the URL and looks the name up, which blocks: not on a loop that serves.
-    ///
-    /// A trailing `/v1` is dropped: people paste the base URL of their client library.
-    package init(url: String, authorityFile: String? = nil) throws(Problem) {
+    /// Whether a text is such an URL, without looking its name up.
+    package static func check(_ url: String) throws(Problem) { _ = try read(url) }
+
+    private static func read(_ url: String) throws(Problem) -> (split: HTTPURL, prefix: String) {
+        let split: HTTPURL
         do throws(HTTPURLError) {
             split = try HTTPURL(url)
         } catch .credentials {
@@ -33,7 +34,14 @@ package struct LoadTarget: Sendable {
         }
         while path.hasSuffix("/") { path = path.dropLast() }
         if path.hasSuffix("/v1") { path = path.dropLast(3) }
-        prefix = String(path)
+        return (split, String(path))
+    }
+
+    /// Reads the URL and looks the name up, which blocks: not on a loop that serves.
+    ///
+    /// A trailing `/v1` is dropped: people paste the base URL of their client library.
+    package init(url: String, authorityFile: String? = nil) throws(Problem) {
+        (split, prefix) = try Self.read(url)
         switch SocketAddress.resolve(host: split.host, port: split.port) {
         case .success(let found):
             guard let first = found.first else {

@@ -1,5 +1,6 @@
 import Foundation
 import SluiceExchange
+import SluiceHTTP
 
 /// Settings read from file, environment and flags, and checked as a whole.
 ///
@@ -120,6 +121,26 @@ package struct Configuration: Sendable {
         }
     }
 
+    /// Replicas that are one on this machine, under two names.
+    private static func aliasWarnings(_ settings: GatewaySettings) -> [String] {
+        var warnings: [String] = []
+        var urls: [String: String] = [:]
+        for replica in settings.pools.flatMap(\.replicas) {
+            guard let url = try? HTTPURL(replica.url) else { continue }
+            let isHere =
+                url.host.lowercased() == "localhost" || AddressText(url.host)?.isLoopback == true
+            guard isHere else { continue }
+            let place = "\(url.port)"
+            if let other = urls[place] {
+                warnings.append(
+                    "\(other) and \(replica.url) are probably one server: counted twice, it would get twice its share and its queue would be misjudged."
+                )
+            }
+            urls[place] = replica.url
+        }
+        return warnings
+    }
+
     private static func warnings(_ settings: GatewaySettings) -> [String] {
         var warnings: [String] = []
         if let admin = settings.admin, let address = try? ListenAddress(admin),
@@ -134,6 +155,7 @@ package struct Configuration: Sendable {
                 "pool \(pool.name): queue_bytes_max (\(ByteSizeText.text(pool.queueBytesMax))) is below limits.body_bytes_max (\(ByteSizeText.text(settings.limits.bodyBytesMax))): large bodies can never wait."
             )
         }
-        return warnings + admissionWarnings(settings) + objectiveWarnings(settings)
+        return warnings + aliasWarnings(settings) + admissionWarnings(settings)
+            + objectiveWarnings(settings)
     }
 }

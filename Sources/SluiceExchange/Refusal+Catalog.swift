@@ -88,11 +88,22 @@ extension Refusal {
         return refusal
     }
 
+    /// What the paths of the admin listener begin with.
+    private static let operatorsPages: Set<String> = [
+        "livez", "readyz", "metrics", "replicas", "queue", "decisions", "route", "admission",
+        "config",
+        "drain", "reload", "slo", "diagnosis", "dashboard",
+    ]
+
     /// - Parameter path: as the client wrote it, of 96 bytes at most.
     package static func unknownRoute(_ method: StaticString, _ path: String) -> Refusal {
-        Refusal(
+        let first = path.split(separator: "/").first.map(String.init) ?? ""
+        let isOperators = path.hasPrefix("/") && operatorsPages.contains(first)
+        return Refusal(
             404, .unknownRoute,
-            "There is no route \(method) `\(path)` here. The base URL of an OpenAI client ends in /v1."
+            isOperators
+                ? "`\(path)` is a page of the admin listener, and this is the one of clients: ask the address of `admin`, 127.0.0.1:9801 where nothing else is configured."
+                : "There is no route \(method) `\(path)` here. The base URL of an OpenAI client ends in /v1."
         )
     }
 

@@ -87,6 +87,11 @@ struct BenchCommand: ParsableCommand {
     var json: String?
 
     func validate() throws {
+        do throws(LoadTarget.Problem) {
+            try LoadTarget.check(url)
+        } catch {
+            throw ValidationError(error.description)
+        }
         _ = try plan()
         _ = try apiKey(file: apiKeyFile)
     }

@@ -36,16 +36,64 @@ struct ScreenText {
         isColoured ? "\u{1B}[\(code)m\(text)\u{1B}[0m" : text
     }
 
-    /// At most `columns` characters of a line, escape sequences not counted.
+    /// At most `columns` characters of a line, escape sequences not counted: what is left out ends
+    /// with a word, and three dots stand for it.
     static func cut(_ line: String, _ columns: Int) -> String {
-        var (text, width, isEscape) = ("", 0, false)
+        let all = shownCharacters(line)
+        guard all.count > columns, columns > 0 else { return line }
+        let shown = all.prefix(columns)
+        let room = shown.dropLast()
+        let wordEnd = shown.last == " " ? room.count : room.lastIndex(of: " ") ?? room.count
+        // A word that alone takes most of the line is cut all the same.
+        let kept = wordEnd * 2 >= columns ? wordEnd : room.count
+        var (text, count, isEscape, isDone) = ("", 0, false, false)
         for character in line {
             if character == "\u{1B}" { isEscape = true }
-            if isEscape || width < columns { text.append(character) }
-            if !isEscape { width += 1 }
-            if isEscape, character == "m" { isEscape = false }
+            if isEscape {
+                text.append(character)
+                if character == "m" { isEscape = false }
+                continue
+            }
+            if count < kept {
+                text.append(character)
+            } else if !isDone {
+                text.append("…")
+                isDone = true
+            }
+            count += 1
         }
         return text
+    }
+
+    /// A text without escape sequences as lines of at most `columns`, broken between words; those after
+    /// the first begin with `indent` blanks.
+    static func wrapped(_ text: String, _ columns: Int, indent: Int) -> [String] {
+        guard text.count > columns, columns > indent + 10 else { return [text] }
+        var lines: [String] = []
+        var line: String?
+        for word in text.split(separator: " ", omittingEmptySubsequences: false) {
+            guard let begun = line else {
+                line = String(word)
+                continue
+            }
+            if begun.count + 1 + word.count <= columns || begun.allSatisfy({ $0 == " " }) {
+                line = begun + (begun.count == indent && !lines.isEmpty ? "" : " ") + word
+            } else {
+                lines.append(begun)
+                line = String(repeating: " ", count: indent) + word
+            }
+        }
+        return lines + [line].compactMap { $0 }
+    }
+
+    private static func shownCharacters(_ line: String) -> [Character] {
+        var (shown, isEscape) = ([Character](), false)
+        for character in line {
+            if character == "\u{1B}" { isEscape = true }
+            if !isEscape { shown.append(character) }
+            if isEscape, character == "m" { isEscape = false }
+        }
+        return shown
     }
 }
 

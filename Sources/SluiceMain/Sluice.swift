@@ -33,6 +33,7 @@ import SluiceProxy
               0  done, or drained after SIGTERM
               1  failed while running
               2  the configuration is wrong, or an address cannot be listened on
+              3  something is wrong with the gateway that was asked (diagnose)
               64 the command line is wrong
               130, 143  cut short by a second SIGINT or SIGTERM while it drained
             """,

@@ -11,8 +11,11 @@ extension Worker {
             return OwnAnswer(
                 status: shared.isReady() ? 200 : 503, contentType: "text/plain", body: [])
         case .models:
+            // Nobody has told anything: an empty list would say that there is nothing to be served.
+            let page = directory.value.modelsPage
+            guard !page.isEmpty else { return OwnAnswer(status: 503, contentType: "", body: []) }
             return OwnAnswer(
-                status: 200, contentType: "application/json", body: directory.value.modelsPage)
+                status: 200, contentType: "application/json", body: page)
         case .chatCompletions, .completions, .responses, .responsesByID, .embeddings, .messages,
             .rerank, .score, .audioTranscriptions, .audioTranslations, .tokenize, .detokenize,
             .pooling, .classify, .admin, .unknown:

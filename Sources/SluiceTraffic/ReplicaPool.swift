@@ -45,6 +45,12 @@ import SluiceTime
         state = Guarded(PoolState(limits: limits, policy: policy, settings: health, seed: seed))
     }
 
+    /// How long the oldest request without content has waited, of all workers'; zero where none does.
+    package func oldestUnanswered(now: Instant) -> Nanoseconds {
+        let oldest = progress.map(\.oldestUnanswered).filter(\.isSet).min()
+        return max(.zero, oldest.map { now - $0 } ?? .zero)
+    }
+
     // MARK: A request's way
 
     /// Admits, queues or refuses a request.

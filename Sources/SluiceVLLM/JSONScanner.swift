@@ -196,6 +196,8 @@ package struct JSONScanner<let textMax: Int>: ~Copyable, Sendable {
 
     /// Whether the value is complete, as far as the text has been read.
     package var isAtEnd: Bool { state == .done }
+    /// Whether nothing but white space has come.
+    package var isUnbegun: Bool { state == .value && depth == 0 }
 
     /// The text has been found to be one value without reading it.
     package mutating func passOverText() {

@@ -1,10 +1,13 @@
 /// Why a body is refused: always the client's doing.
 package enum PeekError: Error, Equatable, Sendable {
     case notJSON(JSONError)
+    case empty
     case truncated
     case notAnObject
     case repeatedKey(JudgedKey)
     case wrongType(JudgedKey)
+    /// `null` where a value is needed.
+    case null(JudgedKey)
     case outOfRange(JudgedKey)
 
     /// One sentence for the person behind the client.
@@ -18,10 +21,12 @@ package enum PeekError: Error, Equatable, Sendable {
             case .unexpectedByte, .badEscape, .badNumber, .badLiteral, .controlInString:
                 "The body is not valid JSON."
             }
+        case .empty: "The body is empty; a JSON object is expected."
         case .truncated: "The body ends in the middle of its JSON value."
         case .notAnObject: "The body is not a JSON object."
         case .repeatedKey(let key): "The key '\(key.name)' occurs more than once."
         case .wrongType(let key): "'\(key.name)' must be \(key.expected)."
+        case .null(let key): "'\(key.name)' is null; it must be \(key.expected)."
         case .outOfRange(let key): "'\(key.name)' is out of range."
         }
     }
@@ -29,8 +34,8 @@ package enum PeekError: Error, Equatable, Sendable {
     /// The key that is at fault, for the error body's `param`.
     package var key: JudgedKey? {
         switch self {
-        case .repeatedKey(let key), .wrongType(let key), .outOfRange(let key): key
-        case .notJSON, .truncated, .notAnObject: nil
+        case .repeatedKey(let key), .wrongType(let key), .null(let key), .outOfRange(let key): key
+        case .notJSON, .empty, .truncated, .notAnObject: nil
         }
     }
 }

@@ -124,7 +124,7 @@ package struct RequestPeek: ~Copyable, Sendable {
     package mutating func finish() {
         guard !route.isMultipart, !isRefused else { return }
         if !scanner.finish() {
-            refuse(.truncated)
+            refuse(scanner.isUnbegun ? .empty : .truncated)
         } else if facts.objectStart < 0 {
             refuse(.notAnObject)
         }
@@ -231,7 +231,7 @@ package struct RequestPeek: ~Copyable, Sendable {
             return
         }
         if token == .null {
-            if key == .model || key == .messages { refuse(.wrongType(key)) }
+            if key == .model || key == .messages { refuse(.null(key)) }
             if key == .streamOptions { facts.options = .null(end &- 4..<end) }
             if key == .priority { facts.priority = site(of: 4, end) }
             return

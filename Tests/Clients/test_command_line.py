@@ -1,6 +1,7 @@
 """Bad input is answered clearly: flags, files, ports, replicas, certificates."""
 
 import contextlib
+import re
 import socket
 import subprocess
 
@@ -229,3 +230,86 @@ def test_doctor_has_no_flags_of_listeners():
     assert "--replica " in told and "--ca-file" in told
     for flag in ("--listen", "--admin", "--workers", "--access-log", "--tls-cert"):
         assert flag not in told
+
+
+def test_what_may_be_given_once_is_refused_twice():
+    done = sluice("serve", "--listen", "127.0.0.1:1", "--listen", "127.0.0.1:2", "--replica",
+                  "http://127.0.0.1:9")
+    assert done.returncode == 64
+    assert "--listen is given 2 times: '127.0.0.1:1', '127.0.0.1:2'" in done.stderr
+
+
+def test_an_objective_below_nothing_is_no_duration():
+    done = sluice("serve", "--ttft-slo", "-1s", "--replica", "http://127.0.0.1:9")
+    assert done.returncode == 2
+    assert "is not a duration" in done.stderr
+
+
+def test_an_endpoint_that_is_no_url_is_a_wrong_command_line():
+    done = sluice("bench", "foo")
+    assert done.returncode == 64
+    assert "write http://HOST:PORT" in done.stderr
+
+
+def test_two_names_of_one_server_are_warned_of(tmp_path):
+    config = tmp_path / "sluice.yaml"
+    config.write_text("pools:\n  - name: a\n    replicas:\n"
+                      "      - http://localhost:8101\n      - http://127.0.0.1:8101\n")
+    done = sluice("check", config)
+    assert done.returncode == 0
+    assert ("warning: http://localhost:8101 and http://127.0.0.1:8101 are probably one server"
+            in done.stdout)
+
+
+def test_models_that_nobody_has_told_are_a_503(programs):
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        gateway = support.gateway_for(f"http://127.0.0.1:{closed.getsockname()[1]}")
+        programs.append(gateway)
+        answer = support.get(gateway.url + "/v1/models")
+        assert answer.status == 503
+        assert answer.json()["error"]["code"] == "no_replica"
+        assert answer.headers["x-sluice-reason"] == "no_replica"
+        assert answer.headers["retry-after"]
+
+
+def test_models_stay_known_when_their_replicas_are_gone(programs):
+    replica = support.Simulator()
+    gateway = support.gateway_for(replica.url)
+    programs.append(gateway)
+    before = support.get(gateway.url + "/v1/models")
+    replica.stop()
+    support.until(lambda: support.replicas(gateway.admin)[0]["state"] == "dead", what="its death")
+    after = support.get(gateway.url + "/v1/models")
+    assert after.status == 200 and after.json() == before.json()
+
+
+def test_bodies_and_paths_that_go_astray_are_told_what_they_are(fleet):
+    chat = fleet.url + "/v1/chat/completions"
+    for body, said in ((b"", "The body is empty"), (b'{"model":null}', "'model' is null")):
+        answer = support.get(chat, body, {"content-type": "application/json"})
+        assert answer.status == 400 and said in answer.text, answer.text
+    answer = support.post(fleet.url + "/replicas/a/cordon", {})
+    assert answer.status == 404 and "a page of the admin listener" in answer.text
+
+
+def test_a_drain_ends_with_what_became_of_it(programs):
+    replica = support.Simulator()
+    gateway = support.gateway_for(replica.url)
+    programs.append(replica)
+    answer = support.post(gateway.url + "/v1/chat/completions", support.chat_body())
+    assert answer.status == 200
+    gateway.stop()
+    assert re.search(r"drained in \d+\.\d s: 0 requests ended, 0 were cut", gateway.output())
+
+
+def test_doctor_tells_what_it_knows_before_it_ends(programs):
+    replica = support.Simulator()
+    programs.append(replica)
+    with subprocess.Popen([support.SLUICE, "doctor", "--replica", replica.url], text=True,
+                          stdout=subprocess.PIPE, stdin=subprocess.DEVNULL) as doctor:
+        assert doctor.stdout.readline().startswith(replica.url)
+        assert "health" in doctor.stdout.readline()
+        # It watches an idle connection for seconds yet.
+        assert doctor.poll() is None
+        doctor.communicate(timeout=support.PATIENCE)

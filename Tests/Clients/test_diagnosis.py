@@ -14,6 +14,7 @@ import time
 
 import pytest
 
+import scenes
 import support
 from scenes import HEALTHY, SCENES, Scene
 
@@ -124,6 +125,37 @@ def test_the_command_says_what_is_wrong_and_exits_by_it(programs):
         refused = diagnose(gateway, "--against", wrong)
         assert refused.returncode == 1
         assert "HTTP 400: against is a span from 1m to 8d" in refused.stderr
+
+
+def test_an_outage_is_named_first_and_soon_though_nobody_asks(programs):
+    replicas = [support.Simulator() for _ in range(2)]
+    gateway = support.gateway_for(*(replica.url for replica in replicas))
+    programs.append(gateway)
+    for replica in replicas:
+        os.kill(replica.process.pid, signal.SIGKILL)
+        replica.process.wait()
+    sick = support.until(
+        lambda: (done := diagnose(gateway)).returncode == 3 and done, what="a finding")
+    assert sick.stdout.startswith("pool default: no replica serves"), sick.stdout
+
+
+def test_overload_without_an_objective_is_named_within_seconds(programs):
+    replicas = [support.Simulator("--seed", str(seed), "--max-num-seqs", "2") for seed in (1, 2)]
+    gateway = support.gateway_for(*(replica.url for replica in replicas))
+    programs += [*replicas, gateway]
+    load = scenes.Load(gateway.url)
+    # Most of them wait for far longer than a finding may take.
+    load.answer, load.pause, load.patience = 150, 60.0, 60.0
+    load.clients(30)
+    began = time.monotonic()
+    try:
+        sick = support.until(
+            lambda: (done := diagnose(gateway)).returncode == 3 and done, what="a finding")
+        assert time.monotonic() - began < 12
+    finally:
+        load.stop()
+    assert sick.stdout.startswith("pool default: more work than the replicas can run"), sick.stdout
+    assert "the longest wait for a first token" in sick.stdout
 
 
 def test_the_command_says_that_nobody_answers():

@@ -7,6 +7,7 @@ import xml.dom.minidom
 import pytest
 
 import support
+import terminal
 
 pytestmark = pytest.mark.simulated
 
@@ -42,6 +43,23 @@ def test_two_loads_are_two_lines_and_a_picture(tmp_path):
     svg = xml.dom.minidom.parse(str(picture)).documentElement
     assert svg.tagName == "svg"
     assert picture.stat().st_size < 30_000
+
+
+@pytest.mark.parametrize("columns, parts", [(80, 2), (200, 1)])
+def test_a_table_too_wide_for_the_terminal_is_two(columns, parts):
+    mix = ("--class-mix", "critical=50,batch=50")
+    screen = terminal.Screen(columns, 100, "simulate", "--load", "4x", *mix, *QUICK)
+    try:
+        screen.until(lambda _: screen.process.poll() is not None, "the end")
+        screen.until(lambda _: "in SLO: of those let in" in screen.text, "the table")
+    finally:
+        screen.end()
+    lines = terminal.ESCAPE.sub("", screen.text).replace("\r\n", "\n").split("\n")
+    # What the progress line said is written over.
+    lines = [line.rsplit("\r")[-1] for line in lines]
+    assert max(map(len, lines)) <= columns, lines
+    assert sum(line.startswith("sluice 4x") for line in lines) == parts, lines
+    assert any("offered/s" in line for line in lines) and any("TPOT" in line for line in lines)
 
 
 def test_the_same_seed_gives_the_same_answer_and_another_a_different_one():

@@ -1,3 +1,4 @@
+import Foundation
 import SluiceExchange
 import SluiceProxy
 import SluiceTime
@@ -85,6 +86,73 @@ extension GatewayTests {
                     client.close()
                 }
             }
+        }
+
+        @Test
+        func
+            `what is pipelined behind the last answer of a connection is not served, and reaches nobody`()
+            throws
+        {
+            let upstream = try ScriptedUpstream { peer in
+                while peer.nextRequest() != nil { peer.answer("{}") }
+            }
+            try GatewayUnderTest.run([upstream], change: Self.two) { gateway in
+                let client = try gateway.connect()
+                client.send(String(repeating: chat(), count: 5))
+                let first = client.readAnswer()
+                #expect(first?.status == 200)
+                #expect(first?["connection"] != "close")
+                let last = client.readAnswer()
+                #expect(last?.status == 200)
+                #expect(last?["connection"] == "close")
+                #expect(client.readAnswer(within: .milliseconds(500)) == nil)
+                #expect(client.readToEnd() != nil)
+                #expect(upstream.requests.count == 2)
+                client.close()
+                #expect(try gateway.ask(chat()).status == 200)
+            }
+        }
+
+        @Test func `the last answer to a HEAD has no body and closes its connection`() throws {
+            try GatewayUnderTest.run([], change: Self.two) { gateway in
+                let client = try gateway.connect()
+                client.send(String(repeating: "HEAD /health HTTP/1.1\r\nhost: a\r\n\r\n", count: 3))
+                let first = client.readAnswer(isHead: true)
+                #expect(first != nil)
+                #expect(first?["connection"] != "close")
+                let last = client.readAnswer(isHead: true)
+                #expect(last?["connection"] == "close")
+                #expect(client.readToEnd() == .finished)
+                #expect(client.received.isEmpty, "neither a body nor a third answer")
+                client.close()
+            }
+        }
+
+        @Test func `a connection of HTTP 1.0 that asks to stay ends with the last of its answers`()
+            throws
+        {
+            let upstream = try ScriptedUpstream { peer in
+                while peer.nextRequest() != nil { peer.answer("{}") }
+            }
+            let old = chat(fields: "connection: keep-alive\r\n")
+                .replacingOccurrences(of: "HTTP/1.1", with: "HTTP/1.0")
+            try GatewayUnderTest.run([upstream], change: Self.two) { gateway in
+                let client = try gateway.connect()
+                var answers = 0
+                for _ in 0..<3 where client.send(old) {
+                    guard let answer = client.readAnswer(within: .seconds(1)) else { break }
+                    #expect(answer.status == 200)
+                    answers += 1
+                }
+                #expect(answers == 2)
+                #expect(client.readToEnd() != nil)
+                client.close()
+            }
+        }
+
+        private static let two: @Sendable (inout GatewaySettings) -> Void = {
+            $0.limits.requestsPerConnectionMax = 2
+            $0.workers = 1
         }
     }
 }

@@ -20,8 +20,8 @@ import Testing
         peek.feed(body.span.extracting(cut..<body.count))
         peek.finish()
         switch peek.error {
-        case .notJSON, .truncated: return true
-        case nil, .notAnObject, .repeatedKey, .wrongType, .outOfRange: return false
+        case .notJSON, .empty, .truncated: return true
+        case nil, .notAnObject, .repeatedKey, .wrongType, .null, .outOfRange: return false
         }
     }
 

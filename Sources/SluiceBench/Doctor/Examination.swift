@@ -25,6 +25,8 @@ package final class Examination {
     package private(set) var findings: [Finding] = []
     /// Whether it answers at all; without, the rest has not been asked.
     package private(set) var answers = false
+    /// Told of each finding when it is made.
+    package var onFinding: (Finding) -> Void = { _ in }
     private let loop: EndpointLoop
     private let client: HTTPClient
     private var idleSince: Instant?
@@ -52,7 +54,9 @@ package final class Examination {
     private func add(
         _ verdict: Finding.Verdict, _ check: String, _ text: String, step: String? = nil
     ) {
-        findings.append(Finding(verdict, check, text, step: step))
+        let finding = Finding(verdict, check, text, step: step)
+        findings.append(finding)
+        onFinding(finding)
     }
 
     private func ask(

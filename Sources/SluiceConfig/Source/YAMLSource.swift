@@ -74,6 +74,22 @@ package struct YAMLSource {
     ) -> SourceNode {
         reading.budget -= 1
         guard reading.budget > 0 else { return SourceNode(.empty, at: origin) }
+        let tag: Tag =
+            switch node {
+            // Yams says of what stands in quotes that it is a string, as a tag there would.
+            case .scalar(let scalar) where scalar.style != .plain && scalar.tag == Tag(.str):
+                .implicit
+            case .scalar(let scalar): scalar.tag
+            case .sequence(let sequence): sequence.tag
+            case .mapping(let mapping): mapping.tag
+            case .alias: .implicit
+            }
+        if tag != .implicit {
+            reading.error.add(
+                ConfigurationIssue(
+                    origin, path, "has the YAML tag `\(tag)`",
+                    advice: "Every key knows its type: remove the tag."))
+        }
         switch node {
         case .scalar(let scalar):
             let isPlain = scalar.style == .plain || scalar.style == .any
@@ -105,6 +121,15 @@ package struct YAMLSource {
             let spelling = original ?? written
             let keyPlace = place(key.mark)
             let below = path.isEmpty ? spelling : "\(path).\(spelling)"
+            if spelling == "<<" {
+                reading.error.add(
+                    ConfigurationIssue(
+                        keyPlace, path, "merge keys (<<) are not read",
+                        advice:
+                            "They are no part of YAML 1.2: write the keys out. An alias (*name) may stand for a whole value."
+                    ))
+                continue
+            }
             if let line = firstLines[spelling] {
                 // A mapping with aliases stands in the tree as often as they do.
                 if !reading.error.issues.contains(where: { $0.origin == keyPlace }) {
@@ -168,6 +193,14 @@ package struct YAMLSource {
             } else if problem.contains("mapping values are not allowed") {
                 advice =
                     "Often the line above is indented differently, or a value with a colon needs quotes."
+            }
+            if problem.contains("unexpected end of stream"), let context,
+                context.text.contains("quoted scalar")
+            {
+                return ConfigurationIssue(
+                    place(context.mark), "",
+                    "not valid YAML: the quote that opens here never closes",
+                    advice: "Write the same quote at the end of the value.")
             }
             let about = context.map { " (\($0.text))" } ?? ""
             return ConfigurationIssue(

@@ -69,7 +69,7 @@ package enum Cause: String, CaseIterable, Comparable, Sendable {
     /// when they no longer see it; figures, trials and refusals come and go.
     package var forgottenAfter: Nanoseconds {
         switch self {
-        case .replicaUnreachable, .engineDead, .keyRefused: .seconds(2)
+        case .noReplica, .replicaUnreachable, .engineDead, .keyRefused: .seconds(2)
         default: .seconds(10)
         }
     }
@@ -123,7 +123,7 @@ package enum Cause: String, CaseIterable, Comparable, Sendable {
         case .accountingError:
             "Mean concurrency and rate times mean time in the gateway (Little's law) differ by more than a tenth: requests are lost from an account or counted twice."
         case .noReplica:
-            "Every request is refused: all replicas are down, cordoned or asleep, or no address is known."
+            "Every request is refused, or would be: all replicas are down, cordoned or asleep, or no address is known."
         case .gpuFault:
             "The driver has logged an Xid that stands for broken hardware: memory, NVLink, the bus."
         case .replicaUnreachable:
@@ -199,7 +199,7 @@ package enum Cause: String, CaseIterable, Comparable, Sendable {
             [
                 "kubectl get pod, journalctl: is the process there, is it still loading the model?",
                 "From the gateway's host: curl -v the replica's /health.",
-                "Nothing to do for users while the others have room: see sluice_pool_utilization_ratio.",
+                "While others serve and have room users notice nothing (sluice_pool_utilization_ratio); where none does, no_replica is named first.",
             ]
         case .engineDead:
             [
@@ -238,6 +238,7 @@ package enum Cause: String, CaseIterable, Comparable, Sendable {
             [
                 "Compare offered load with a day ago: sluice diagnose --against 1d.",
                 "Are all replicas serving, and is it our replica_inflight_max or slots_max that is full? See /replicas.",
+                "Without an objective (--ttft-slo) nobody is refused, and the queue grows in the engines: set one.",
                 "Raise --max-num-seqs where time per token leaves room; else add replicas (sluice_pool_demand_replicas says how many).",
             ]
         case .windowTooSmall:

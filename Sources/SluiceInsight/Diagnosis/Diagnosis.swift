@@ -72,7 +72,15 @@ package struct Diagnosis: Sendable {
         let tracks = figures.replicas.compactMap { pool.tracks[$0.name] }
         let window = Self.window(pool.gauges, tracks, seconds: DiagnosisWindow.seconds)
         let found = examine(tracks, window, in: &pool, figures.name)
-        guard let window else { return found }
+        guard let window else {
+            guard let first = pool.gauges.first else { return found }
+            // What needs no comparison is not waited for.
+            let young = PoolSignatures(
+                window: DiagnosisWindow(
+                    earlier: first, now: bare, tracks: tracks, gauges: pool.gauges),
+                ranges: pool.ranges, long: nil, replicas: found)
+            return found + [young.direct()].compactMap { $0 }
+        }
         pool.history.add(window, at: now)
         queueTime.add(window)
         let signatures = PoolSignatures(

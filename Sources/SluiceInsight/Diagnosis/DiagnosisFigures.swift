@@ -34,6 +34,9 @@ package struct ReplicaFigures: Sendable {
     package var name = ""
     /// Whether new requests may go there.
     package var isServing = true
+    /// Whether it takes connections as far as is known, and nobody has taken it out: not so where it is
+    /// down, cordoned or asleep.
+    package var isReachable = true
     /// Whether it is new or has just come back, and is given work little by little.
     package var isWarming = false
     package var trouble: ReplicaTrouble?
@@ -106,6 +109,8 @@ package struct PoolFigures: Sendable {
     /// Requests that wait in the gateway.
     package var queueLength = 0.0
     package var inFlight = 0.0
+    /// How long the oldest request without content has waited, seconds; 0 where there is none.
+    package var oldestUnanswered = 0.0
     /// Requests that its replicas serve at once.
     package var capacity = 0.0
     /// Objectives, seconds; nil without one.

@@ -50,6 +50,22 @@ package struct DiagnosisWindow: Sendable {
         let capacity = gauges.reduce(0) { $0 + $1.capacity }
         return capacity > 0 ? gauges.reduce(0) { $0 + $1.inFlight } / capacity : nil
     }
+    /// Whether in each of the last three seconds somebody waited, in the gateway or in engines.
+    var isQueuedNow: Bool {
+        let here = gauges.suffix(3)
+        guard here.count == 3 else { return false }
+        return here.allSatisfy { $0.queueLength > 0 }
+            || serving.contains { track in
+                track.samples.suffix(3).allSatisfy { $0.isHeard && ($0.waiting ?? 0) >= 1 }
+            }
+    }
+    /// Of the requests without content the longest wait in the last second, and requests that wait in
+    /// engines then.
+    var oldestNow: Double { now.oldestUnanswered }
+    var waitingNow: Double? {
+        let values = serving.compactMap { $0.now.flatMap { $0.isHeard ? $0.waiting : nil } }
+        return values.isEmpty ? nil : values.reduce(0, +)
+    }
     /// In flight at a replica that serves: over the window, and in the last three seconds.
     var perReplica: Double { perReplica { $0.samples[...] } }
     var perReplicaNow: Double { perReplica { $0.samples.suffix(3) } }

@@ -9,10 +9,12 @@ struct PoolSignatures {
 
     /// The first cause in order that explains times and refusals; nil: none.
     func first() -> Finding? {
-        accounting() ?? nobodyServes() ?? slotBound() ?? windowTooSmall() ?? cacheThrash()
-            ?? longerPrompts()
+        accounting() ?? direct() ?? windowTooSmall() ?? cacheThrash() ?? longerPrompts()
             ?? imbalance() ?? shedWhileIdle() ?? slowFirstTokens() ?? slowTokens()
     }
+
+    /// Of them those that are seen without a whole window: nobody serves, or all slots are taken.
+    func direct() -> Finding? { nobodyServes() ?? slotBound() }
 
     func finding(
         _ cause: Cause, _ confidence: Confidence, _ evidence: [Evidence?]
@@ -109,34 +111,45 @@ struct PoolSignatures {
             ])
     }
 
-    /// Nobody can be served: no replica takes work, and requests came for it.
+    /// Nobody can be served: no replica takes work, and requests were refused for it or would be.
+    ///
+    /// Of replicas that answer but fail or stand still only a refusal tells: a pool in panic sends
+    /// requests there all the same.
     private func nobodyServes() -> Finding? {
-        guard window.serving.isEmpty, window.growth(\.unserved) + window.growth(\.shed) >= 1 else {
-            return nil
+        let refused = window.growth(\.unserved) + window.growth(\.shed)
+        let isUnreachable = window.tracks.allSatisfy { !($0.now?.isReachable ?? true) }
+        guard window.serving.isEmpty, isUnreachable || refused >= 1 else { return nil }
+        let resting = window.tracks.count { track in
+            track.now.map { !$0.isReachable && $0.trouble == nil } ?? false
         }
         return finding(
             .noReplica, .certain,
             [
                 Evidence("replicas known", Double(window.tracks.count), .replicas),
-                Evidence("refused", window.rate(\.unserved) + window.rate(\.shed), .perSecond),
+                resting > 0
+                    ? Evidence("of them cordoned or asleep", Double(resting), .replicas) : nil,
+                Evidence("refused", refused / window.seconds, .perSecond),
             ])
     }
 
     /// Line 4: every slot taken and requests waiting, so long that some are refused or late.
     private func slotBound() -> Finding? {
         guard !isExplained(by: [.gpuFault, .kvBound, .replicaStalled, .metricsPathBroken]),
-            window.queuedPart >= 0.8 || (window.waiting ?? 0) >= 1,
-            let utilization = window.utilization, utilization >= Self.fullFrom,
-            window.growth(\.shed) >= 1 || isQueueLong
+            isSlotBound || isSlotBoundNow
         else { return nil }
         // A GPU's error is certain to be one where its replica does not serve.
         let down = replicas.count { $0.cause < .metricsPathBroken && $0.confidence == .certain }
         return finding(
             .slotBound, .likely,
             [
-                Evidence("requests at replicas for each slot", utilization, .count),
+                window.utilizationNow.map {
+                    Evidence("requests at replicas for each slot", $0, .count)
+                },
                 Evidence("waiting in the gateway", window.queueLength, .requests),
-                window.waiting.map { Evidence("waiting in engines", $0, .requests) },
+                window.waitingNow.map { Evidence("waiting in engines", $0, .requests) },
+                window.oldestNow > 0
+                    ? Evidence("the longest wait for a first token", window.oldestNow, .seconds)
+                    : nil,
                 Evidence("refused", window.rate(\.shed), .perSecond),
                 usual("offered load", window.rate(\.received), ranges.arrivals, .perSecond),
                 usual("prompt", window.mean(\.promptTokens), ranges.promptTokens, .tokens),
@@ -144,6 +157,33 @@ struct PoolSignatures {
                 down > 0 ? Evidence("replicas that do not serve", Double(down), .replicas) : nil,
             ])
     }
+
+    /// By the whole window, and by what requests that ended have waited.
+    private var isSlotBound: Bool {
+        guard window.queuedPart >= 0.8 || (window.waiting ?? 0) >= 1,
+            let utilization = window.utilization, utilization >= Self.fullFrom
+        else { return false }
+        return window.growth(\.shed) >= 1 || isQueueLong
+    }
+
+    /// By the last three seconds, and by who still waits: times of queues come with the ends of
+    /// requests, long after the queue where answers are long.
+    private var isSlotBoundNow: Bool {
+        guard let utilization = window.utilizationNow, utilization >= Self.fullFrom,
+            window.isQueuedNow,
+            // A short queue at slots well used is what one wants; answers in one piece take long anyway.
+            window.now.queueLength + (window.waitingNow ?? 0)
+                >= Self.queueShare * window.now.capacity
+        else { return false }
+        let objective = window.now.firstTokenObjective
+        let bound =
+            ranges.firstToken.upper(factor: 3, margin: max(0.5, objective ?? 0))
+            ?? objective ?? Self.waitDefault
+        return window.oldestNow > bound
+    }
+    private static let queueShare = 0.25
+    /// Seconds to a first token that are too many where neither an objective nor a usual time is known.
+    private static let waitDefault = 2.0
 
     /// Line 5: requests wait here while no engine has a queue and slots are free.
     private func windowTooSmall() -> Finding? {

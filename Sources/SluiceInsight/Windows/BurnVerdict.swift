@@ -1,3 +1,5 @@
+import SluiceTime
+
 /// Whether one alert of an objective fires now, and if not, why.
 package struct BurnVerdict: Sendable, Equatable {
     /// What keeps an alert from firing.
@@ -20,11 +22,27 @@ package struct BurnVerdict: Sendable, Equatable {
     /// Nil where the alert fires.
     package let hindrance: Hindrance?
 
+    /// How much of the long window there has been since the start.
+    package let longCovered: Nanoseconds
+
     package var isFiring: Bool { hindrance == nil }
+    /// Whether the process is younger than the long window.
+    package var isPartial: Bool { longCovered < rule.long.span }
+
+    /// What the long window holds: "1h", or "the 12 s since the start (not yet 1h)".
+    package var longText: String {
+        guard isPartial else { return rule.long.rawValue }
+        let covered = Unit.seconds.text(longCovered.seconds.rounded())
+        return "the \(covered) since the start (not yet \(rule.long.rawValue))"
+    }
+
+    /// The alert's name, and how much of its long window there has been where that is not all.
+    package var text: String { isPartial ? "\(rule.name), of \(longText)" : rule.name }
 
     /// Judges the windows of an objective by one rule.
     package init(_ rule: BurnRule, _ objective: Objective, _ windows: ErrorWindows) {
         self.rule = rule
+        longCovered = windows.covered(by: rule.long)
         let short = windows.events(in: rule.short)
         let long = windows.events(in: rule.long)
         let budget = objective.budget

@@ -82,7 +82,7 @@ package struct ObjectiveWatch: Sendable {
         let name = "objective \(objective.name)\(whose): the \(verdict.rule.name) burn alert"
         guard verdict.isFiring else { return "\(name) has ended" }
         let burn = ((verdict.longBurn ?? 0) * 10).rounded() / 10
-        return "\(name) fires: over \(verdict.rule.long.rawValue) the budget burns \(burn) times"
+        return "\(name) fires: over \(verdict.longText) the budget burns \(burn) times"
             + " as fast as it may"
     }
 }

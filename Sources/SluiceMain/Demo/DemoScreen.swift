@@ -21,7 +21,9 @@ struct DemoScreen {
     func lines(_ view: DemoView, columns: Int, rows: Int) -> [String] {
         let table = self.table(view, isWide: columns >= Self.wideColumns)
         let top = header(view) + [""] + table + [""] + summary(view)
-        let events = view.events.suffix(Self.eventsShown.upperBound)
+        // Behind the time of an event.
+        let events = view.events.flatMap { ScreenText.wrapped($0, columns, indent: 8) }
+            .suffix(Self.eventsShown.upperBound)
         // The cursor takes the last line; the footer and a blank line come before it.
         var room = rows - 1 - top.count - 2 - min(events.count, Self.eventsShown.lowerBound)
         var hints: [String] = []

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Foundation
 import SluiceBench
 import SluiceConfig
 import SluiceEndpoint
@@ -56,13 +57,28 @@ struct DoctorCommand: ParsableCommand {
         for pool in settings.pools {
             for place in places(of: pool) { reports.append(report(place, pool, on: loop)) }
         }
-        for report in reports {
+        for (index, report) in reports.enumerated() {
+            if index > 0 { say([""]) }
+            say([report.title] + (report.problem?.lines ?? []))
+            report.examination?.onFinding = { finding in
+                progress.clear()
+                say(finding.lines)
+            }
             progress.show(at: loop.now) { "asking \(report.title) …" }
             report.examination?.run()
+            progress.clear()
         }
-        if !quick { watchIdle(reports.compactMap(\.examination), loop, progress) }
+        if !quick {
+            for report in reports where reports.count > 1 {
+                report.examination?.onFinding = { finding in
+                    progress.clear()
+                    say(["", report.title] + finding.lines)
+                }
+            }
+            watchIdle(reports.compactMap(\.examination), loop, progress)
+        }
         progress.clear()
-        for report in reports { printReport(report) }
+        say([""])
         let all = reports.flatMap(\.findings)
         let counts = Finding.Verdict.allCases.map { verdict in
             "\(all.count { $0.verdict == verdict }) \(verdict.rawValue)"
@@ -91,10 +107,10 @@ struct DoctorCommand: ParsableCommand {
         }
     }
 
-    private func printReport(_ report: Report) {
-        print(report.title)
-        for finding in report.findings { for line in finding.lines { print(line) } }
-        print("")
+    /// Prints lines at once, through a pipe too.
+    private func say(_ lines: [String]) {
+        for line in lines { print(line) }
+        fflush(nil)
     }
 
     // MARK: What to examine

@@ -11,9 +11,15 @@ struct PlanReport {
     let figures: [PlanFigures]
 
     /// Table and picture.
-    func text(width: Int) -> String {
-        let charts = charts
-        return ([heading, table] + charts.map { TextPlot.draw($0, width: width) })
+    ///
+    /// - Parameters:
+    ///   - width: of the picture.
+    ///   - columns: how wide a line may be; nil: as wide as it is.
+    func text(width: Int, columns: Int?) -> String {
+        let (charts, columns) = (charts, columns ?? .max)
+        let heading = heading.flatMap { ScreenText.wrapped($0, columns, indent: 2) }
+        let lines = [heading, table(columns)].map { $0.map { $0 + "\n" }.joined() }
+        return (lines + charts.map { TextPlot.draw($0, width: width) })
             .joined(separator: "\n")
     }
 
@@ -28,7 +34,7 @@ struct PlanReport {
             figures, of: capacity, objective: objective.flatMap { $0.isFinite ? $0 : nil })
     }
 
-    private var heading: String {
+    private var heading: [String] {
         let fleet = question.plan.fleet
         let engine = fleet.replicas.first ?? EngineParameters()
         var lines = question.notes
@@ -55,47 +61,99 @@ struct PlanReport {
                 "\(DurationText.text(fleet.measured)) after \(DurationText.text(fleet.warmUp)) of warm-up, seed \(fleet.seed)"
             )
         }
-        return lines.joined(separator: "\n") + "\n"
+        return lines
     }
 
-    /// One line per policy and load, and one per class beneath where there are several.
-    private var table: String {
-        let columns = [
-            ("offered/s", 11), ("served/s", 10), ("goodput", 10), ("in SLO", 9), ("p50", 8),
-            ("p90", 8), ("p99 TTFT", 10), ("p50", 8), ("p99 TPOT", 10),
-        ]
-        let first = (figures.map { name($0).count }.max() ?? 0) + 2
-        let nameWidth = max(first, (question.classNames.map(\.count).max() ?? 0) + 4)
-        var lines = [
-            Figure.left("", nameWidth)
-                + columns.map { Figure.right($0.0, $0.1) }.joined() + "  refused"
-        ]
-        func line(
-            _ name: String, _ group: GroupFigures, _ goodput: String, _ span: Double
-        ) -> String {
-            let cells = [
-                Figure.fixed(Double(group.offered) / span, 1),
-                Figure.fixed(Double(group.served) / span, 1), goodput,
-                Figure.share(group.goodOfAdmitted), Figure.seconds(group.firstToken?.median),
-                Figure.seconds(group.firstToken?.ninetieth),
-                Figure.seconds(group.firstToken?.ninetyNinth),
-                milliseconds(group.tokenGap?.median), milliseconds(group.tokenGap?.ninetyNinth),
-            ]
-            return Figure.left(name, nameWidth)
-                + zip(cells, columns).map { Figure.right($0, $1.1) }.joined() + "  "
-                + refusals(group)
-        }
-        for one in figures {
-            let span = max(one.measured.seconds, 1e-9)
-            lines.append(line(name(one), one.all, Figure.share(one.goodput), span))
-            let used = one.classes.indices.filter { one.classes[$0].offered > 0 }
-            for index in used where used.count > 1 {
-                lines.append(line("  " + question.classNames[index], one.classes[index], "", span))
+    /// One line per policy and load, and one per class beneath where there are several; in two parts,
+    /// what became of the requests and how long they took, where a line has no room for both.
+    private func table(_ columns: Int) -> [String] {
+        let names = figures.map { name($0) } + question.classNames.map { "  " + $0 }
+        let nameWidth = (names.map(\.count).max() ?? 0) + 2
+        let rows = figures.flatMap(rows)
+        let fates = Column.allCases.filter { !$0.isTime }
+        let whole = part(rows, Column.allCases, nameWidth, columns)
+        let lines =
+            whole.allSatisfy { $0.count <= columns }
+            ? whole
+            : part(rows, fates, nameWidth, columns) + [""]
+                + part(rows, Column.allCases.filter(\.isTime), nameWidth, columns)
+        return lines
+            + ScreenText.wrapped(
+                "goodput: work within the objectives, of the capacity; in SLO: of those let in",
+                columns, indent: 2)
+    }
+
+    private enum Column: CaseIterable {
+        case offered, served, goodput, inSLO, firstMedian, firstNinetieth, firstNinetyNinth
+        case gapMedian, gapNinetyNinth, refused
+
+        var isTime: Bool {
+            switch self {
+            case .offered, .served, .goodput, .inSLO, .refused: false
+            case .firstMedian, .firstNinetieth, .firstNinetyNinth, .gapMedian, .gapNinetyNinth:
+                true
             }
         }
-        lines.append(
-            "goodput: work within the objectives, of the capacity; in SLO: of those let in")
-        return lines.joined(separator: "\n") + "\n"
+
+        /// Nil where it comes last and is as wide as it is.
+        var head: (text: String, width: Int?) {
+            switch self {
+            case .offered: ("offered/s", 11)
+            case .served: ("served/s", 10)
+            case .goodput: ("goodput", 10)
+            case .inSLO: ("in SLO", 9)
+            case .firstMedian, .gapMedian: ("p50", 8)
+            case .firstNinetieth: ("p90", 8)
+            case .firstNinetyNinth: ("p99 TTFT", 10)
+            case .gapNinetyNinth: ("p99 TPOT", 10)
+            case .refused: ("refused", nil)
+            }
+        }
+    }
+
+    private typealias Line = (name: String, group: GroupFigures, goodput: String, span: Double)
+
+    private func rows(_ one: PlanFigures) -> [Line] {
+        let span = max(one.measured.seconds, 1e-9)
+        let used = one.classes.indices.filter { one.classes[$0].offered > 0 }
+        return [(name(one), one.all, Figure.share(one.goodput), span)]
+            + (used.count > 1 ? used : []).map {
+                ("  " + question.classNames[$0], one.classes[$0], "", span)
+            }
+    }
+
+    private func part(
+        _ rows: [Line], _ shown: [Column], _ nameWidth: Int, _ columns: Int
+    ) -> [String] {
+        func line(_ name: String, _ cell: (Column) -> String) -> String {
+            Figure.left(name, nameWidth)
+                + shown.map { column in
+                    column.head.width.map { Figure.right(cell(column), $0) } ?? "  " + cell(column)
+                }.joined()
+        }
+        return [line("", \.head.text)]
+            + rows.flatMap { row in
+                let text = line(row.name) { cell($0, row) }
+                // Why so many were refused may be more than a line.
+                return shown.contains(where: \.isTime)
+                    ? [text] : ScreenText.wrapped(text, columns, indent: nameWidth + 42)
+            }
+    }
+
+    private func cell(_ column: Column, _ row: Line) -> String {
+        let group = row.group
+        return switch column {
+        case .offered: Figure.fixed(Double(group.offered) / row.span, 1)
+        case .served: Figure.fixed(Double(group.served) / row.span, 1)
+        case .goodput: row.goodput
+        case .inSLO: Figure.share(group.goodOfAdmitted)
+        case .firstMedian: Figure.seconds(group.firstToken?.median)
+        case .firstNinetieth: Figure.seconds(group.firstToken?.ninetieth)
+        case .firstNinetyNinth: Figure.seconds(group.firstToken?.ninetyNinth)
+        case .gapMedian: milliseconds(group.tokenGap?.median)
+        case .gapNinetyNinth: milliseconds(group.tokenGap?.ninetyNinth)
+        case .refused: refusals(group)
+        }
     }
 
     private func name(_ figures: PlanFigures) -> String {

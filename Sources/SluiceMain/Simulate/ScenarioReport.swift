@@ -15,27 +15,40 @@ struct ScenarioReport {
     }
 
     /// One line per target: what it must be, its median, from least to most of the seeds.
-    func table() -> String {
+    ///
+    /// - Parameter columns: how wide a line may be; nil: as wide as it is.
+    func table(columns: Int?) -> String {
+        let columns = columns ?? .max
         let width = (rows.map(\.target.count).max() ?? 0) + 2
         var lines = [
             "policy \(policy.rawValue), seeds \(firstSeed)…\(firstSeed + seeds - 1); C = "
                 + "\(Figure.fixed(capacity.requestsPerSecond, 1)) requests/s"
         ]
-        lines.append(
-            Figure.left("", 6) + Figure.left("target", width) + Figure.right("must be", 18)
-                + Figure.right("median", 10) + Figure.right("least … most", 20))
+        // Where a line has no room for all of it, the target has one of its own.
+        let isNarrow = 6 + width + 56 > columns
+        func line(_ name: String, _ target: String, _ figures: String) -> [String] {
+            let head = Figure.left(name, 6)
+            guard isNarrow else { return [head + Figure.left(target, width) + figures] }
+            return ScreenText.wrapped(head + target, columns, indent: 6)
+                + [Figure.left("", 6) + figures]
+        }
+        lines += line(
+            "", "target",
+            Figure.right("must be", 18) + Figure.right("median", 10)
+                + Figure.right("least … most", 20))
         for row in rows {
             let spread = "\(row.written(row.least)) … \(row.written(row.most))"
-            lines.append(
-                Figure.left(row.scenario, 6) + Figure.left(row.target, width)
-                    + Figure.right(row.writtenBound, 18) + Figure.right(row.written(row.median), 10)
+            lines += line(
+                row.scenario, row.target,
+                Figure.right(row.writtenBound, 18) + Figure.right(row.written(row.median), 10)
                     + Figure.right(spread, 20) + ("  " + row.verdict.word))
         }
         var explained: Set<String> = []
         for row in rows {
             guard case .short(let known) = row.verdict else { continue }
             if explained.insert(row.scenario + known.reason).inserted {
-                lines.append("short, \(row.scenario): \(known.reason); instead")
+                lines += ScreenText.wrapped(
+                    "short, \(row.scenario): \(known.reason); instead", columns, indent: 7)
                 lines += rows.compactMap { $0.floor(short: known.reason, of: row.scenario) }
             }
         }

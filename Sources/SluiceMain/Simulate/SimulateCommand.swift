@@ -156,7 +156,7 @@ struct SimulateCommand: ParsableCommand {
                     Array(all[index * seeds..<(index + 1) * seeds]),
                     shortfalls: kind == .sluice ? Scenarios.shortfalls : [])
             })
-        print(json ? try report.json() : report.table(), terminator: "")
+        print(json ? try report.json() : report.table(columns: Self.columns), terminator: "")
         // Not in the report, which is the same for the same seeds.
         let simulated = all.reduce(0) { $0 + $1.simulated.seconds }
         let took = (MonotonicClock.now() - began).seconds
@@ -185,8 +185,15 @@ struct SimulateCommand: ParsableCommand {
             else { throw ValidationError("--svg: \(path) cannot be written.") }
         }
         let width = plan.width ?? Terminal.size().columns
-        print(json ? try report.json() : report.text(width: width), terminator: "")
+        print(
+            json
+                ? try report.json()
+                : report.text(width: width, columns: plan.width ?? Self.columns),
+            terminator: "")
     }
+
+    /// How wide a line may be: of a file nothing is known.
+    private static var columns: Int? { Terminal.isOutput ? Terminal.size().columns : nil }
 
     /// Runs what does not depend on each other on all cores; results stand in their order.
     private static func concurrently<Value: Sendable>(

@@ -55,9 +55,11 @@ struct TopFeed {
             /// Nil where nothing has come.
             let good, burn, burnLong: Double?
             let firing: [String]
+            /// With how much of their windows there has been; nil of a gateway that is older.
+            let firingTexts: [String]?
 
             enum CodingKeys: String, CodingKey {
-                case slo, target, firing
+                case slo, target, firing, firingTexts
                 // As the decoder has them, of good_5m and the like.
                 case good = "good5M"
                 case burn = "burn5M"

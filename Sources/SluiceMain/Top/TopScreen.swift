@@ -6,7 +6,10 @@ struct TopScreen {
     let admin: String
     let text: ScreenText
 
+    /// With the blanks between them 91 columns.
     private static let widths = [22, 12, 9, 8, 6, 7, 7, 5, 7]
+    /// Of them what there is room for in 80 columns: not those of others and those that failed.
+    private static let narrowColumns = [0, 1, 2, 3, 5, 6, 7]
     private static let bars = Array("▁▂▃▄▅▆▇█")
     private static let findingsMax = 3
     private static let labelWidth = 24
@@ -32,7 +35,8 @@ struct TopScreen {
             lines.append(text.bad("! and \(state.problems.count - 4) more: see /readyz"))
         }
         lines += state.objectives.filter { !$0.firing.isEmpty }.map {
-            text.bad("! objective \($0.slo): \($0.firing.joined(separator: ", "))")
+            text.bad(
+                "! objective \($0.slo): \(($0.firingTexts ?? $0.firing).joined(separator: "; "))")
         }
         lines += (state.diagnosis ?? []).prefix(Self.findingsMax).map(finding)
         lines +=
@@ -46,7 +50,7 @@ struct TopScreen {
         }
         lines.append("")
         let room = max(2, rows - 2 - lines.count - 1)
-        lines += replicas(state, isWide: columns >= Self.wideColumns, room: room)
+        lines += replicas(state, columns, room: room)
         return (lines.prefix(max(1, rows - 2)) + [text.dim("[q] quit")])
             .map { ScreenText.cut($0, columns) }
     }
@@ -123,7 +127,9 @@ struct TopScreen {
             chart("answered /s", "served", Self.rate(feed.newest("served")), { $0 }),
             chart("refused /s", "refused", Self.rate(refused), refused > 0 ? text.fair : { $0 }),
             chart("failed /s", "failed", Self.rate(failed), failed > 0 ? text.bad : { $0 }),
-            chart("first token p99", "ttft_wait_p99", Self.span(wait), isLate ? text.bad : { $0 }),
+            chart(
+                "first token or none p99", "ttft_wait_p99", Self.span(wait),
+                isLate ? text.bad : { $0 }),
         ]
         if let objective {
             let part = feed.newest("in_objective")
@@ -184,16 +190,19 @@ struct TopScreen {
         }
     }
 
-    private func replicas(_ state: TopFeed.State, isWide: Bool, room: Int) -> [String] {
+    private func replicas(_ state: TopFeed.State, _ columns: Int, room: Int) -> [String] {
+        let isWide = columns >= Self.wideColumns
+        let isNarrow = columns < Self.widths.reduce(Self.widths.count - 1, +)
         let head = Self.row(
-            "replica", "state", "in flight", "may hold", "others", "waiting", "running", "KV",
-            "failed")
+            isNarrow, "replica", "state", "in flight", "may hold", "others", "waiting", "running",
+            "KV", "failed")
         var lines = [text.bold(head + (isWide ? "  since, why" : ""))]
         for row in state.replicas.prefix(room - 1) {
             let isFresh = !row.signalStale && row.state != "dead"
             let name = state.pools.count > 1 ? "\(row.pool)/\(row.name)" : row.name
             let line = Self.row(
-                name, row.state, "\(row.inFlight)", "\(row.limit)", Figure.fixed(row.others, 0),
+                isNarrow, name, row.state, "\(row.inFlight)", "\(row.limit)",
+                Figure.fixed(row.others, 0),
                 Self.whole(isFresh ? row.queueDepth : nil),
                 Self.whole(isFresh ? row.running : nil),
                 (isFresh ? row.kvUsageRatio : nil).map { Figure.fixed($0 * 100, 0) + "%" } ?? "–",
@@ -219,7 +228,8 @@ struct TopScreen {
             "\(Self.rate(feed.newest("refused"))) refused/s",
             "\(Self.rate(feed.newest("failed"))) failed/s",
             "first token \(Self.span(feed.newest("ttft_p50"))) p50",
-            "\(Self.span(feed.newest("ttft_wait_p99"))) p99",
+            "\(Self.span(feed.newest("ttft_p99"))) p99",
+            "\(Self.span(feed.newest("ttft_wait_p99"))) p99 with those who got none",
             "\(Self.rate(feed.newest("queue_length"))) waiting",
             "\(Self.rate(feed.newest("in_flight"))) in flight",
             "\(Self.rate(feed.newest("tokens"))) tokens/s",
@@ -232,10 +242,12 @@ struct TopScreen {
 
     // MARK: Text
 
-    private static func row(_ texts: String...) -> String {
-        zip(texts, widths).enumerated().map { index, pair in
+    private static func row(_ isNarrow: Bool, _ texts: String...) -> String {
+        let columns = isNarrow ? narrowColumns : Array(widths.indices)
+        return columns.map { index in
             index < 2
-                ? Figure.left(String(pair.0.prefix(pair.1)), pair.1) : Figure.right(pair.0, pair.1)
+                ? Figure.left(ScreenText.cut(texts[index], widths[index]), widths[index])
+                : Figure.right(texts[index], widths[index])
         }.joined(separator: " ")
     }
 

@@ -40,6 +40,8 @@ final class ControlLoop {
     private var dataAddress: SocketAddress?
     private var readyBy = Instant.never
     private var drainTimer: EndpointLoop.Timer?
+    /// When a drain began, and how many requests had ended and been cut by then.
+    private var drainBegan: (at: Instant, ended: Double, cut: Double)?
     private var firstSignal: Int32?
     /// The signal that came while an earlier one was obeyed.
     private(set) var stoppedBy: Int32?
@@ -122,6 +124,7 @@ final class ControlLoop {
         while stopped.count < shared.mailboxes.count, loop.now < stopBy {
             loop.turn(maxWait: Self.tickInterval)
         }
+        if let drainBegan { noteDrained(since: drainBegan) }
         registry.end()
         admin?.close()
         status?.close()
@@ -231,6 +234,8 @@ final class ControlLoop {
         isDraining = true
         shared.setReady(false)
         shared.logger.notice("\(drainNotice)")
+        let (ended, cut) = requestsEnded
+        drainBegan = (loop.now, ended, cut)
         for mailbox in shared.mailboxes { mailbox.post(.beginDrain) }
         drainTimer = loop.after(shared.settings.timeouts.drainDelay) { [unowned self] in
             closeListeners()
@@ -249,6 +254,22 @@ final class ControlLoop {
         return "draining: \(requests) requests under way, \(connections) connections; "
             + "listeners close in \(seconds(timeouts.drainDelay)) s, what is left "
             + "\(seconds(timeouts.drainMax)) s later is cut; a second signal ends at once"
+    }
+
+    private var requestsEnded: (all: Double, cut: Double) {
+        ModelTotals.read(shared.shards).models
+            .reduce((0, 0)) { ($0.0 + $1.finished, $0.1 + $1.cut) }
+    }
+
+    /// What became of what a drain waited for.
+    private func noteDrained(since began: (at: Instant, ended: Double, cut: Double)) {
+        let (ended, cut) = requestsEnded
+        let cutNow = Int(clamping: Int64(cut - began.cut))
+        let endedNow = Int(clamping: Int64(ended - began.ended)) - cutNow
+        let tenths = (loop.now - began.at).count / 100_000_000
+        shared.logger.notice(
+            "drained in \(tenths / 10).\(tenths % 10) s: \(endedNow) requests ended, \(cutNow) were cut"
+        )
     }
 
     private func closeListeners() {

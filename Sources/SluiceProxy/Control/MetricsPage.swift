@@ -36,10 +36,9 @@ enum MetricsPage {
             snapshot.add(.poolReplicas, [name, state.label.description], Double(count))
         }
         let workers = control.shared.pools[index].progress
-        let oldest = workers.map(\.oldestUnanswered).filter(\.isSet).min()
         snapshot.add(
             .oldestUnanswered, [name],
-            max(.zero, oldest.map { control.loop.now - $0 } ?? .zero).seconds)
+            control.shared.pools[index].oldestUnanswered(now: control.loop.now).seconds)
         snapshot.add(.poolPanic, [name], pool.isPanicking ? 1 : 0)
         snapshot.add(.retryBudgetRemaining, [name], Double(pool.retryBudgetRemaining))
         addAdmission(pool, name, control, to: &snapshot)

@@ -102,6 +102,8 @@ enum ObjectivesPage {
             ("burn_above", PageJSON.number(verdict.rule.factor)),
             ("long", PageJSON.quoted(verdict.rule.long.rawValue)),
             ("short", PageJSON.quoted(verdict.rule.short.rawValue)),
+            ("long_covered_seconds", PageJSON.number(verdict.longCovered.seconds)),
+            ("is_partial", verdict.isPartial ? "true" : "false"),
             ("long_burn", PageJSON.number(verdict.longBurn)),
             ("short_burn", PageJSON.number(verdict.shortBurn)),
             ("firing", verdict.isFiring ? "true" : "false"),

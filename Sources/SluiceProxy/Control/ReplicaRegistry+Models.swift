@@ -98,14 +98,18 @@ extension ReplicaRegistry {
         names.map { adapters.intern($0) }.filter { $0 != 0 }
     }
 
-    /// The union of all pools' models, and configured names that no replica has told.
+    /// The union of all pools' models, and configured names that no replica has told; where no replica is
+    /// left that has told any, those remembered. Empty where nobody has ever told, and some may yet.
     private func modelsPage(_ lists: [[Model]]) -> [UInt8] {
         let told = Set(lists.joined().map(\.id))
+        let remembered = told.isEmpty ? seenModels.places.keys.sorted().map { Model(id: $0) } : []
         let configured = pools.flatMap { $0.models + $0.aliases }
             .filter { !told.contains($0) }
             .map { Model(id: $0) }
+        let models = ModelList.union(lists + [configured, remembered])
+        guard !models.isEmpty || agents.contains(where: { $0.models != nil }) else { return [] }
         var page = ByteBuffer()
-        ModelList.write(ModelList.union(lists + [configured]), into: &page)
+        ModelList.write(models, into: &page)
         return page.array()
     }
 

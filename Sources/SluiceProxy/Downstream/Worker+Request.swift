@@ -162,6 +162,8 @@ extension Worker {
         let (d, route) = exchanges[e].received(at: now)
         downstreams[d].stage = .responding
         if let answer = ownAnswer(route) {
+            // An empty list would say that there is nothing to be served, ever.
+            if route == .models, answer.status == 503 { return refuse(e, .modelsNotKnownYet) }
             answerOurselves(e, answer)
             return
         }

@@ -13,6 +13,8 @@ package struct ModelTotals: Sendable {
     package private(set) var abandoned = 0.0
     /// Refused for the client's fault, by us or by the replica.
     package private(set) var clientErrors = 0.0
+    /// Cut by us at the end of a drain.
+    package private(set) var cut = 0.0
     /// Seconds to the first token, and those waited for none.
     package private(set) var firstToken = HistogramTotals()
     /// Seconds between two tokens.
@@ -90,7 +92,8 @@ package struct ModelTotals: Sendable {
         case .clientError, .upstreamClientError: clientErrors += count
         case .upstreamFailed, .streamError, .truncated, .streamTimeout, .gatewayError:
             failed += count
-        case .ok, .clientStalled, .clientGone, .drained: break
+        case .drained: cut += count
+        case .ok, .clientStalled, .clientGone: break
         }
     }
 

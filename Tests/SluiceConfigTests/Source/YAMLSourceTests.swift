@@ -28,6 +28,29 @@ import Testing
         #expect(found.text.contains("limits.fields_max: is given twice (first on line 5)"))
     }
 
+    @Test func `tags and merge keys are refused where they stand`() {
+        let found = errors(
+            """
+            listen: !!str 0.0.0.0:1
+            access_log: "off"
+            limits:
+              <<: {fields_max: 10}
+            timeouts: !foo {}
+            \(pool)
+            """)
+        #expect(found.issues.count == 3, "\(found.text)")
+        #expect(found.text.contains("s.yaml:1:"))
+        #expect(found.text.contains("listen: has the YAML tag `tag:yaml.org,2002:str`"))
+        #expect(found.text.contains("s.yaml:4:3: error: limits: merge keys (<<) are not read"))
+        #expect(found.text.contains("timeouts: has the YAML tag `!foo`"))
+    }
+
+    @Test func `a quote that is never closed is named where it opens`() {
+        let found = errors("limits:\n  fields_max: \"10\n\(pool)\n")
+        #expect(found.text.contains("s.yaml:2:15"), "\(found.text)")
+        #expect(found.text.contains("the quote that opens here never closes"), "\(found.text)")
+    }
+
     @Test func `the same key in two mappings is no duplicate`() throws {
         let read = try settings(
             """

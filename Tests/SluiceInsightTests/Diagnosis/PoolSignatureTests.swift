@@ -33,6 +33,42 @@ import Testing
         #expect(evidence.contains("refused"))
     }
 
+    @Test
+    func
+        `a queue in engines is named by those who still wait, without an objective and before there is a window`()
+    {
+        var script = FigureScript()
+        script.pool.firstTokenObjective = nil
+        script.arrivals = 0
+        script.play(8) {
+            $0.pool.inFlight = 24
+            $0.pool.oldestUnanswered += 1
+            for index in 0..<2 {
+                $0.pool.replicas[index].inFlight = 12
+                $0.pool.replicas[index].running = 4
+                $0.pool.replicas[index].waiting = 8
+            }
+        }
+        #expect(script.causes == ["slot_bound llama"])
+        let evidence = script.diagnosis.findings[0].evidence.map(\.text)
+        #expect(evidence.contains("waiting in engines 16"))
+        #expect(evidence.contains("the longest wait for a first token 8 s"))
+    }
+
+    @Test func `an answer that takes long behind one that waits is no finding`() {
+        var script = FigureScript.healthy()
+        script.play(30) {
+            $0.pool.inFlight = 8
+            $0.pool.oldestUnanswered = 20
+            for index in 0..<2 {
+                $0.pool.replicas[index].inFlight = 4
+                $0.pool.replicas[index].running = 4
+            }
+            $0.pool.replicas[0].waiting = 1
+        }
+        #expect(script.causes.isEmpty)
+    }
+
     @Test func `a short queue that nobody suffers from is no finding`() {
         var script = FigureScript.healthy()
         script.play(30) {
@@ -211,13 +247,57 @@ import Testing
         #expect(script.causes == ["no_replica llama"])
     }
 
-    @Test func `what no request asks for is no finding, whoever serves`() {
+    @Test func `replicas that fail or stand still while nobody asks are no outage`() {
         var script = FigureScript.healthy()
         script.arrivals = 0
         script.play(60) {
             for index in 0..<2 { $0.pool.replicas[index].isServing = false }
         }
         #expect(script.begun.isEmpty)
+    }
+
+    @Test
+    func
+        `replicas that are all down are an outage at once, though nobody asks, and before there is a window`()
+    {
+        var script = FigureScript()
+        script.arrivals = 0
+        func lose(_ script: inout FigureScript) {
+            script.pool.capacity = 0
+            for index in 0..<2 {
+                script.pool.replicas[index].isServing = false
+                script.pool.replicas[index].isReachable = false
+                script.pool.replicas[index].trouble = .unreachable
+            }
+        }
+        script.play(1, lose)
+        #expect(script.causes.first == "no_replica llama")
+        #expect(script.diagnosis.findings[0].confidence == .certain)
+        script.play(30, lose)
+        #expect(
+            script.causes == [
+                "no_replica llama", "replica_unreachable gpu-0", "replica_unreachable gpu-1",
+            ])
+        // Over when it is no longer seen.
+        script.play(3) {
+            $0.pool.replicas[1].isServing = true
+            $0.pool.replicas[1].isReachable = true
+            $0.pool.replicas[1].trouble = nil
+        }
+        #expect(script.causes == ["replica_unreachable gpu-0"])
+    }
+
+    @Test func `replicas that an operator has taken out are counted where none is left`() {
+        var script = FigureScript.healthy()
+        script.play(1) {
+            for index in 0..<2 {
+                $0.pool.replicas[index].isServing = false
+                $0.pool.replicas[index].isReachable = false
+            }
+        }
+        #expect(script.causes == ["no_replica llama"])
+        let evidence = script.diagnosis.findings[0].evidence.map(\.text)
+        #expect(evidence.contains("of them cordoned or asleep 2"))
     }
 
     @Test func `a replica is known to be down before there is a window`() {

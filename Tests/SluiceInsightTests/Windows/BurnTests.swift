@@ -131,7 +131,10 @@ import Testing
         var service = Service()
         let time = service.serve(seconds: 60, badShare: 1) { $0.isFiring("fast") }
         #expect(time == 1)
-        service.serve(seconds: 89, badShare: 1)
+        service.serve(seconds: 11, badShare: 1)
+        #expect(service.verdict("fast").isPartial)
+        #expect(service.verdict("fast").text == "fast, of the 12 s since the start (not yet 1h)")
+        service.serve(seconds: 78, badShare: 1)
         #expect(service.windows.covered(by: .hour) == .seconds(90))
         #expect(service.windows.covered(by: .fiveMinutes) == .seconds(90))
         service.serve(seconds: 3_600, badShare: 0)

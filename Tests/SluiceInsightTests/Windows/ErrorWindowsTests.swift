@@ -73,7 +73,9 @@ import Testing
         #expect(begun.count == 6)
         #expect(
             begun.contains {
-                $0.hasPrefix("objective all, class b: the fast burn alert fires: over 1h")
+                $0.hasPrefix(
+                    "objective all, class b: the fast burn alert fires: over the 2 s since the start (not yet 1h)"
+                )
             }, "\(begun)")
         #expect(watch.rows[0].windows.sinceStart == Events(bad: 30))
         #expect(watch.rows[1].windows.sinceStart == Events())

@@ -131,7 +131,7 @@ enum DashboardState {
                     row.windows.events(in: window).badShare.map { $0 / objective.budget })
             }
             let lately = row.windows.events(in: .fiveMinutes)
-            let firing = row.verdicts.filter(\.isFiring).map { PageJSON.quoted($0.rule.name) }
+            let firing = row.verdicts.filter(\.isFiring)
             return PageJSON.object([
                 ("slo", PageJSON.quoted(objective.name)),
                 ("sli", PageJSON.quoted(objective.indicator.rawValue)),
@@ -141,7 +141,8 @@ enum DashboardState {
                 ("events_5m", "\(lately.count)"), ("burn_5m", burn(.fiveMinutes)),
                 ("burn_1h", burn(.hour)),
                 ("covered_seconds", PageJSON.number(row.windows.age.seconds)),
-                ("firing", PageJSON.list(firing)),
+                ("firing", PageJSON.list(firing.map { PageJSON.quoted($0.rule.name) })),
+                ("firing_texts", PageJSON.list(firing.map { PageJSON.quoted($0.text) })),
             ])
         }
     }

@@ -38,6 +38,7 @@ extension ReplicaFigures {
         self.init()
         name = row.name
         isServing = row.state.acceptsNewWork
+        isReachable = row.state.acceptsConnections
         isWarming = row.state == .warming
         trouble = ReplicaTrouble(row.state, row.why)
         troubleSeconds = (now - row.since).seconds

@@ -70,6 +70,7 @@ final class DiagnosisWatch {
         let traffic = control.shared.pools[index]
         let snapshot = traffic.snapshot(now: now)
         var pool = PoolFigures(traffic.name, snapshot)
+        pool.oldestUnanswered = traffic.oldestUnanswered(now: now).seconds
         // Of several classes the loosest: their users' figures are one.
         let classes = control.inForce.classes
         pool.firstTokenObjective = classes.compactMap { $0.timeToFirstToken?.seconds }.max()

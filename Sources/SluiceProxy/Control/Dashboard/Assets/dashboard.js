@@ -164,7 +164,7 @@ function drawTiles() {
     ["refused /s", count(refused), refused > 0 ? "fair" : ""],
     ["failed /s", count(failed), failed > 0 ? "bad" : ""],
     ["clients left /s", count(newest("abandoned")), ""],
-    ["first token p99", span(wait),
+    ["first token p99, with those who got none", span(wait),
       objective != null && wait > objective ? "bad" : objective != null && wait > 0.75 * objective ? "fair" : ""],
     [objective != null ? `within ${span(objective)}` : "within the objective", objective != null ? part(within) : dash,
       within != null && within < 0.99 ? "bad" : ""],
@@ -362,7 +362,7 @@ function drawObjectives() {
       row.firing.length > 0 ? "bad" : row.burn_5m > 1 ? "fair" : "",
       [row.slo, row.sli + (row.threshold_seconds == null ? "" : ` ≤ ${span(row.threshold_seconds)}`), share(row.target),
         share(row.good_5m), count(row.events_5m), count(row.burn_5m), count(row.burn_1h),
-        row.firing.length > 0 ? row.firing.join(", ") : "none"]]),
+        row.firing.length > 0 ? row.firing_texts.join("; ") : "none"]]),
     "no objective is configured");
 }
 
