@@ -247,8 +247,18 @@ final class Worker {
         }
     }
 
-    /// What is done once per turn: grants of permits given back, wake-ups, the log, the dead.
-    private func finishTurn() {
+    /// What is done once per turn: grants of permits given back, wake-ups, the log, the dead. Most turns
+    /// have none of these, and are not even called for them.
+    @inline(__always) private func finishTurn() {
+        if !sends.isEmpty || !turnWakes.isEmpty { passOn() }
+        log.batch.flushIfDue(now: now)
+        trace.batch.flushIfDue(now: now)
+        tracer?.flushIfDue(now: now)
+        if !graveyard.isEmpty { buryDead() }
+    }
+
+    /// Sends what was kept for the end of the turn, and wakes who has something to fetch.
+    private func passOn() {
         repeat {
             if !sends.isEmpty { sendQueued() }
             if turnWakes.isEmpty { break }
@@ -257,10 +267,9 @@ final class Worker {
             shared.wake(wakes, except: index)
             if wakes.contains(index) { takeGrants() }
         } while !sends.isEmpty || !turnWakes.isEmpty
-        log.batch.flushIfDue(now: now)
-        trace.batch.flushIfDue(now: now)
-        tracer?.flushIfDue(now: now)
-        guard !graveyard.isEmpty else { return }
+    }
+
+    private func buryDead() {
         for token in graveyard {
             switch token.kind {
             case .downstream:
