@@ -258,7 +258,7 @@ extension Span<UInt8> {
 
     /// Whether `count` bytes from `offset` on are those of `other` from `otherOffset` on; false where
     /// either span ends before.
-    @inlinable package func hasBytes(
+    @inlinable @inline(__always) package func hasBytes(
         _ other: Span<UInt8>, from otherOffset: Int, count n: Int, at offset: Int
     ) -> Bool {
         guard n >= 0, offset >= 0, otherOffset >= 0, offset <= count &- n,
@@ -268,11 +268,34 @@ extension Span<UInt8> {
         // Safety: both ranges lie inside their spans, as just checked; memcmp only reads them.
         return unsafe withUnsafeBufferPointer { a in
             unsafe other.withUnsafeBufferPointer { b in
-                unsafe memcmp(
-                    a.baseAddress.unsafelyUnwrapped + offset,
-                    b.baseAddress.unsafelyUnwrapped + otherOffset, n) == 0
+                let first = unsafe a.baseAddress.unsafelyUnwrapped + offset
+                let second = unsafe b.baseAddress.unsafelyUnwrapped + otherOffset
+                if n >= 8, n <= 32 { return unsafe Self.areAlike(n, first, second) }
+                return unsafe memcmp(first, second, n) == 0
             }
         }
+    }
+
+    /// Whether `n` bytes, 8 … 32, are the same: most texts are that long, and compared as words that
+    /// may overlap, at half the instructions of a call of memcmp(3) (measured).
+    @inlinable @inline(__always) static func areAlike(
+        _ n: Int, _ first: UnsafePointer<UInt8>, _ second: UnsafePointer<UInt8>
+    ) -> Bool {
+        // Safety: the caller's: every word lies within the `n` bytes of its piece.
+        let a = unsafe UnsafeRawPointer(first)
+        let b = unsafe UnsafeRawPointer(second)
+        let ends = unsafe difference(a, b, at: 0) | difference(a, b, at: n &- 8)
+        if n <= 16 { return ends == 0 }
+        return unsafe ends | difference(a, b, at: 8) | difference(a, b, at: n &- 16) == 0
+    }
+
+    /// What differs in the words at `offset`.
+    @inlinable @inline(__always) static func difference(
+        _ a: UnsafeRawPointer, _ b: UnsafeRawPointer, at offset: Int
+    ) -> UInt64 {
+        // Safety: the caller's: eight bytes lie there in both.
+        unsafe a.loadUnaligned(fromByteOffset: offset, as: UInt64.self)
+            ^ b.loadUnaligned(fromByteOffset: offset, as: UInt64.self)
     }
 
     /// Whether the bytes from `offset` on begin with `literal`; inlined, so that its length is known

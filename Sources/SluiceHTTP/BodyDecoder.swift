@@ -44,7 +44,7 @@ package enum BodyStep: Equatable, Sendable {
     @usableFromInline var trailerBytes: Int
 
     /// A decoder at the first byte after the head.
-    @inlinable package init(framing: BodyFraming) {
+    @inlinable @inline(__always) package init(framing: BodyFraming) {
         failure = .badChunkSize
         sizeDigits = 0
         remaining = 0
