@@ -154,3 +154,20 @@ import Testing
         }
     }
 }
+
+@Suite struct `Bytes that are compared` {
+    @Test func `are alike at every length unless one of them is another`() {
+        for n in 0...40 {
+            let known = (0..<n).map { UInt8(0x41 + $0) }
+            let text = [0x2E] + known + [0x2E]
+            let isSame = text.span.hasBytes(known.span, from: 0, count: n, at: 1)
+            #expect(isSame)
+            for place in 0..<n {
+                var other = text
+                other[1 + place] ^= 1
+                let isOther = !other.span.hasBytes(known.span, from: 0, count: n, at: 1)
+                #expect(isOther)
+            }
+        }
+    }
+}
