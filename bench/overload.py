@@ -4,9 +4,9 @@
 Four replicas of four slots, at last of one and two of eight. Sluice is told one objective and
 nothing else; HAProxy is told the slots (`maxconn`), queues itself and has a tuned `timeout queue`;
 round robin is HAProxy without either. Several of them know nothing of each other: each HAProxy is
-told its part of the slots, rounded up. Every trial begins with fronts that have just been started.
-What replicas can do is measured first, by a closed loop with as many clients as slots. Writes
-docs/benchmarks.md.
+told its part of the slots, rounded down, for one too many makes everybody late. Every trial begins
+with fronts that have just been started. What replicas can do is measured first, by a closed loop
+with as many clients as slots. Writes docs/benchmarks.md.
 """
 
 import argparse
@@ -93,7 +93,7 @@ class HAProxy:
         text = HAPROXY.format(
             port=port, balance="leastconn" if knows_slots else "roundrobin",
             queue=round(750 * trial.OBJECTIVE) if knows_slots else 600_000,
-            limit=f"maxconn {math.ceil(slots / count)}" if knows_slots else "")
+            limit=f"maxconn {max(1, slots // count)}" if knows_slots else "")
         for index, url in enumerate(replicas.urls):
             text += f"    server r{index} {url.removeprefix('http://')}\n"
         return text

@@ -132,9 +132,9 @@ class Fleet:
                 "access_log": str(self.log), "timeouts": timeouts or {},
                 "pools": [{"name": "default", "models": [MODEL], "replicas": entries,
                            "scrape_interval": "500ms", **(pool or {})}], **(top or {})}
-            path = self.tmp_path / "sluice.yaml"
-            path.write_text(json.dumps(configuration))  # JSON is YAML
-            self.gateway = support.Gateway("--config", str(path), wrap=wrap)
+            self.file = self.tmp_path / "sluice.yaml"
+            self.file.write_text(json.dumps(configuration))  # JSON is YAML
+            self.gateway = support.Gateway("--config", str(self.file), wrap=wrap)
             if wait:
                 support.until(self.is_ready, what="readiness")
             self.descriptors_before = self.descriptors()
@@ -142,6 +142,22 @@ class Fleet:
         except BaseException:
             self.kill()
             raise
+
+    def die(self):
+        """SIGKILL of the gateway; `come_back` starts it again."""
+        self.watch.stop()
+        self.check_scrapes()
+        self.gateway.kill()
+
+    def come_back(self):
+        """The gateway again, on the ports that it had."""
+        ports = ((flag, url.removeprefix("http://")) for flag, url in (
+            ("--listen", self.gateway.url), ("--admin", self.gateway.admin)))
+        self.gateway = support.Gateway(
+            "--config", str(self.file), *(part for pair in ports for part in pair))
+        support.until(self.is_ready, what="readiness")
+        self.descriptors_before = self.descriptors()
+        self.watch = Watch(self.gateway)
 
     @property
     def pid(self):
