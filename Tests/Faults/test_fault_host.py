@@ -1,13 +1,19 @@
-"""What a host does to the gateway: it dies at once and comes back, or holds thousands at rest."""
+"""What a host does to the gateway: kills it, gives it little memory, or thousands of connections."""
 
+import collections
 import contextlib
 import http.client
 import json
+import os
+import pathlib
 import resource
 import socket
 import time
 
+import pytest
+
 import support
+from fleet import total
 from load import Load, quantile
 
 
@@ -77,4 +83,74 @@ def test_row_29_thousands_at_rest(fleet, figures):
     figures.hold("resident memory", grown / count / 1024, 10.0, " KiB a connection")
     # A replica's own 30 ms are in it, and a tenth of them is more than this machine's noise.
     figures.hold("p50 of others", quantile(beside, 0.5), 1.1 * quantile(usual, 0.5), " s", 0.002)
+    fleet.check_and_stop()
+
+
+@pytest.fixture
+def capped():
+    """A control group of 160 MiB: its bytes, the command that runs the rest of its line in there, and
+    how often the kernel has ended a process of it."""
+    cap = 160 << 20
+    versions = (
+        ("/sys/fs/cgroup/memory", "memory.limit_in_bytes", "memory.oom_control"),
+        ("/sys/fs/cgroup", "memory.max", "memory.events"))
+    for root, limit, events in versions:
+        group = pathlib.Path(root, f"sluice-test-{os.getpid()}")
+        try:
+            group.mkdir()
+        except OSError:
+            continue
+        if (group / limit).exists():
+            break
+        group.rmdir()
+    else:
+        pytest.skip("no control group with a memory limit can be made here")
+
+    def kills():
+        words = (group / events).read_text().split()
+        return int(words[words.index("oom_kill") + 1])
+
+    (group / limit).write_text(str(cap))
+    enter = f'echo $$ > {group}/cgroup.procs && exec "$@"'
+    yield cap, ["sh", "-c", enter, "capped"], kills
+    support.until(lambda: not (group / "cgroup.procs").read_text(), what="an empty control group")
+    group.rmdir()
+
+
+def test_row_19_memory_cap_with_big_uploads(capped, fleet, figures):
+    """More body bytes than memory: 503 long before the cap, never killed, and served afterwards."""
+    cap, wrap, kills = capped
+    fleet = fleet(wrap=wrap)
+    host, port = fleet.url.removeprefix("http://").split(":")
+    size, clients = 1 << 20, 400
+    head = (f"POST /v1/chat/completions HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
+            f"Content-Length: {size}\r\n\r\n").encode()
+    # All but the end, so that what was accepted is held.
+    held = head + json.dumps(support.chat_body())[:-2].encode() + b" " * (size - 1_000)
+    uploads, refused, most = [], 0, 0
+    for _ in range(clients):
+        one = socket.create_connection((host, int(port)), support.PATIENCE)
+        uploads.append(one)
+        with contextlib.suppress(ConnectionError):  # refused while it sends
+            one.sendall(held)
+        most = max(most, fleet.resident())
+    support.until(lambda: total(fleet.metrics(), "sluice_requests_total") > 0, what="a refusal")
+    reasons = collections.Counter()
+    for one in uploads:
+        one.settimeout(0.02)
+        with contextlib.suppress(OSError):
+            answer = one.recv(4096)
+            if answer.startswith(b"HTTP/1.1 503") and b"gateway_memory" in answer:
+                refused += 1
+            reasons[answer[:12]] += 1
+        most = max(most, fleet.resident())
+    for one in uploads:
+        one.close()
+    figures.note("uploads of 1 MiB", clients)
+    figures.note("refused", refused)
+    figures.hold("RSS", most / cap, 0.9, " of the cap")
+    figures.hold("killed", kills(), 0)
+    assert 0 < refused < clients, reasons
+    answer = support.post(fleet.url + "/v1/chat/completions", support.chat_body(tokens=1))
+    assert answer.status == 200
     fleet.check_and_stop()

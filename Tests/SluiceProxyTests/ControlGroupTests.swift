@@ -72,10 +72,21 @@ import Testing
         #expect(try limits(membership, [:]) == (nil, nil))
     }
 
-    @Test func `lines of cgroup v1 are ignored`() throws {
-        let lines = "4:memory:/a\n1:name=systemd:/a\n0::/b\n"
-        #expect(try limits(lines, ["a/memory.max": "1\n", "b/memory.max": "2\n"]).memory == 2)
-        #expect(try limits("4:memory:/a\n", ["a/memory.max": "1\n"]).memory == nil)
+    @Test func `cgroup v1 limits by controller, in a unit, in a container and beside v2`() throws {
+        let lines = "4:memory:/a\n3:cpu,cpuacct:/a/b\n1:name=systemd:/c\n0::/d\n"
+        let files = [
+            "memory/a/memory.limit_in_bytes": "1000\n", "memory/memory.limit_in_bytes": "2000\n",
+            "memory/c/memory.limit_in_bytes": "1\n", "cpu/a/b/cpu.cfs_quota_us": "250000\n",
+            "cpu/a/b/cpu.cfs_period_us": "100000\n", "cpu/a/cpu.cfs_quota_us": "-1\n",
+            "cpu/a/cpu.cfs_period_us": "100000\n",
+        ]
+        #expect(try limits(lines, files) == (1_000, 3))
+        #expect(try limits(lines, files.merging(["d/memory.max": "7"]) { $1 }) == (7, 3))
+        // The path is the host's, and what is mounted is the container's own.
+        let hosts = "4:memory:/docker/x\n3:cpuacct:/a/b\n"
+        #expect(try limits(hosts, files) == (2_000, nil))
+        let none = ["memory/memory.limit_in_bytes": "9223372036854771712\n"]
+        #expect(try limits("4:memory:/\n", none).memory == nil)
     }
 
     @Test(arguments: [
