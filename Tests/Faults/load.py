@@ -14,6 +14,7 @@ import time
 import urllib.parse
 
 import support
+from machine import LAG_MAX, Stalls
 
 STREAMS = 200
 SHORTS_PER_SECOND = 50
@@ -22,8 +23,6 @@ TOKENS = 20
 BACK_OFF = 0.3
 # Bound of one call: nothing that is tested takes so long.
 CALL_SECONDS = 30.0
-# A timer that comes later than this, in seconds, says that the machine did not run us.
-LAG_MAX = 0.05
 
 
 def quantile(values, q):
@@ -180,7 +179,7 @@ class Connection(asyncio.Protocol):
         self._end()
 
 
-class Load:
+class Load(Stalls):
     """`with Load(url) as load:` – the load of section 3 runs until the block ends.
 
     Leaving the block begins no more calls and waits for those in flight.
@@ -191,12 +190,12 @@ class Load:
 
     def __init__(self, url, streams=STREAMS, shorts=SHORTS_PER_SECOND, tokens=TOKENS, prefix="f",
                  answers=None, prompts=None):
+        super().__init__()
         where = urllib.parse.urlsplit(url)
         self.host, self.port, self.prefix = where.hostname, where.port, prefix
         self.streams, self.shorts, self.tokens = streams, shorts, tokens
         self.answers, self.prompts = answers, prompts
         self.calls, self.refused_connections, self.unfinished = [], [], 0
-        self._lags = []
         self._stopping, self._serial, self._idle = False, 0, []
         self._thread = threading.Thread(target=lambda: asyncio.run(self._run()), daemon=True)
 
@@ -225,7 +224,7 @@ class Load:
         such a moment.
         """
         calls = self.finished if calls is None else calls
-        stalls = self._stalls()
+        stalls = self.stalls
         return [c for c in calls
                 if not any(c.began < end and begin < (getattr(c, until) or c.ended)
                            for begin, end in stalls)]
@@ -235,30 +234,17 @@ class Load:
 
         For limits of seconds: what stood still between, while the time ran, changes nothing.
         """
-        stalls = [(begin - LAG_MAX, end + 2 * LAG_MAX) for begin, end in self._stalls()]
+        stalls = [(begin - LAG_MAX, end + 2 * LAG_MAX) for begin, end in self.stalls]
         return [c for c in calls
                 if not any(begin < getattr(c, moment) < end
                            for begin, end in stalls for moment in (since, until))]
-
-    @property
-    def part_held_up(self):
-        """The part of the time in which this process was held up."""
-        lasted = self._lags[-1][0] - self._lags[0][0]
-        return sum(end - begin for begin, end in self._stalls()) / lasted
-
-    def held_up(self, begin, end):
-        """Seconds between the two in which this process was held up."""
-        return sum(max(0.0, min(end, stop) - max(begin, start)) for start, stop in self._stalls())
-
-    def _stalls(self):
-        return [(at - lag, at) for at, lag in self._lags if lag > LAG_MAX]
 
     def error(self, q=1.0):
         """What a latency of undisturbed calls may be wrong by, in seconds.
 
         Twice the quantile of how late a timer comes: the gateway's turn is late, and the client's.
         """
-        return 2 * quantile([lag for _, lag in self._lags if lag <= LAG_MAX], q)
+        return 2 * quantile(self.lags, q)
 
     def wait_for_streams(self):
         """Until every stream has received something: the fault meets a full house."""
@@ -335,18 +321,11 @@ class Load:
         if tasks:
             await asyncio.wait(tasks)
 
-    async def _measure_lag(self):
-        while True:
-            due = time.monotonic() + 0.005
-            await asyncio.sleep(0.005)
-            now = time.monotonic()
-            self._lags.append((now, now - due))
-
     async def _run(self):
         jobs = [asyncio.create_task(self._user(n)) for n in range(self.streams)]
         if self.shorts:
             jobs.append(asyncio.create_task(self._pace()))
-        measuring = asyncio.create_task(self._measure_lag())
+        measuring = asyncio.create_task(self.measure_lag())
         await asyncio.gather(*jobs)
         measuring.cancel()
         for connection in self._idle:

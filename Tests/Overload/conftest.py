@@ -16,6 +16,10 @@ sys.setswitchinterval(0.0005)
 # How long the closed loop runs that says what the replicas can do, in seconds.
 CAPACITY_SECONDS = 12.0
 
+# A machine that stands still for more than this part of a window measures itself: 80 ms of eight
+# seconds make late all who wait for a first token then, which is more than p96 leaves out.
+HELD_UP_MAX = 0.01
+
 FIGURES = []
 
 
@@ -54,7 +58,7 @@ class Figures:
     """What a trial measured and what it must be."""
 
     def __init__(self, title):
-        self.title, self.broken = title, []
+        self.title, self.broken, self.held_up = title, [], 0.0
 
     def __call__(self, name, value, least=None, most=None, unit=""):
         holds = (least is None or value >= least) and (most is None or value <= most)
@@ -63,7 +67,14 @@ class Figures:
         if not holds:
             self.broken.append(f"{name} {value:.3g}{unit}, not {bound}")
 
+    def watch(self, held_up):
+        """Notes the part of a window in which the machine did not run the clients."""
+        self.held_up = max(self.held_up, held_up)
+        FIGURES.append((self.title, f"held up {100 * held_up:.2g} %", "", True))
+
     def check(self):
+        if self.broken and self.held_up > HELD_UP_MAX:
+            pytest.skip(f"the machine stood still for {self.held_up:.0%}: " + "; ".join(self.broken))
         assert not self.broken, "; ".join(self.broken)
 
 

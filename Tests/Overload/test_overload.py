@@ -19,6 +19,7 @@ LATE, REFUSAL_MS, ADMIN_MS = 0.75 * OBJECTIVE, 10, 100
 
 def hold(figures, seen, goodput=GOODPUT):
     """The figures that every trial has."""
+    figures.watch(seen.held_up)
     if goodput is not None:
         figures("goodput", 100 * seen.goodput, least=goodput, unit=" %")
     figures("served within the objective", 100 * seen.in_objective, least=IN_OBJECTIVE, unit=" %")

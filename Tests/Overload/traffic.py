@@ -13,8 +13,12 @@ import threading
 import time
 import urllib.parse
 
+from machine import Stalls
+
 # Clients give up after so long: nothing that is tried takes longer where it goes well.
 PATIENCE_SECONDS = 30.0
+# A timer this late, in seconds, is more than the clients' own work does to them.
+LAG_MAX = 0.02
 
 
 def quantile(values, q):
@@ -80,7 +84,7 @@ class Retries:
         return float(told) / 1000 if told else 0.5 * 2 ** (call.attempt - 1)
 
 
-class Traffic:
+class Traffic(Stalls):
     """Poisson arrivals at one or several addresses.
 
     - phases: (requests per second, seconds), one after the other.
@@ -88,6 +92,7 @@ class Traffic:
     """
 
     def __init__(self, urls, phases, workload=None, retries=Retries(), seed=1):
+        super().__init__(LAG_MAX)
         self.addresses = [urllib.parse.urlsplit(url).netloc.split(":") for url in urls]
         self.phases, self.retries = phases, retries
         self.workload = workload or Workload(seed)
@@ -96,7 +101,11 @@ class Traffic:
         self.began = None
 
     def start(self):
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._run()), daemon=True)
+        def run():
+            with self.cores_watched():
+                asyncio.run(self._run())
+
+        self._thread = threading.Thread(target=run, daemon=True)
         self._thread.start()
         return self
 
@@ -108,7 +117,7 @@ class Traffic:
         return self.start().join()
 
     async def _run(self):
-        tasks = set()
+        tasks, measuring = set(), asyncio.create_task(self.measure_lag())
         due = self.began = time.monotonic()
         for rate, seconds in self.phases:
             until = due + seconds
@@ -119,6 +128,7 @@ class Traffic:
                 task.add_done_callback(tasks.discard)
             due = until
         await asyncio.gather(*tasks)
+        measuring.cancel()
 
     async def _ask(self):
         body, address = self.workload.body(), self.dice.choice(self.addresses)

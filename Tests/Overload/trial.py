@@ -98,10 +98,12 @@ class Seen:
     - in_objective: their share of those served, by when they came.
     - late: quantiles of the time to the first token of those served.
     - refusal: quantiles of the time until a refusal that needed no wait was complete.
+    - held_up: the part of the time in which the machine did not run the clients.
     """
 
     def __init__(self, traffic, capacity, begin, end, objective=OBJECTIVE):
         begin, end = traffic.began + begin, traffic.began + end
+        self.held_up = traffic.held_up(begin, end) / (end - begin)
         came = [call for call in traffic.calls if begin <= call.began < end]
         self.served = [call for call in came if call.is_served]
         self.refused = [call for call in came if self._is_refusal(call)]
