@@ -200,3 +200,41 @@ def test_row_22_second_signal_stops_at_once(fleet, figures, first):
     figures.hold("exit status, off", abs(status - 128 - getattr(signal, first)), 0)
     fleet.watch.stop()
     fleet.check_scrapes()
+
+
+@pytest.fixture
+def former():
+    """Keeps gateways that another one replaces, so that none stays behind."""
+    made = []
+    yield made
+    for one in made:
+        one.kill()
+
+
+def test_row_28_upgrade_in_place(fleet, figures, former):
+    """A new process beside the old one, on the same port; SIGTERM for the old: refused 0, lost 0."""
+    delay = 1.5
+    fleet = fleet(timeouts={"drain_delay": f"{delay}s", "drain_max": "10s"})
+    with Load(fleet.url) as load:
+        load.wait_for_streams()
+        former.append(old := fleet.start_another())
+        shared = time.monotonic()
+        rest(1)
+        signalled = time.monotonic()
+        old.process.send_signal(signal.SIGTERM)
+        status = old.process.wait(support.PATIENCE)
+        took = time.monotonic() - signalled
+        rest(2)
+        alone = total(fleet.metrics(), "sluice_requests_total", outcome="ok")
+    report = Report(load.finished)
+    figures.note("requests", len(report.calls))
+    figures.note("of them begun on both", sum(
+        shared <= c.began < signalled + delay for c in report.calls))
+    figures.note("served by the new one", alone)
+    figures.hold("refused connections", len(load.refused_connections), 0)
+    figures.hold("lost", report.not_served, 0)
+    figures.hold("wrong statuses", report.wrong_statuses, 0)
+    figures.hold("exit code of the old one", status, 0)
+    figures.hold("the old one ended after", took, delay + 10 + 1, " s")
+    assert alone > 0
+    fleet.check_and_stop()
