@@ -186,15 +186,16 @@ class Load(Stalls):
 
     - answers: lengths of the streams' answers in tokens, in place of `tokens` for all of them.
     - prompts: lengths of all prompts in words.
+    - context: of TLS, where the gateway speaks it.
     """
 
     def __init__(self, url, streams=STREAMS, shorts=SHORTS_PER_SECOND, tokens=TOKENS, prefix="f",
-                 answers=None, prompts=None):
+                 answers=None, prompts=None, context=None):
         super().__init__()
         where = urllib.parse.urlsplit(url)
         self.host, self.port, self.prefix = where.hostname, where.port, prefix
         self.streams, self.shorts, self.tokens = streams, shorts, tokens
-        self.answers, self.prompts = answers, prompts
+        self.answers, self.prompts, self.context = answers, prompts, context
         self.calls, self.refused_connections, self.unfinished = [], [], 0
         self._stopping, self._serial, self._idle = False, 0, []
         self._thread = threading.Thread(target=lambda: asyncio.run(self._run()), daemon=True)
@@ -268,7 +269,7 @@ class Load(Stalls):
         """A connection, or None where the listener is not there."""
         try:
             _, protocol = await asyncio.get_running_loop().create_connection(
-                Connection, self.host, self.port)
+                Connection, self.host, self.port, ssl=self.context)
             return protocol
         except OSError:
             self.refused_connections.append(time.monotonic())
