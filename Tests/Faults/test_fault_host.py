@@ -2,7 +2,6 @@
 
 import collections
 import contextlib
-import http.client
 import json
 import os
 import pathlib
@@ -13,8 +12,8 @@ import time
 import pytest
 
 import support
-from fleet import total
-from load import Load, quantile
+from fleet import rest, total
+from load import Load, Report
 
 
 def busy(fleet):
@@ -43,46 +42,36 @@ def test_row_27_killed_and_started_again(fleet, figures):
     fleet.check_and_stop()
 
 
-def first_bytes(url, count):
-    """Seconds to the whole answer of so many small requests, one after another."""
-    host, port = url.removeprefix("http://").split(":")
-    body = json.dumps(support.chat_body(tokens=1))
-    times = []
-    with contextlib.closing(http.client.HTTPConnection(host, int(port), support.PATIENCE)) as one:
-        for _ in range(count):
-            began = time.monotonic()
-            one.request("POST", "/v1/chat/completions", body, {"Content-Type": "application/json"})
-            answer = one.getresponse()
-            answer.read()
-            assert answer.status == 200
-            times.append(time.monotonic() - began)
-    return times
-
-
 def test_row_29_thousands_at_rest(fleet, figures):
-    """Connections without a request: <= 10 KiB each, others are served as before."""
+    """Connections without a request: <= 10 KiB each; p99 of others + <= 10 %."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     count = min(8_000, hard - 500)
-    fleet = fleet()
+    fleet = fleet(first_token_ms=200)
     host, port = fleet.url.removeprefix("http://").split(":")
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, max(soft, count + 500)), hard))
     idle = []
     try:
-        usual = first_bytes(fleet.url, 60)
-        before = fleet.resident()
-        for _ in range(count):
-            idle.append(socket.create_connection((host, int(port)), support.PATIENCE))
-        support.until(lambda: fleet.descriptors() >= count, what="all of them accepted")
-        grown = fleet.resident() - before
-        beside = first_bytes(fleet.url, 60)
+        with Load(fleet.url, streams=0, shorts=100) as load:
+            rest(4)
+            before, began = fleet.resident(), time.monotonic()
+            for _ in range(count):
+                idle.append(socket.create_connection((host, int(port)), support.PATIENCE))
+            support.until(lambda: fleet.descriptors() >= count, what="all of them accepted")
+            grown, opened = fleet.resident() - before, time.monotonic()
+            rest(4)
     finally:
         for one in idle:
             one.close()
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    heard = load.undisturbed(until="head_at")
+    usual = Report(c for c in heard if c.ended < began)
+    beside = Report(c for c in heard if c.began >= opened)
     figures.note("connections", count)
+    figures.note("requests beside them", len(beside.calls))
     figures.hold("resident memory", grown / count / 1024, 10.0, " KiB a connection")
-    # A replica's own 30 ms are in it, and a tenth of them is more than this machine's noise.
-    figures.hold("p50 of others", quantile(beside, 0.5), 1.1 * quantile(usual, 0.5), " s", 0.002)
+    figures.hold("lost", Report(load.finished).not_served, 0)
+    figures.hold("p99 of others", beside.first_byte(0.99, stream=False) * 1000,
+                 1.1 * usual.first_byte(0.99, stream=False) * 1000, " ms", load.error(0.99) * 1000)
     fleet.check_and_stop()
 
 
