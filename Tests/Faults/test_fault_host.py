@@ -143,3 +143,35 @@ def test_row_19_memory_cap_with_big_uploads(capped, fleet, figures):
     answer = support.post(fleet.url + "/v1/chat/completions", support.chat_body(tokens=1))
     assert answer.status == 200
     fleet.check_and_stop()
+
+
+def test_row_19_memory_cap_with_uploads_that_are_too_large(capped, fleet, figures):
+    """Each says that it is larger than a body may be: 413, and nothing of it is held."""
+    cap, wrap, kills = capped
+    limit, clients = 1 << 20, 400
+    fleet = fleet(wrap=wrap, top={"limits": {"body_bytes_max": limit}})
+    host, port = fleet.url.removeprefix("http://").split(":")
+    sent = (f"POST /v1/chat/completions HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
+            f"Content-Length: {8 * limit}\r\n\r\n").encode() + b" " * (128 << 10)
+    uploads, told, most = [], 0, 0
+    try:
+        for _ in range(clients):
+            one = socket.create_connection((host, int(port)), support.PATIENCE)
+            uploads.append(one)
+            with contextlib.suppress(ConnectionError):  # it may be told off while it sends
+                one.sendall(sent)
+            most = max(most, fleet.resident())
+        for one in uploads:
+            with contextlib.suppress(OSError):
+                told += one.recv(4096).startswith(b"HTTP/1.1 413 ")
+        most = max(most, fleet.resident())
+    finally:
+        for one in uploads:
+            one.close()
+    figures.note("uploads", clients)
+    figures.hold("not told 413", clients - told, 0)
+    figures.hold("RSS", most / cap, 0.9, " of the cap")
+    figures.hold("killed", kills(), 0)
+    answer = support.post(fleet.url + "/v1/chat/completions", support.chat_body(tokens=1))
+    assert answer.status == 200
+    fleet.check_and_stop()
