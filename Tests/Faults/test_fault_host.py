@@ -14,6 +14,7 @@ import pytest
 import support
 from fleet import rest, total
 from load import Load, Report
+from scripted import chunk
 
 
 def busy(fleet):
@@ -145,15 +146,14 @@ def test_row_19_memory_cap_with_big_uploads(capped, fleet, figures):
     fleet.check_and_stop()
 
 
-def test_row_19_memory_cap_with_uploads_that_are_too_large(capped, fleet, figures):
-    """Each says that it is larger than a body may be: 413, and nothing of it is held."""
-    cap, wrap, kills = capped
-    limit, clients = 1 << 20, 400
-    fleet = fleet(wrap=wrap, top={"limits": {"body_bytes_max": limit}})
+def uploaded(fleet, clients, fields, body):
+    """(how often each status was told, the gateway's resident bytes at most)"""
     host, port = fleet.url.removeprefix("http://").split(":")
     sent = (f"POST /v1/chat/completions HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
-            f"Content-Length: {8 * limit}\r\n\r\n").encode() + b" " * (128 << 10)
-    uploads, told, most = [], 0, 0
+            f"{fields}\r\n\r\n").encode() + body
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, max(soft, clients + 500)), hard))
+    uploads, told, most = [], collections.Counter(), 0
     try:
         for _ in range(clients):
             one = socket.create_connection((host, int(port)), support.PATIENCE)
@@ -163,13 +163,40 @@ def test_row_19_memory_cap_with_uploads_that_are_too_large(capped, fleet, figure
             most = max(most, fleet.resident())
         for one in uploads:
             with contextlib.suppress(OSError):
-                told += one.recv(4096).startswith(b"HTTP/1.1 413 ")
-        most = max(most, fleet.resident())
+                told[one.recv(4096)[9:12].decode()] += 1
     finally:
         for one in uploads:
             one.close()
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    return told, max(most, fleet.resident())
+
+
+def test_row_19_memory_cap_with_uploads_that_are_too_large(capped, fleet, figures):
+    """Each says that it is larger than a body may be: 413, and nothing of it is held."""
+    cap, wrap, kills = capped
+    limit, clients = 1 << 20, 400
+    fleet = fleet(wrap=wrap, top={"limits": {"body_bytes_max": limit}})
+    told, most = uploaded(fleet, clients, f"Content-Length: {8 * limit}", b" " * (128 << 10))
     figures.note("uploads", clients)
-    figures.hold("not told 413", clients - told, 0)
+    figures.hold("not told 413", clients - told["413"], 0)
+    figures.hold("RSS", most / cap, 0.9, " of the cap")
+    figures.hold("killed", kills(), 0)
+    answer = support.post(fleet.url + "/v1/chat/completions", support.chat_body(tokens=1))
+    assert answer.status == 200
+    fleet.check_and_stop()
+
+
+@pytest.mark.xfail(reason="freed pieces of bodies that grew stay with malloc: twice bodies_bytes_max")
+def test_row_19_memory_cap_with_chunked_uploads_that_are_too_large(capped, fleet, figures):
+    """None says how large it is: 413 once it is, or 503 where there is no room for all until then."""
+    cap, wrap, kills = capped
+    limit, clients = 1 << 20, 2_000
+    fleet = fleet(wrap=wrap, top={"limits": {"body_bytes_max": limit}})
+    told, most = uploaded(fleet, clients, "Transfer-Encoding: chunked",
+                          chunk(b" " * (64 << 10)) * (limit // (64 << 10) + 1))
+    figures.note("uploads", clients)
+    figures.note("told 413", told["413"])
+    figures.hold("told neither 413 nor 503", clients - told["413"] - told["503"], 0)
     figures.hold("RSS", most / cap, 0.9, " of the cap")
     figures.hold("killed", kills(), 0)
     answer = support.post(fleet.url + "/v1/chat/completions", support.chat_body(tokens=1))
