@@ -134,8 +134,12 @@ let package = Package(
             ["FixtureTestSupport", "SluiceBytes", "SluiceTelemetry", "SluiceTime"],
             resources: [.copy("Fixtures")]),
         tests("SluiceBytesTests", ["SluiceBytes"]),
+        .target(
+            name: "HTTPTestSupport", dependencies: ["SluiceBytes", "SluiceHTTP"],
+            path: "Tests/HTTPTestSupport", swiftSettings: strict),
         tests(
-            "SluiceHTTPTests", ["FixtureTestSupport", "SluiceBytes", "SluiceHTTP"],
+            "SluiceHTTPTests",
+            ["FixtureTestSupport", "HTTPTestSupport", "SluiceBytes", "SluiceHTTP"],
             resources: [.copy("Fixtures")]),
         tests(
             "SluiceVLLMTests",

@@ -1,4 +1,5 @@
 import FixtureTestSupport
+import HTTPTestSupport
 import SluiceBytes
 import Testing
 
