@@ -112,6 +112,8 @@ package struct RequestTemplate: ~Copyable, Sendable {
         model.append(self.model.bytes)
         facts = self.facts
         facts.lengthen(by: body.count &- bodyCount, at: around.headCount)
+        // What a body says may not depend on the one before it.
+        if body.count < RequestPeek.openingMin { facts.opening = 0..<0 }
         return true
     }
 

@@ -49,7 +49,7 @@ import Testing
 
     @Test func `a whole body that is short is not searched`() {
         var template = RequestTemplate()
-        for (text, isFound) in [("short", false), (long, true)] {
+        for (text, isFound) in [("short", false), (long, true), ("short", false)] {
             let body = Array(#"{"messages":[{"role":"user","content":"\#(text)"}]}"#.utf8)
             var peek = RequestPeek(route: .chatCompletions)
             peek.feed(body.span, isLast: true, like: &template)
