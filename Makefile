@@ -20,6 +20,9 @@ SEEDS ?= 5
 BENCH ?=
 # Arguments of `make overload`, for example OVERLOAD='--only cold --dry'
 OVERLOAD ?=
+# What `make fuzz` fuzzes, a folder of Tests/FuzzTests/Corpus or all, and how long each
+FUZZ ?= all
+SECONDS ?= 60
 # Arguments of `make soak`, for example SOAK='--minutes 60'
 SOAK ?=
 # How many times longer than in `make test` the faults of `make soak` last
@@ -29,7 +32,7 @@ SIMULATION = .build/release/sluice simulate $(foreach name,$(SCENARIOS),--scenar
 CFLAGS_BENCH := -O2 -Wall -Wextra -Werror
 
 .PHONY: help run demo build test lint format unit unit-and-build clients clients-and-builds simulation admission-docs \
-	faults sanitizers sanitizers-and-simulation summary bench overload bench-tools soak instructions test-vllm container-check clean setup-run setup-test setup-count setup-bench
+	faults sanitizers sanitizers-and-simulation summary bench overload bench-tools soak fuzz instructions test-vllm container-check clean setup-run setup-test setup-count setup-bench
 .NOTPARALLEL:
 
 help: ## lists the targets
@@ -96,6 +99,9 @@ soak: setup-bench setup-test build bench-tools ## long mixed load with faults, l
 	@python3 bench/soak.py --minutes 10 --overload
 	@SLUICE_FAULTS_STRETCH=$(STRETCH) scripts/client-tests.sh Tests/Faults
 
+fuzz: setup-run ## looks for inputs that break a parser, guided by coverage (FUZZ=request SECONDS=600)
+	@scripts/fuzz.sh '$(FUZZ)' '$(SECONDS)'
+
 instructions: setup-count build bench-tools ## user-mode instructions per request and event, with limits
 	@bench/instructions.sh
 
@@ -115,7 +121,7 @@ container-check: ## the container image's content in a debootstrap root (as root
 	@deploy/container/check.sh
 
 clean: ## removes everything that was built
-	@rm -rf .build .build-tsan .build-asan .build-static .venv
+	@rm -rf .build .build-tsan .build-asan .build-fuzz .build-static .venv
 
 setup-run:
 	@scripts/setup.sh run

@@ -141,6 +141,16 @@ let package = Package(
             "SluiceHTTPTests",
             ["FixtureTestSupport", "HTTPTestSupport", "SluiceBytes", "SluiceHTTP"],
             resources: [.copy("Fixtures")]),
+        .target(
+            name: "FuzzTestSupport",
+            dependencies: [
+                "HTTPTestSupport", "SluiceBytes", "SluiceConfig", "SluiceHTTP", "SluiceTelemetry",
+                "SluiceTracing", "SluiceVLLM",
+            ],
+            path: "Tests/FuzzTestSupport", swiftSettings: strict),
+        .testTarget(
+            name: "FuzzTests", dependencies: ["FuzzTestSupport"],
+            exclude: ["Corpus", "words.dict"], swiftSettings: strict),
         tests(
             "SluiceVLLMTests",
             ["FixtureTestSupport", "SluiceBytes", "SluiceTelemetry", "SluiceVLLM"],
@@ -201,3 +211,11 @@ let package = Package(
     ],
     swiftLanguageModes: [.v6]
 )
+
+// libFuzzer brings its own `main`: built only by `scripts/fuzz.sh`, which says with what flags.
+if Context.environment["SLUICE_FUZZ"] != nil {
+    package.targets.append(
+        .executableTarget(
+            name: "SluiceFuzz", dependencies: ["FuzzTestSupport"], path: "Tests/SluiceFuzz",
+            swiftSettings: strict))
+}

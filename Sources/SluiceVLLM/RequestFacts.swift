@@ -2,7 +2,7 @@ import SluiceBytes
 import SluiceTelemetry
 
 /// What a request body says beside the model's name.
-package struct RequestFacts: Sendable {
+package struct RequestFacts: Equatable, Sendable {
     /// The model's name is longer than what is kept of it.
     package internal(set) var isModelCut = false
     package internal(set) var isStream = false
