@@ -4,9 +4,10 @@
 #
 #   scripts/fuzz.sh [TARGET] [SECONDS]       all targets in turn where none is named; 60 s each
 #   scripts/fuzz.sh --repeat TARGET FILE     one input again
+#   scripts/fuzz.sh --keep TARGET            what was found becomes a part of the corpus
 #
 # It begins with Tests/FuzzTests/Corpus and with what earlier runs have found to reach further, which is
-# kept in .build/fuzz/corpus. An input that breaks a rule ends the run; it belongs into
+# in .build/fuzz/corpus. An input that breaks a rule ends the run; it belongs into the target's folder of
 # Tests/FuzzTests/Corpus, which `make test` replays, once what it breaks is repaired.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -19,7 +20,7 @@ targets=()
 for directory in "$kept"/*/; do targets+=("$(basename "$directory")"); done
 
 usage() {
-  echo "fuzz: [TARGET] [SECONDS] or --repeat TARGET FILE; targets: ${targets[*]}" >&2
+  echo "fuzz: [TARGET] [SECONDS], --repeat TARGET FILE, --keep TARGET; targets: ${targets[*]}" >&2
   exit 2
 }
 
@@ -44,6 +45,27 @@ run() {
     SWIFT_BACKTRACE=${SWIFT_BACKTRACE:-enable=no} "$product" -timeout=10 "$@"
 }
 
+# corpus TARGET: what is there to begin with, a file for each input.
+corpus() {
+  mkdir -p "$found/corpus/$1"
+  python3 scripts/fuzz_corpus.py unpack "$kept/$1.base64" "$found/corpus/$1"
+}
+
+if [ "${1:-}" = --keep ]; then
+  if [ $# -ne 2 ] || ! is_target "$2"; then usage; fi
+  build
+  corpus "$2"
+  # For each edge of the code one small input that reaches it.
+  rm -rf "$found/merged"
+  mkdir "$found/merged"
+  run "$2" -set_cover_merge=1 -use_counters=0 "$found/merged" "$kept/$2" "$found/corpus/$2" \
+    >"$found/merge.log" 2>&1 || { tail -n 20 "$found/merge.log" >&2; exit 1; }
+  for named in "$kept/$2"/*; do rm -f "$found/merged/$(sha1sum <"$named" | cut -d ' ' -f 1)"; done
+  python3 scripts/fuzz_corpus.py pack "$found/merged" "$kept/$2.base64"
+  echo "$2: $(wc -l <"$kept/$2.base64") inputs beside the named ones"
+  exit
+fi
+
 if [ "${1:-}" = --repeat ]; then
   if [ $# -ne 3 ] || ! is_target "$2" || [ ! -f "$3" ]; then usage; fi
   build
@@ -67,10 +89,11 @@ build
 status=0
 for target in "${targets[@]}"; do
   log=$found/$target.log
-  mkdir -p "$found/corpus/$target"
+  corpus "$target"
   ended=0
-  run "$target" -dict=Tests/FuzzTests/words.dict -max_total_time="$seconds" -print_final_stats=1 -artifact_prefix="$found/$target-" \
-    "$found/corpus/$target" "$kept/$target" >"$log" 2>&1 || ended=$?
+  run "$target" -dict=Tests/FuzzTests/words.dict -max_total_time="$seconds" -print_final_stats=1 \
+    -artifact_prefix="$found/$target-" "$found/corpus/$target" "$kept/$target" \
+    >"$log" 2>&1 || ended=$?
   runs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")
   edges=$(sed -n 's/.* cov: \([0-9]*\) .*/\1/p' "$log" | tail -n 1)
   if [ $ended -eq 0 ]; then

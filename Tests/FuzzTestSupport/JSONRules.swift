@@ -206,6 +206,10 @@ func modelsProblem(_ input: [UInt8]) -> String? {
         return "a version of \(reply.version.utf8.count) bytes"
     }
     guard let list = try? ModelList(input.span) else { return nil }
+    // Half a surrogate pair, three bytes when it is kept, is three replacement characters in a String:
+    // such a name may be longer than what is read again. It is no model's.
+    let texts = list.models.flatMap { [$0.id, $0.parent, $0.root, $0.ownedBy] }
+    if texts.contains(where: { $0?.contains("\u{FFFD}") == true }) { return nil }
     var first = ByteBuffer()
     var second = ByteBuffer()
     ModelList.write(list.models, into: &first)
