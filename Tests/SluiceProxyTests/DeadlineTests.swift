@@ -164,10 +164,11 @@ extension GatewayTests {
 
         @Test func `a head is held until the first event, or for the hold limit`() throws {
             let upstream = try ScriptedUpstream { peer in
-                guard peer.nextRequest() != nil else { return }
-                peer.send(streamHead)
-                peer.rest(.milliseconds(peer.requestCount == 1 ? 60 : 400))
-                peer.send(chunk(token("a")) + chunk(done) + "0\r\n\r\n")
+                while peer.nextRequest() != nil {
+                    peer.send(streamHead)
+                    peer.rest(.milliseconds(peer.requestCount == 1 ? 60 : 400))
+                    peer.send(chunk(token("a")) + chunk(done) + "0\r\n\r\n")
+                }
             }
             try GatewayUnderTest.run([upstream], change: { $0.timeouts.headHoldMax = Self.limit }) {
                 gateway in

@@ -125,6 +125,8 @@ final class GatewayUnderTest: @unchecked Sendable {
             guard let page = self.metrics() else { return false }
             return page.sum("sluice_requests_received_total") == page.sum("sluice_requests_total")
                 && page.sum("sluice_requests_in_flight") == 0
+                // Given back in the same turn, which a busy machine may stop in the middle.
+                && page.sum("sluice_replica_inflight") == 0
         }
         guard let page = metrics() else {
             Issue.record("no metrics at the end", sourceLocation: location)
