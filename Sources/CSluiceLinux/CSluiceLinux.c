@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/tcp.h>
+#include <malloc.h>
 #include <netinet/in.h>
 #include <pthread.h>
 #include <sched.h>
@@ -166,6 +167,8 @@ void sluice_grow_descriptor_table(int fd, int count) {
     int last = fcntl(fd, F_DUPFD_CLOEXEC, count - 1);
     if (last >= 0) close(last);
 }
+
+void sluice_map_large_allocations(int bytes) { (void)mallopt(M_MMAP_THRESHOLD, bytes); }
 
 int sluice_cpu_count(void) {
     cpu_set_t cpus;

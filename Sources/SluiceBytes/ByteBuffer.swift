@@ -99,21 +99,18 @@
         let count = upper - lower
         let (needed, overflow) = count.addingReportingOverflow(n)
         precondition(!overflow)
-        if needed <= capacity {
+        if lower > 0, let base = unsafe base {
             // Safety: both ranges lie in the one allocation; memmove allows overlap.
-            if let base = unsafe base { unsafe memmove(base, base + lower, count) }
-        } else {
+            unsafe memmove(base, base + lower, count)
+        }
+        if needed > capacity {
             let larger = max(needed, capacity * 2, 256)
-            // Safety: a fresh allocation of `larger` >= count bytes, filled from the old one.
-            guard let memory = unsafe malloc(larger) else {
+            // Safety: of `larger` bytes, the first `capacity` those of the old allocation, which is
+            // gone. A large one is moved by the kernel: no copy, and no second one meanwhile.
+            guard let memory = unsafe realloc(base, larger) else {
                 fatalError("out of memory: \(larger) bytes for a buffer")
             }
-            let grown = unsafe memory.assumingMemoryBound(to: UInt8.self)
-            if let base = unsafe base {
-                unsafe memcpy(grown, base + lower, count)
-                unsafe free(base)
-            }
-            unsafe base = unsafe grown
+            unsafe base = unsafe memory.assumingMemoryBound(to: UInt8.self)
             capacity = larger
         }
         lower = 0

@@ -146,6 +146,7 @@ package final class Gateway {
             )
         }
         reserveDescriptors()
+        Allocator.returnLargePieces()
         var hasStuck = false
         do throws(SystemError) {
             let logs = [try LogThread(accessLog), try LogThread(arrivalTrace)]

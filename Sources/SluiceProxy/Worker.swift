@@ -107,6 +107,7 @@ final class Worker {
     var turnWakes = WakeSet()
 
     static let connectionsAcceptedPerTurn = 64
+    static let handshakesBegunPerTurn = 8
     static let readsPerTurn = 16
     static let sweepInterval = Nanoseconds.milliseconds(500)
     static let acceptPause = Nanoseconds.milliseconds(100)

@@ -186,7 +186,6 @@ def test_row_19_memory_cap_with_uploads_that_are_too_large(capped, fleet, figure
     fleet.check_and_stop()
 
 
-@pytest.mark.xfail(reason="freed pieces of bodies that grew stay with malloc: twice bodies_bytes_max")
 def test_row_19_memory_cap_with_chunked_uploads_that_are_too_large(capped, fleet, figures):
     """None says how large it is: 413 once it is, or 503 where there is no room for all until then."""
     cap, wrap, kills = capped

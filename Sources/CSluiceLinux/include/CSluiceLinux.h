@@ -2,8 +2,8 @@
 #define SLUICE_CLINUX_H
 
 // What Swift's Glibc module leaves out of Linux: epoll with a plain 64-bit token, accept4, eventfd,
-// signalfd, TCP_INFO, CPU affinity. Each function is one system call (or a handful of setsockopt)
-// and returns what the call returns; errno is left for the caller.
+// timerfd, signalfd, TCP_INFO, CPU affinity. Each function is one system call (or a handful of
+// setsockopt) and returns what the call returns; errno is left for the caller.
 
 #include <pthread.h>
 #include <stddef.h>
@@ -74,6 +74,10 @@ long sluice_raise_descriptor_limit(long wanted);
 /// Makes the kernel's table large enough for `count` descriptors, with the help of one open one.
 /// fcntl(2), F_DUPFD_CLOEXEC.
 void sluice_grow_descriptor_table(int fd, int count);
+
+/// From `bytes` on malloc(3) gets memory from the kernel and gives it back when it is freed:
+/// mallopt(3), M_MMAP_THRESHOLD.
+void sluice_map_large_allocations(int bytes);
 
 /// CPUs this process may run on: sched_getaffinity(2).
 int sluice_cpu_count(void);

@@ -4,9 +4,15 @@ import SluiceTime
 
 /// Clients come, until there is no room for more.
 extension Worker {
-    /// Accepts what waits, at most a batch: the listener is level-triggered and will say so again.
+    /// Accepts what waits, at most a batch: the listener is level-triggered and will say so again. Each
+    /// TLS handshake takes as long as some twenty requests, which other clients would wait for.
     func acceptConnections() {
-        for _ in 0..<Self.connectionsAcceptedPerTurn {
+        acceptConnections(
+            atMost: isTLS ? Self.handshakesBegunPerTurn : Self.connectionsAcceptedPerTurn)
+    }
+
+    private func acceptConnections(atMost count: Int) {
+        for _ in 0..<count {
             guard !downstreams.isFull, shared.admitConnection() else {
                 pauseAccepting()
                 return
@@ -80,7 +86,7 @@ extension Worker {
         isDraining = true
         guard listener != nil else { return }
         // Connections that the kernel has completed are still ours: closing now would reset them.
-        acceptConnections()
+        acceptConnections(atMost: Self.connectionsAcceptedPerTurn)
         listener = nil
         isListenerClosed = true
         timers.value.cancel(&acceptTimer)
