@@ -44,6 +44,7 @@ final class Worker {
     let mailbox: Mailbox<WorkerMessage>
     let heartbeat: Heartbeat
     let poller: Poller
+    private let alarm: Alarm
     let pool: BufferPool
     let downstreams: SlotTable<DownstreamConnection>
     let upstreams: SlotTable<UpstreamConnection>
@@ -127,6 +128,7 @@ final class Worker {
         heartbeat = shared.heartbeats[index]
         pool = shared.bufferPools[index]
         poller = try Poller()
+        alarm = try Alarm(waking: poller, Self.alarmToken)
         now = MonotonicClock.now()
         let connections = settings.limits.connectionsPerWorker(of: shared.mailboxes.count)
         downstreams = SlotTable(capacity: connections)
@@ -177,11 +179,16 @@ final class Worker {
     static let listenerToken = Token(kind: .listener, slot: 0, generation: 0)
     static let sweepToken = Token(kind: .timer, slot: 0, generation: 0)
     static let acceptToken = Token(kind: .timer, slot: 1, generation: 0)
+    static let alarmToken = Token(kind: .timer, slot: 2, generation: 0)
 
     /// Serves until told to stop and everything has been given back.
     func run() {
         while true {
-            let timeout = ready.isEmpty ? sleepTime() : .zero
+            var timeout = ready.isEmpty ? sleepTime() : .zero
+            if let sleep = timeout, sleep > .zero {
+                alarm.ring(by: now + sleep, now: now)
+                timeout = nil
+            }
             heartbeat.sleeps()
             let count = poller.wait(timeout: timeout)
             now = MonotonicClock.now()

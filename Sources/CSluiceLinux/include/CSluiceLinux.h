@@ -35,6 +35,10 @@ int sluice_accept(int listener, struct sockaddr_storage *peer, socklen_t *length
 int sluice_stream_socket(int family);
 /// eventfd(2), non-blocking, close-on-exec.
 int sluice_eventfd(void);
+/// timerfd_create(2) of CLOCK_MONOTONIC, non-blocking, close-on-exec.
+int sluice_timerfd(void);
+/// timerfd_settime(2): fires once, at this time of CLOCK_MONOTONIC.
+int sluice_timerfd_set(int fd, int64_t nanoseconds);
 /// Blocks SIGTERM, SIGINT, SIGHUP, SIGUSR1 and SIGUSR2 in the calling thread (and those it starts),
 /// ignores SIGPIPE, and returns a signalfd(2) that delivers them.
 int sluice_signalfd(void);
