@@ -67,7 +67,9 @@ package final class HTTPServer {
         self.loop = loop
         self.options = options
         self.handler = handler
-        let socket = try ListenerSocket.open(address, sharesPort: false)
+        var accepted = AcceptedOptions()
+        accepted.userTimeout = options.writeStallMax
+        let socket = try ListenerSocket.open(address, sharesPort: false, accepted: accepted)
         self.address = socket.address
         let descriptor = socket.descriptor
         listener = consume socket
@@ -95,7 +97,7 @@ package final class HTTPServer {
             let isFull = connections.count >= options.connectionsMax
             let yielding = isFull && options.makesRoom ? firstToYield : nil
             if isFull, yielding == nil { return pause() }
-            switch listener?.accept(userTimeout: options.writeStallMax) {
+            switch listener?.accept() {
             case nil: return
             case .connection(let transport, _):
                 yielding?.close()

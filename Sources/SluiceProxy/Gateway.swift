@@ -130,9 +130,13 @@ package final class Gateway {
         // Listeners are opened here, one per worker, before any thread runs: the first binds (and
         // chooses the port where it is 0), the others share it.
         var listeners: [WorkerStart] = []
+        var accepted = AcceptedOptions()
+        accepted.userTimeout = shared.settings.timeouts.writeStall
+        accepted.unsentBytesMax = 65_536
         for index in 0..<workerCount {
             do throws(SystemError) {
-                let socket = try ListenerSocket.open(address, sharesPort: true)
+                let socket = try ListenerSocket.open(
+                    address, sharesPort: true, accepted: accepted)
                 address = socket.address
                 listeners.append(
                     WorkerStart(try Worker(index: index, shared: shared, listener: socket)))

@@ -10,6 +10,17 @@ package enum AcceptResult: ~Copyable {
     case exhausted(SystemError)
 }
 
+/// What connections inherit of the listener that accepts them, which saves a call for each option and
+/// connection.
+package struct AcceptedOptions: Sendable {
+    /// How long sent bytes may stay unacknowledged.
+    package var userTimeout = Nanoseconds.seconds(20)
+    /// Keeps the kernel from hiding a slow reader behind megabytes of its own buffer; nil: it may.
+    package var unsentBytesMax: UInt32?
+
+    package init() {}
+}
+
 /// A listening TCP socket. Dropping it closes it.
 package struct ListenerSocket: ~Copyable {
     package let descriptor: Int32
@@ -20,10 +31,15 @@ package struct ListenerSocket: ~Copyable {
     ///
     /// - Parameter sharesPort: SO_REUSEPORT, so that each worker has a listener of its own.
     /// - Throws: ``SystemError``: the address is in use, not ours, or needs privileges.
-    package static func open(_ address: SocketAddress, sharesPort: Bool, backlog: Int32 = 4_096)
-        throws(SystemError) -> ListenerSocket
-    {
+    package static func open(
+        _ address: SocketAddress, sharesPort: Bool, backlog: Int32 = 4_096,
+        accepted: AcceptedOptions = AcceptedOptions()
+    ) throws(SystemError) -> ListenerSocket {
         var socket = try bound(to: address, sharesPort: sharesPort)
+        Transport.tune(socket.descriptor, userTimeout: accepted.userTimeout)
+        if let bytes = accepted.unsentBytesMax {
+            sluice_not_sent_low_water(socket.descriptor, bytes)
+        }
         guard listen(socket.descriptor, backlog) == 0 else { throw SystemError(call: "listen") }
         if let bound = localAddress(of: socket.descriptor) { socket.address = bound }
         return socket
@@ -74,14 +90,13 @@ package struct ListenerSocket: ~Copyable {
     deinit { close(descriptor) }
 
     /// Accepts one connection. Source: accept(2).
-    package func accept(userTimeout: Nanoseconds) -> AcceptResult {
+    package func accept() -> AcceptResult {
         while true {
             var storage = sockaddr_storage()
             var length: socklen_t = 0
             let accepted = unsafe sluice_accept(descriptor, &storage, &length)
             if accepted >= 0 {
                 let transport = Transport(descriptor: accepted, tls: nil)
-                transport.tune(userTimeout: userTimeout)
                 let unknown = SocketAddress(host: "0.0.0.0", port: 0)
                 guard let peer = SocketAddress(storage) ?? unknown else { continue }
                 return .connection(transport, peer: peer)

@@ -57,20 +57,17 @@ package struct Transport: ~Copyable {
         let descriptor = sluice_stream_socket(address.family)
         guard descriptor >= 0 else { throw SystemError(call: "socket") }
         let transport = Transport(descriptor: descriptor, tls: nil)
-        transport.tune(userTimeout: userTimeout)
+        tune(descriptor, userTimeout: userTimeout)
         let result = unsafe address.withSockaddr { unsafe Glibc.connect(descriptor, $0, $1) }
         guard result == 0 || errno == EINPROGRESS else { throw SystemError(call: "connect") }
         return transport
     }
 
-    func tune(userTimeout: Nanoseconds) {
+    /// No delay of small segments, probes of a silent peer, an end to unacknowledged bytes. Of a listener:
+    /// those of every connection that it accepts.
+    static func tune(_ descriptor: Int32, userTimeout: Nanoseconds) {
         sluice_tune_stream(
             descriptor, UInt32(clamping: userTimeout.wholeMillisecondsRoundedUp))
-    }
-
-    /// Keeps the kernel from hiding a slow reader behind megabytes of its own buffer.
-    package func limitUnsentBytes(_ bytes: UInt32) {
-        sluice_not_sent_low_water(descriptor, bytes)
     }
 
     /// Why the connection attempt failed; nil when it stands.

@@ -24,7 +24,7 @@ import Testing
         }
 
         private func accept() {
-            guard case .connection(let transport, _) = listener?.accept(userTimeout: .seconds(9)),
+            guard case .connection(let transport, _) = listener?.accept(),
                 let peer = try? RawPeer(transport, on: loop)
             else { return }
             peers.append(peer)

@@ -124,7 +124,7 @@ final class ScriptedUpstream: Sendable {
         }
 
         private func accept(_ upstream: ScriptedUpstream) {
-            guard let accepted = listener?.accept(userTimeout: .seconds(20)),
+            guard let accepted = listener?.accept(),
                 case .connection(var transport, _) = consume accepted
             else { return }
             if let tls = upstream.tls, (try? transport.startTLS(server: tls)) == nil { return }

@@ -100,7 +100,7 @@ struct TLSPair: ~Copyable {
         if let client { try out.startTLS(client: client, host: host) }
         try poller.add(listener.descriptor, .read, Token(kind: .listener, slot: 0, generation: 1))
         #expect(poller.wait(timeout: .seconds(5)) == 1)
-        guard case .connection(var accepted, _) = listener.accept(userTimeout: .seconds(5)) else {
+        guard case .connection(var accepted, _) = listener.accept() else {
             throw SystemError(call: "accept4")
         }
         if let context { try accepted.startTLS(server: context) }

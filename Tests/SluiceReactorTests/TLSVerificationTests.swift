@@ -179,7 +179,7 @@ private func fixture() throws -> TLSFixture { try TLSFixture.shared.get() }
         try process.run()
         defer { process.waitUntilExit() }
         #expect(poller.wait(timeout: .seconds(10)) == 1)
-        guard case .connection(var accepted, _) = listener.accept(userTimeout: .seconds(5)) else {
+        guard case .connection(var accepted, _) = listener.accept() else {
             process.terminate()
             return
         }

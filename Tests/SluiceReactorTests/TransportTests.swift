@@ -1,3 +1,4 @@
+import Glibc
 import SluiceBytes
 import SluiceReactor
 import SluiceTime
@@ -16,7 +17,7 @@ import Testing
         try poller.add(listener.descriptor, .read, Token(kind: .listener, slot: 0, generation: 1))
         var client = try Transport.connect(to: listener.address, userTimeout: .seconds(5))
         #expect(poller.wait(timeout: .seconds(5)) == 1)
-        guard case .connection(var server, let peer) = listener.accept(userTimeout: .seconds(5))
+        guard case .connection(var server, let peer) = listener.accept()
         else {
             Issue.record("nothing accepted")
             return
@@ -39,6 +40,36 @@ import Testing
         }
         #expect(buffer.text() == "hello world")
         #expect(client.info()?.bytesAcknowledged ?? 0 >= 11)
+    }
+
+    @Test func `an accepted connection has its options of the listener`() throws {
+        var accepted = AcceptedOptions()
+        accepted.userTimeout = .milliseconds(7_500)
+        accepted.unsentBytesMax = 12_345
+        let listener = try ListenerSocket.open(
+            try #require(SocketAddress("127.0.0.1:0")), sharesPort: false, accepted: accepted)
+        let client = try Transport.connect(to: listener.address, userTimeout: .milliseconds(2_500))
+        let poller = try Poller()
+        try poller.add(listener.descriptor, .read, Token(kind: .listener, slot: 0, generation: 1))
+        #expect(poller.wait(timeout: .seconds(5)) == 1)
+        guard case .connection(let server, _) = listener.accept() else {
+            Issue.record("nothing accepted")
+            return
+        }
+        func option(_ descriptor: Int32, _ level: Int32, _ name: Int32) -> Int32 {
+            var (value, size) = (Int32(-1), socklen_t(MemoryLayout<Int32>.size))
+            return unsafe getsockopt(descriptor, level, name, &value, &size) == 0 ? value : -1
+        }
+        let tcp = Int32(IPPROTO_TCP)
+        for (descriptor, timeout) in [(server.descriptor, Int32(7_500)), (client.descriptor, 2_500)] {
+            #expect(option(descriptor, tcp, TCP_NODELAY) == 1)
+            #expect(option(descriptor, SOL_SOCKET, SO_KEEPALIVE) == 1)
+            #expect(option(descriptor, tcp, TCP_KEEPIDLE) == 15)
+            #expect(option(descriptor, tcp, TCP_KEEPINTVL) == 5)
+            #expect(option(descriptor, tcp, TCP_KEEPCNT) == 3)
+            #expect(option(descriptor, tcp, TCP_USER_TIMEOUT) == timeout)
+        }
+        #expect(option(server.descriptor, tcp, TCP_NOTSENT_LOWAT) == 12_345)
     }
 
     @Test func `a refused connection names its reason`() throws {

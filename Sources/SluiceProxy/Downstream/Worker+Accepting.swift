@@ -17,7 +17,7 @@ extension Worker {
                 pauseAccepting()
                 return
             }
-            guard let accepted = listener?.accept(userTimeout: settings.timeouts.writeStall) else {
+            guard let accepted = listener?.accept() else {
                 shared.connectionClosed()
                 return
             }
@@ -42,7 +42,6 @@ extension Worker {
     }
 
     private func adopt(_ transport: consuming Transport, _ peer: SocketAddress) {
-        transport.limitUnsentBytes(65_536)
         let descriptor = transport.descriptor
         let slot = downstreams.insert(
             DownstreamConnection(transport: transport, peer: peer, limits: headLimits))
