@@ -1,9 +1,10 @@
 import SluiceTime
 
-// Owned by one thread. Deadlines far beyond the wheel's span stay in their bucket and are looked at
-// once a revolution.
+// Owned by one thread. A revolution is 1,024 ticks: what is due within one has the bucket of its tick,
+// what is due later that of its revolution, of which there are 64; it gets a tick's when its revolution
+// begins. So nobody wakes for a timer that is not due but once, and once every 64 revolutions.
 
-/// Timers with O(1) scheduling and cancelling: a hashed wheel (Varghese and Lauck, scheme 6).
+/// Timers with O(1) scheduling and cancelling: a wheel of two levels (Varghese and Lauck, scheme 7).
 ///
 /// A timer fires within ``tick`` after its deadline, never before.
 @usableFromInline package struct TimerWheel: ~Copyable {
@@ -14,9 +15,13 @@ import SluiceTime
 
     /// The wheel's resolution.
     package static let tick = Nanoseconds.milliseconds(4)
-    private static let buckets = 1_024
+    private static let revolutionBits: Int64 = 10
+    private static let buckets = 1 << Int(revolutionBits)
+    private static let revolutions = 64
 
+    /// Of the ticks' buckets, and after them of the revolutions'.
     private var heads: [Int32]
+    /// A bit for each bucket that holds a timer.
     private var occupied: [UInt64]
     private var next: [Int32] = []
     private var previous: [Int32] = []
@@ -35,8 +40,8 @@ import SluiceTime
     package private(set) var count = 0
 
     package init(now: Instant) {
-        heads = Array(repeating: -1, count: Self.buckets)
-        occupied = Array(repeating: 0, count: Self.buckets / 64)
+        heads = Array(repeating: -1, count: Self.buckets + Self.revolutions)
+        occupied = Array(repeating: 0, count: (Self.buckets + Self.revolutions) / 64)
         current = now.nanoseconds / Self.tick.count
     }
 
@@ -99,8 +104,7 @@ import SluiceTime
                 quietUntil = (current &+ 1).saturatingProduct(Self.tick.count)
                 return nil
             }
-            // A long pause: one revolution visits every bucket, more would find nothing new.
-            if target - current > Int64(Self.buckets) { current = target - Int64(Self.buckets) }
+            if Self.bucket(current + 1) == 0 { beginRevolution() }
             current += 1
             cursor = heads[Self.bucket(current)]
         }
@@ -117,9 +121,32 @@ import SluiceTime
         return max(.zero, due - now)
     }
 
-    /// The tick after the current one whose bucket holds a timer; nil when none does.
+    /// Gives the timers of the revolution that begins with the next tick their buckets.
+    private mutating func beginRevolution() {
+        var id = heads[Self.revolutionBucket(of: current + 1)]
+        while id >= 0 {
+            // Those of a later round come back to the same bucket, before what is left of it.
+            let after = next[Int(id)]
+            unlink(id)
+            link(id)
+            id = after
+        }
+    }
+
+    /// The tick after the current one at which there is something to do; nil when there is no timer.
     private func nextOccupied() -> Int64? {
-        let words = occupied.count
+        let tick = nextOccupiedTick()
+        let far = occupied[Self.buckets / 64]
+        guard far != 0 else { return tick }
+        let revolution = current >> Self.revolutionBits
+        let first = UInt64(truncatingIfNeeded: revolution &+ 1) & 63
+        let turned = far >> first | far << (64 - first)
+        let begins = (revolution + 1 + Int64(turned.trailingZeroBitCount)) << Self.revolutionBits
+        return min(tick ?? begins, begins)
+    }
+
+    private func nextOccupiedTick() -> Int64? {
+        let words = Self.buckets / 64
         let start = Self.bucket(current + 1)
         var word = start / 64
         var mask = ~UInt64(0) << UInt64(start % 64)
@@ -140,18 +167,23 @@ import SluiceTime
         Int(truncatingIfNeeded: tick) & (buckets - 1)
     }
 
+    private static func revolutionBucket(of tick: Int64) -> Int {
+        buckets + Int(truncatingIfNeeded: tick >> revolutionBits) & (revolutions - 1)
+    }
+
     private mutating func link(_ id: Int32) {
         // Rounded up, and never into a bucket that has been visited: no timer is early or missed.
         let size = Self.tick.count
         let deadline = deadlines[Int(id)]
         let tick = max(deadline / size + (deadline % size == 0 ? 0 : 1), current + 1)
-        let bucket = Self.bucket(tick)
+        let isFar = tick - current > Int64(Self.buckets)
+        let bucket = isFar ? Self.revolutionBucket(of: tick) : Self.bucket(tick)
         let head = heads[bucket]
         next[Int(id)] = head
         previous[Int(id)] = -2 - Int32(bucket)
         if head >= 0 { previous[Int(head)] = id }
-        // Buckets come up once a revolution, however far the deadline is.
-        if tick < nextTick || tick > current + Int64(Self.buckets) { nextTick = 0 }
+        let comesUp = isFar ? (tick >> Self.revolutionBits) << Self.revolutionBits : tick
+        if comesUp < nextTick { nextTick = comesUp }
         heads[bucket] = id
         occupied[bucket / 64] |= 1 << UInt64(bucket % 64)
     }

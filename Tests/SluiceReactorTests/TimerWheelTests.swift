@@ -32,6 +32,41 @@ import Testing
         #expect(fired.count == 2_000 && left == 0)
     }
 
+    /// Around the ends of revolutions, and after the last that has a bucket of its own.
+    @Test(arguments: [1_023, 1_024, 1_025, 2_047, 2_048, 65_535, 65_536, 65_537, 200_000])
+    func `a timer that is far away is woken for twice at most, and once a round`(ticks: Int) {
+        for offset in 0..<3 {
+            let start = Instant(nanoseconds: TimerWheel.tick.count * Int64(4_096 + offset))
+            let deadline = start + Nanoseconds(TimerWheel.tick.count * Int64(ticks))
+            var wheel = TimerWheel(now: start)
+            _ = wheel.schedule(token(1), at: deadline)
+            var (now, wakes, fired) = (start, 0, false)
+            while !fired, wakes < 10, let sleep = wheel.sleep(now: now) {
+                now = now + sleep
+                wakes += 1
+                fired = wheel.popExpired(now: now) == token(1)
+            }
+            #expect(fired && now >= deadline && now - deadline <= TimerWheel.tick)
+            #expect(wakes <= 2 + ticks / 65_536, "\(offset)")
+            let left = wheel.count
+            #expect(left == 0)
+        }
+    }
+
+    @Test func `a pause of hours is made up for`() {
+        let start = Instant(nanoseconds: 3_000_000_000)
+        var wheel = TimerWheel(now: start)
+        var ids = (1...500).map { wheel.schedule(token($0), at: start + .seconds(Int64($0))) }
+        for n in stride(from: 0, to: 500, by: 5) { wheel.cancel(&ids[n]) }
+        let resting = wheel.schedule(token(501), at: start + .seconds(60))
+        wheel.reschedule(resting, at: start + .seconds(20_000))
+        var fired = 0
+        while wheel.popExpired(now: start + .seconds(10_000)) != nil { fired += 1 }
+        let (left, sleep) = (wheel.count, wheel.sleep(now: start + .seconds(10_000)))
+        #expect(fired == 400 && left == 1 && sleep != nil)
+        #expect(wheel.popExpired(now: start + .seconds(20_000)) == token(501))
+    }
+
     @Test func `a cancelled timer never fires and its place is reused`() {
         let start = Instant(nanoseconds: 5_000_000_000)
         var wheel = TimerWheel(now: start)
