@@ -15,7 +15,7 @@ final class LogOutbox: Sendable {
     static let bytesMax = 4 << 20
 
     /// Emptied batches kept for the next lines at most.
-    static let emptyMax = 8
+    static let emptyMax = 32
 
     /// What lies between the two threads.
     private struct Box {

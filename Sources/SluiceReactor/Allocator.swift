@@ -2,7 +2,7 @@ import CSluiceLinux
 
 /// The process's malloc(3).
 package enum Allocator {
-    private static let largeBytes: Int32 = 65_536
+    private static let largeBytes: Int32 = 131_072
 
     /// From now on what is large is the kernel's again as soon as it is freed.
     ///
