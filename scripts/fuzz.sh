@@ -26,10 +26,13 @@ usage() {
 
 is_target() { [[ " ${targets[*]} " == *" $1 "* ]]; }
 
+# The compiler heeds the last of several `-sanitize`, and SwiftPM puts its own in an order of chance: so
+# one for both.
 build() {
   local log=$found/build.log
   if ! SLUICE_FUZZ=1 swift build -c release --scratch-path .build-fuzz --product SluiceFuzz \
-    --sanitize fuzzer --sanitize address -Xswiftc -assert-config -Xswiftc Debug >"$log" 2>&1
+    -Xswiftc -sanitize=fuzzer,address -Xcc -fsanitize=fuzzer-no-link,address \
+    -Xswiftc -assert-config -Xswiftc Debug >"$log" 2>&1
   then
     tail -n 40 "$log" >&2
     echo "fuzz: the build failed; libFuzzer has to be a part of the toolchain (libclang_rt.fuzzer)" >&2
@@ -96,6 +99,11 @@ for target in "${targets[@]}"; do
     >"$log" 2>&1 || ended=$?
   runs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")
   edges=$(sed -n 's/.* cov: \([0-9]*\) .*/\1/p' "$log" | tail -n 1)
+  if grep -q 'no interesting inputs' "$log"; then
+    echo "fuzz: $target was built without coverage, see $log" >&2
+    status=1
+    continue
+  fi
   if [ $ended -eq 0 ]; then
     printf '%-10s %9s inputs, %5s edges, nothing found\n' "$target" "$runs" "$edges"
     continue

@@ -86,6 +86,7 @@ check_test() {
   command -v python3 >/dev/null || need python3 "runs the official OpenAI client against the gateway"
   python3 -c 'import ensurepip, venv' 2>/dev/null ||
     need python3-venv "keeps the Python packages of the tests in .venv"
+  command -v ip >/dev/null || need iproute2 "puts up the bad line of a fault test"
   command -v tmux >/dev/null || need tmux "shows sluice top as a terminal does"
   # Ubuntu has it as a snap only: its tests are skipped there.
   if grep -q '^ID=debian' /etc/os-release 2>/dev/null; then
