@@ -15,7 +15,7 @@ package struct OwnAnswer: Sendable {
 
     /// Appends the whole answer.
     package func append(
-        requestID: Span<UInt8>, isHead: Bool, closes: Bool, to output: inout ByteBuffer
+        requestID: Span<UInt8>, isHead: Bool, persistence: Persistence, to output: inout ByteBuffer
     ) {
         output.append("HTTP/1.1 ")
         output.appendDecimal(status)
@@ -29,8 +29,9 @@ package struct OwnAnswer: Sendable {
         output.appendDecimal(body.count)
         output.append("\r\nx-request-id: ")
         output.append(requestID)
-        if closes { output.append("\r\nconnection: close") }
-        output.append("\r\n\r\n")
+        output.append("\r\n")
+        persistence.append(to: &output)
+        output.append("\r\n")
         if !isHead { output.append(body.span) }
     }
 }

@@ -60,11 +60,11 @@ package struct Refusal: Sendable, Equatable {
     /// - Parameters:
     ///   - requestID: echoed as `x-request-id`; empty before one is known.
     ///   - isHead: the request was HEAD: no body.
-    ///   - closes: answer with `connection: close`.
+    ///   - persistence: of the client's connection.
     ///   - explanation: for a client that asked for one.
     package func append(
-        requestID: Span<UInt8>, isHead: Bool, closes: Bool, explanation: Explanation? = nil,
-        to output: inout ByteBuffer
+        requestID: Span<UInt8>, isHead: Bool, persistence: Persistence,
+        explanation: Explanation? = nil, to output: inout ByteBuffer
     ) {
         var body = ByteBuffer(minimumCapacity: 256)
         body.append("{\"error\":{\"message\":\"")
@@ -114,8 +114,8 @@ package struct Refusal: Sendable, Equatable {
             output.append("\r\nallow: ")
             output.append(allow.value)
         }
-        if closes { output.append("\r\nconnection: close") }
         output.append("\r\n")
+        persistence.append(to: &output)
         explanation?.append(to: &output)
         output.append("\r\n")
         if !isHead { output.append(body.bytes) }

@@ -252,11 +252,7 @@ package enum ResponseForwarding {
         explanation?.append(to: &output)
         let framing = frame(&head, bytes, isHead: isHead, isHTTP11: isHTTP11, into: &output)
         if framing == .untilClose { closes = true }
-        if closes {
-            output.append("connection: close\r\n")
-        } else if !isHTTP11 {
-            output.append("connection: keep-alive\r\n")
-        }
+        Persistence(closes: closes, isHTTP11: isHTTP11).append(to: &output)
         output.append("\r\n")
         return framing
     }

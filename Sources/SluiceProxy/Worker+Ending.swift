@@ -27,7 +27,7 @@ extension Worker {
         refusal.append(
             requestID: id.bytes,
             isHead: exchanges[e].record.method == .head,
-            closes: downstreams[d].closesAfterAnswer,
+            persistence: persistence(e, d),
             explanation: exchanges[e].isExplained ? explanation(e) : nil,
             to: &downstreams[d].output)
         answerWith(e, d, status: refusal.status, refusal.outcome, refusal.reason)
@@ -66,8 +66,13 @@ extension Worker {
         answer.append(
             requestID: id.bytes,
             isHead: exchanges[e].record.method == .head,
-            closes: downstreams[d].closesAfterAnswer, to: &downstreams[d].output)
+            persistence: persistence(e, d), to: &downstreams[d].output)
         answerWith(e, d, status: answer.status, .ok, .none)
+    }
+
+    private func persistence(_ e: UInt32, _ d: UInt32) -> Persistence {
+        Persistence(
+            closes: downstreams[d].closesAfterAnswer, isHTTP11: exchanges[e].clientIsHTTP11)
     }
 
     private func answerWith(

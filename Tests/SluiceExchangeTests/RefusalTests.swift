@@ -13,7 +13,7 @@ import Testing
     private func answer(_ refusal: Refusal, isHead: Bool = false) -> String {
         var output = ByteBuffer(minimumCapacity: 1_024)
         refusal.append(
-            requestID: Array("id-1".utf8).span, isHead: isHead, closes: false, to: &output)
+            requestID: Array("id-1".utf8).span, isHead: isHead, persistence: .implied, to: &output)
         return String(decoding: output.array(), as: UTF8.self)
     }
 

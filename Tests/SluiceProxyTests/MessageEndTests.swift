@@ -101,6 +101,30 @@ extension GatewayTests {
             }
         }
 
+        /// A replica's answer, a refusal and a page of our own.
+        @Test(arguments: [
+            (chat(), 200), (chat(#"{"model":"unknown"}"#), 404),
+            ("GET /v1/models HTTP/1.1\r\nhost: gw\r\n\r\n", 200),
+        ])
+        func `a connection of HTTP 1.0 that asks to stay is told that it does, in every answer`(
+            request: String, status: Int
+        ) throws {
+            let old = request.replacing("HTTP/1.1", with: "HTTP/1.0")
+                .replacing("host: gw\r\n", with: "host: gw\r\nconnection: keep-alive\r\n")
+            let upstream = try echo()
+            try GatewayUnderTest.run([upstream]) { gateway in
+                let client = try gateway.connect()
+                for _ in 0..<2 {
+                    client.send(old)
+                    let answer = client.readAnswer()
+                    #expect(answer?.status == status && answer?["connection"] == "keep-alive")
+                }
+                client.send(request)
+                let answer = client.readAnswer()
+                #expect(answer?.status == status && answer?["connection"] == nil)
+            }
+        }
+
         /// How far a chunked body has come when its client ends.
         private static let cutBodies = [
             "", "1", "1e", "1e\r", "1e\r\n", "1e\r\n{\"model\":",
