@@ -44,7 +44,7 @@ package enum Decisions {
             let arrival = Arrival(promptTokens: 600, tenantIndex: arrived % tenants)
             arrived += 1
             let verdict = pool.arrive(
-                arrival, worker: 0, token: UInt64(arrived), now: now, random: &generator)
+                arrival, worker: 0, token: UInt64(arrived), now: now, dice: generator.next())
             switch consume verdict {
             case .dispatch(let permit): return Held(permit)
             case .wait: return nil

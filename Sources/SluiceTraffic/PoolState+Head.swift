@@ -40,7 +40,7 @@ extension PoolState {
             return policy.noReplicaWait > .zero ? nil : (.noReplica, 0, -1)
         }
         let classIndex = Int(request.classIndex)
-        if mayPass(classIndex), mayFit(request) || searchesSlots && search.isDue(now: now) {
+        if mayPass(classIndex), mayBeTaken(request) || searchesSlots && search.isDue(now: now) {
             return nil
         }
         if policy.isActive {
@@ -64,7 +64,7 @@ extension PoolState {
     }
 
     /// Whether a replica might take the request now, as little as it may turn out to be.
-    private mutating func mayFit(_ request: RouteRequest) -> Bool {
+    private mutating func mayBeTaken(_ request: RouteRequest) -> Bool {
         let isLeast = Int(request.classIndex) == policy.classes.count - 1
         if isLeast, Double(inflight) >= claim.requests { return false }
         let rule = rule

@@ -73,16 +73,6 @@ import SluiceTime
         return verdict(decision)
     }
 
-    /// Does the same with a number of `random`, which stays out of the lock.
-    package func arrive(
-        _ arrival: Arrival, worker: Int, token: UInt64, retrying: ReplicaIDs? = nil, now: Instant,
-        random: inout some RandomNumberGenerator
-    ) -> AdmissionVerdict {
-        arrive(
-            arrival, worker: worker, token: token, retrying: retrying, now: now,
-            dice: random.next())
-    }
-
     /// Refuses a request of which only the head has come, where no body could let it in; nil: read on.
     ///
     /// - Parameter arrival: `promptBytes` and `bodyBytes` are the length of the body.

@@ -61,7 +61,9 @@ import Testing
             return unsafe getsockopt(descriptor, level, name, &value, &size) == 0 ? value : -1
         }
         let tcp = Int32(IPPROTO_TCP)
-        for (descriptor, timeout) in [(server.descriptor, Int32(7_500)), (client.descriptor, 2_500)] {
+        for (descriptor, timeout) in [
+            (server.descriptor, Int32(7_500)), (client.descriptor, 2_500),
+        ] {
             #expect(option(descriptor, tcp, TCP_NODELAY) == 1)
             #expect(option(descriptor, SOL_SOCKET, SO_KEEPALIVE) == 1)
             #expect(option(descriptor, tcp, TCP_KEEPIDLE) == 15)

@@ -40,7 +40,7 @@ import Testing
         for step in 0..<5_000 {
             let now = start + .microseconds(Int64(step))
             let verdict = pool.arrive(
-                Arrival(), worker: worker, token: UInt64(step), now: now, random: &random)
+                Arrival(), worker: worker, token: UInt64(step), now: now, dice: random.next())
             switch consume verdict {
             case .dispatch(let permit): held.append(Held(permit))
             case .wait(let ticket, _, _):

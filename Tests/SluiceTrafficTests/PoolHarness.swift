@@ -45,7 +45,8 @@ final class PoolHarness {
         let token = nextToken
         nextToken += 1
         let verdict = pool.arrive(
-            arrival, worker: worker, token: token, retrying: retrying, now: now, random: &random)
+            arrival, worker: worker, token: token, retrying: retrying, now: now,
+            dice: random.next())
         switch consume verdict {
         case .dispatch(let permit): return .held(Held(permit))
         case .wait(let ticket, _, _): return .waits(ticket, token: token)

@@ -130,9 +130,7 @@ extension ScenarioRow {
         case .near(let value, let share): written(value) + " ±\(Figure.fixed(share * 100, 0)) %"
         }
     }
-}
 
-extension ScenarioRow {
     /// What holds instead, as a line, where the row is short for that reason.
     fileprivate func floor(short reason: String, of scenario: String) -> String? {
         guard self.scenario == scenario, case .short(let known) = verdict, known.reason == reason

@@ -79,7 +79,7 @@ package final class SluicePolicy: GatewayPolicy {
             request.lostOn.map { ReplicaIDs(ids[$0]) } ?? (request.isRecalled ? ReplicaIDs() : nil)
         let verdict = pool.arrive(
             arrival, worker: Self.worker, token: UInt64(request.token), retrying: retrying,
-            now: now, random: &generator)
+            now: now, dice: generator.next())
         switch consume verdict {
         case .dispatch(let permit):
             dispatch(
