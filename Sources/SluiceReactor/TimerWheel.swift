@@ -104,6 +104,10 @@ import SluiceTime
                 quietUntil = (current &+ 1).saturatingProduct(Self.tick.count)
                 return nil
             }
+            // A long pause: straight to where there is something to do.
+            if target - current > Int64(Self.buckets) {
+                current = max(current, min(target, nextOccupied() ?? target) - 1)
+            }
             if Self.bucket(current + 1) == 0 { beginRevolution() }
             current += 1
             cursor = heads[Self.bucket(current)]

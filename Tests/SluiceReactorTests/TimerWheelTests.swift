@@ -65,6 +65,13 @@ import Testing
         let (left, sleep) = (wheel.count, wheel.sleep(now: start + .seconds(10_000)))
         #expect(fired == 400 && left == 1 && sleep != nil)
         #expect(wheel.popExpired(now: start + .seconds(20_000)) == token(501))
+        // Without a timer, for longer than anybody would count.
+        let late = start + .seconds(1 << 33)
+        #expect(wheel.popExpired(now: late) == nil)
+        _ = wheel.schedule(token(502), at: late + .milliseconds(10))
+        let next = wheel.sleep(now: late)
+        #expect(next ?? .seconds(9) <= .milliseconds(10) + TimerWheel.tick)
+        #expect(wheel.popExpired(now: late + .milliseconds(15)) == token(502))
     }
 
     @Test func `a cancelled timer never fires and its place is reused`() {
