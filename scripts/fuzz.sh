@@ -26,12 +26,12 @@ usage() {
 
 is_target() { [[ " ${targets[*]} " == *" $1 "* ]]; }
 
-# The compiler heeds the last of several `-sanitize`, and SwiftPM puts its own in an order of chance: so
-# one for both.
+# The compiler heeds the last of several `-sanitize`, and SwiftPM puts its two in an order of chance: so
+# one for both comes after them.
 build() {
   local log=$found/build.log
   if ! SLUICE_FUZZ=1 swift build -c release --scratch-path .build-fuzz --product SluiceFuzz \
-    -Xswiftc -sanitize=fuzzer,address -Xcc -fsanitize=fuzzer-no-link,address \
+    --sanitize fuzzer --sanitize address -Xswiftc -sanitize=fuzzer,address \
     -Xswiftc -assert-config -Xswiftc Debug >"$log" 2>&1
   then
     tail -n 40 "$log" >&2
@@ -99,7 +99,7 @@ for target in "${targets[@]}"; do
     >"$log" 2>&1 || ended=$?
   runs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")
   edges=$(sed -n 's/.* cov: \([0-9]*\) .*/\1/p' "$log" | tail -n 1)
-  if grep -q 'no interesting inputs' "$log"; then
+  if [ $ended -eq 0 ] && ! grep -q ' cov: ' "$log"; then
     echo "fuzz: $target was built without coverage, see $log" >&2
     status=1
     continue
