@@ -101,7 +101,7 @@ extension PoolState {
         _ entry: DecisionEntry, taken: Reservation?, withCandidates isWanted: Bool = false,
         now: Instant, request: (inout PoolState) -> RouteRequest
     ) {
-        guard isWanted || decisions.samplesNext else {
+        guard isWanted || decisions.samples(at: now) else {
             decisions.append(entry)
             return
         }

@@ -48,6 +48,18 @@ import Testing
         #expect(rows.last?.candidates.count == 0, "candidates of the last 256 are kept")
     }
 
+    @Test func `where decisions are rare each keeps all candidates`() throws {
+        let harness = harness()
+        for gap in [Nanoseconds.milliseconds(10), Nanoseconds.milliseconds(9)] {
+            for _ in 0..<64 {
+                harness.now = harness.now + gap
+                harness.dispatch()?.release(.ignored, now: harness.now)
+            }
+            let kept = harness.pool.decisions(newest: 64).count { $0.candidates.count == 3 }
+            #expect(kept == (gap == Nanoseconds.milliseconds(10) ? 64 : 4), "\(gap)")
+        }
+    }
+
     @Test func `candidates are as they were before the request was placed`() throws {
         let harness = harness(replicas: 2)
         let first = try #require(harness.dispatch())

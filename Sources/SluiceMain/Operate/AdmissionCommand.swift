@@ -1,4 +1,5 @@
 import ArgumentParser
+import SluiceBytes
 import SluiceHTTP
 import SluiceTraffic
 
@@ -42,7 +43,7 @@ struct AdmissionCommand: ParsableCommand {
 
     func run() throws {
         guard let mode else { return try client.ask(.get, "/admission") }
-        let which = pool.map { "pool=\(AdminClient.encoded($0))&" } ?? ""
+        let which = pool.map { "pool=\(PercentText.encoded($0))&" } ?? ""
         try client.ask(.post, "/admission?\(which)mode=\(mode)")
     }
 }

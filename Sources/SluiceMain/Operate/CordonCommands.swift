@@ -1,4 +1,5 @@
 import ArgumentParser
+import SluiceBytes
 import SluiceHTTP
 
 /// `sluice cordon`: sends a replica nothing new.
@@ -19,7 +20,7 @@ struct CordonCommand: ParsableCommand {
     @OptionGroup var client: AdminClient
 
     func run() throws {
-        try client.ask(.post, "/replicas/\(AdminClient.encoded(replica))/cordon")
+        try client.ask(.post, "/replicas/\(PercentText.encoded(replica))/cordon")
     }
 }
 
@@ -32,6 +33,6 @@ struct UncordonCommand: ParsableCommand {
     @OptionGroup var client: AdminClient
 
     func run() throws {
-        try client.ask(.post, "/replicas/\(AdminClient.encoded(replica))/uncordon")
+        try client.ask(.post, "/replicas/\(PercentText.encoded(replica))/uncordon")
     }
 }

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import SluiceBench
+import SluiceBytes
 
 /// `sluice diagnose`: what a running gateway says is wrong.
 struct DiagnoseCommand: ParsableCommand {
@@ -36,7 +37,7 @@ struct DiagnoseCommand: ParsableCommand {
     private static let somethingIsWrong = ExitCode(3)
 
     func run() throws {
-        let query = against.map { "?against=\(AdminClient.encoded($0))" } ?? ""
+        let query = against.map { "?against=\(PercentText.encoded($0))" } ?? ""
         let body = try client.answer(.get, "/diagnosis" + query)
         let decoder = JSONDecoder()
         decoder.keyDecodingStrategy = .convertFromSnakeCase

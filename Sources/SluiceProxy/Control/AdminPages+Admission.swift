@@ -1,3 +1,4 @@
+import SluiceBytes
 import SluiceEndpoint
 import SluiceTelemetry
 import SluiceTraffic
@@ -24,7 +25,8 @@ extension AdminPages {
                     try pool(request, control),
                     newest: try number(
                         "n", request, max: 256, otherwise: AdmissionPages.decisionsDefault),
-                    request: request.parameter("request").map { Self.decoded($0[...]) }, control)
+                    request: request.parameter("request").map { PercentText.decoded($0[...]) },
+                    control)
             case "/route": page = try route(request, control)
             default: page = AdmissionPages.modes(control)
             }
@@ -67,7 +69,7 @@ extension AdminPages {
     ) throws(BadQuestion) -> ReplicaPool {
         let pools = control.shared.pools
         let names = pools.map(\.name).joined(separator: ", ")
-        guard let name = request.parameter("pool").map({ Self.decoded($0[...]) }) else {
+        guard let name = request.parameter("pool").map({ PercentText.decoded($0[...]) }) else {
             if pools.count == 1 { return pools[0] }
             throw BadQuestion(text: "which pool? ?pool= is one of: \(names)")
         }
@@ -96,7 +98,7 @@ extension AdminPages {
         var directory = control.shared.currentDirectory()
         var arrival = Arrival()
         var place: (pool: Int, label: UInt16, adapter: UInt16, split: UInt16)?
-        if let name = request.parameter("model").map({ Self.decoded($0[...]) }) {
+        if let name = request.parameter("model").map({ PercentText.decoded($0[...]) }) {
             place = directory.model(Array(name.utf8).span)
             guard place != nil else {
                 let known = directory.modelNames.joined(separator: ", ")
@@ -117,7 +119,7 @@ extension AdminPages {
         arrival.outputTokensMax = try number(
             "max_tokens", request, max: Self.tokensMax, otherwise: 0)
         arrival.classIndex = Int(directory.callers.defaultClass)
-        if let name = request.parameter("class").map({ Self.decoded($0[...]) }) {
+        if let name = request.parameter("class").map({ PercentText.decoded($0[...]) }) {
             guard let index = directory.callers.priorityClass(Array(name.utf8).span) else {
                 let known = directory.callers.classNames.joined(separator: ", ")
                 throw BadQuestion(
@@ -125,7 +127,7 @@ extension AdminPages {
             }
             arrival.classIndex = Int(index)
         }
-        if let name = request.parameter("tenant").map({ Self.decoded($0[...]) }) {
+        if let name = request.parameter("tenant").map({ PercentText.decoded($0[...]) }) {
             arrival.tenantIndex = control.registry.tenants.index(of: name)
         }
         return AdmissionPages.route(arrival, traffic, control)

@@ -55,8 +55,8 @@ final class AdminPages {
             default:
                 if let name = ReplicaMetricsPage.name(in: request.path) {
                     return ReplicaMetricsPage.answer(
-                        Self.decoded(name),
-                        prefix: request.parameter("prefix").map { Self.decoded($0[...]) },
+                        PercentText.decoded(name),
+                        prefix: request.parameter("prefix").map { PercentText.decoded($0[...]) },
                         responder, control)
                 }
                 if Action(request.path) != nil { return refuse(responder, allow: "POST") }
@@ -183,30 +183,12 @@ final class AdminPages {
             }
             let parts = path.split(separator: "/", omittingEmptySubsequences: false)
             guard parts.count == 4, parts[0].isEmpty, parts[1] == "replicas" else { return nil }
-            let name = AdminPages.decoded(parts[2])
+            let name = PercentText.decoded(parts[2])
             switch parts[3] {
             case "cordon": self = .cordon(name)
             case "uncordon": self = .uncordon(name)
             default: return nil
             }
         }
-    }
-
-    /// A name as clients may write it: brackets of IPv6 addresses come percent-encoded.
-    static func decoded(_ text: Substring) -> String {
-        var bytes: [UInt8] = []
-        var rest = Array(text.utf8)[...]
-        while let byte = rest.popFirst() {
-            let digits = String(decoding: rest.prefix(2), as: UTF8.self)
-            if byte == UInt8(ascii: "%"), digits.count == 2,
-                digits.allSatisfy(\.isHexDigit), let value = UInt8(digits, radix: 16)
-            {
-                bytes.append(value)
-                rest = rest.dropFirst(2)
-            } else {
-                bytes.append(byte)
-            }
-        }
-        return String(decoding: bytes, as: UTF8.self)
     }
 }

@@ -79,8 +79,10 @@ enum OverviewPage {
         if isAdmin { parts += control.shared.pools.indices.map { pool($0, control) } }
         parts.append("<h2>Pages</h2><table>")
         for link in isAdmin ? adminLinks : statusLinks {
-            parts.append(
-                "<tr><td><a href=\"\(link.path)\">\(link.path)</a></td><td>\(link.about)</td></tr>")
+            // A path with a NAME in it leads nowhere; the replicas' own names do.
+            let isPattern = link.path.contains("NAME")
+            let path = isPattern ? link.path : anchor(link.path, to: link.path)
+            parts.append("<tr><td>\(path)</td><td>\(escaped(link.about))</td></tr>")
         }
         parts.append("</table>")
         if let admin = control.admin?.address, isAdmin {
@@ -88,7 +90,8 @@ enum OverviewPage {
             for action in actions {
                 parts.append(
                     "<tr><td><code>curl -X POST -H '\(AdminPages.postField): 1' "
-                        + "'http://\(admin)\(action.path)'</code></td><td>\(action.about)</td></tr>"
+                        + "'http://\(admin)\(escaped(action.path))'</code></td>"
+                        + "<td>\(escaped(action.about))</td></tr>"
                 )
             }
             parts.append("</table>")
@@ -121,7 +124,7 @@ enum OverviewPage {
             let why = [row.why.label.description, agent?.tlsProblem].compactMap { $0 }
             let scraped = row.signalAge.map { "\(span($0)) ago\(row.isStale ? ", stale" : "")" }
             let cells = [
-                row.name, row.state.label.description, why.joined(separator: ": "),
+                row.state.label.description, why.joined(separator: ": "),
                 span(now - row.since), "\(row.inflight)", count(row.others),
                 isHeard ? count(row.waiting) : "–", isHeard ? count(row.running) : "–",
                 row.kvUsage.map { count($0 * 100) + " %" } ?? "–",
@@ -132,8 +135,8 @@ enum OverviewPage {
             let mark =
                 row.state == .ready ? "good" : row.state.acceptsNewWork ? "fair" : "bad"
             lines.append(
-                "<tr class=\"\(mark)\">" + cells.map { "<td>\(escaped($0))</td>" }.joined()
-                    + "</tr>")
+                "<tr class=\"\(mark)\"><td>\(anchor(row.name, to: ReplicaMetricsPage.path(of: row.name)))</td>"
+                    + cells.map { "<td>\(escaped($0))</td>" }.joined() + "</tr>")
         }
         return lines.joined(separator: "\n") + "\n</table>"
     }
@@ -152,7 +155,7 @@ enum OverviewPage {
         table{border-collapse:collapse}td,th{text-align:left;padding:.15em 1em .15em 0;\
         white-space:nowrap;vertical-align:top}td:nth-child(3){white-space:normal}td,th{\
         font-variant-numeric:tabular-nums}th{border-bottom:1px solid}\
-        .good{color:#1a8a3a}.fair{color:#a66a00}.bad{color:#cc2936}
+        tr a{color:inherit}.good{color:#1a8a3a}.fair{color:#a66a00}.bad{color:#cc2936}
         """
 
     private static func count(_ value: Double) -> String {
@@ -166,6 +169,10 @@ enum OverviewPage {
         case ..<7_200: return "\(seconds / 60) min"
         default: return "\(seconds / 3_600) h"
         }
+    }
+
+    private static func anchor(_ text: String, to path: String) -> String {
+        "<a href=\"\(escaped(path))\">\(escaped(text))</a>"
     }
 
     private static func escaped(_ text: String) -> String {

@@ -1,3 +1,4 @@
+import SluiceBytes
 import SluiceEndpoint
 import SluiceTelemetry
 import SluiceVLLM
@@ -6,6 +7,10 @@ import SluiceVLLM
 
 /// `/replicas/NAME/metrics`: what a replica's own page of metrics says now, typed, as JSON.
 enum ReplicaMetricsPage {
+    static func path(of name: String) -> String {
+        "/replicas/\(PercentText.encoded(name))/metrics"
+    }
+
     /// The name in such a path, still encoded; nil: it is another one.
     static func name(in path: String) -> Substring? {
         let parts = path.split(separator: "/", omittingEmptySubsequences: false)

@@ -59,8 +59,8 @@ package struct DecisionRow: Sendable {
 
 /// The decisions of late of one pool: a ring that never grows.
 ///
-/// Candidates are kept with each refusal and with one of ``sampling`` others: they cost a walk over
-/// all replicas.
+/// Candidates cost a walk over all replicas. They are kept with each refusal, with each decision that
+/// comes ``quiet`` or more after the one before it, and with one of ``sampling`` others.
 struct DecisionLog: Sendable {
     /// Decisions kept; a power of two.
     static let entriesMax = 1_024
@@ -68,18 +68,24 @@ struct DecisionLog: Sendable {
     static let samplesMax = 256
     /// One of so many dispatches is kept with its candidates; a power of two.
     static let sampling = 16
+    /// Where nothing has been decided for so long, there is time for the candidates.
+    static let quiet = Nanoseconds.milliseconds(10)
 
     private var entries = [DecisionEntry](repeating: DecisionEntry(), count: entriesMax)
     private var samples: [[RouteCandidate]] = []
     private var sampled: UInt32 = 0
     private var count = 0
+    private var latest = Instant.unset
 
-    /// Whether the next decision is kept with its candidates, if it is no refusal.
-    var samplesNext: Bool { count & (Self.sampling - 1) == 0 }
+    /// Whether a decision made now is kept with its candidates, if it is no refusal.
+    func samples(at now: Instant) -> Bool {
+        count & (Self.sampling - 1) == 0 || now - latest >= Self.quiet
+    }
 
     mutating func append(_ entry: DecisionEntry) {
         entries[count & (Self.entriesMax - 1)] = entry
         count &+= 1
+        latest = entry.at
     }
 
     mutating func append(_ entry: DecisionEntry, _ candidates: [RouteCandidate]) {

@@ -32,8 +32,10 @@ extension GatewayTests {
                 let page = try ask(gateway, "GET / HTTP/1.1\r\naccept: text/html,*/*;q=0.8")
                 #expect(page["content-type"]?.hasPrefix("text/html") == true)
                 #expect(page["content-security-policy"]?.hasPrefix("default-src 'none'") == true)
-                #expect(page.text.contains("<td>&lt;r&amp;d&gt;</td>"), "\(page.text)")
+                let link = "<a href=\"/replicas/%3Cr%26d%3E/metrics\">&lt;r&amp;d&gt;</a>"
+                #expect(page.text.contains("<td>\(link)</td>"), "\(page.text)")
                 #expect(!page.text.contains("<r&d>"))
+                #expect(!page.text.contains("href=\"/replicas/NAME"), "\(page.text)")
                 #expect(page.text.contains("http://\(gateway.admin)/drain"))
             }
         }
