@@ -154,11 +154,17 @@ def post(url, value, headers=None, timeout=PATIENCE):
     return get(url, body, {"Content-Type": "application/json", **(headers or {})}, timeout)
 
 
+def connect(url):
+    """A connection to where a URL leads, to be closed by the caller."""
+    where = urllib.parse.urlsplit(url)
+    return socket.create_connection((where.hostname, where.port), PATIENCE)
+
+
 def send(url, value):
     """Sends a request and reads nothing: the connection, to be closed by the caller."""
     where = urllib.parse.urlsplit(url)
     body = json.dumps(value).encode()
-    connection = socket.create_connection((where.hostname, where.port), PATIENCE)
+    connection = connect(url)
     connection.sendall(
         f"POST {where.path} HTTP/1.1\r\nHost: {where.netloc}\r\n"
         f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body)

@@ -5,12 +5,10 @@ import json
 import pathlib
 import re
 import shutil
-import socket
 import subprocess
 import sys
 import threading
 import time
-import urllib.parse
 
 import pytest
 
@@ -140,8 +138,7 @@ def use_everything(gateway, doomed):
     doomed.stop()
     refused = support.post(chat, support.chat_body(model="doomed"))
     assert (refused.status, refused.headers["x-sluice-reason"]) == (503, "no_replica")
-    where = urllib.parse.urlsplit(gateway.url)
-    with socket.create_connection((where.hostname, where.port), support.PATIENCE) as garbage:
+    with support.connect(gateway.url) as garbage:
         garbage.sendall(b"GARBAGE\r\n\r\n")
         assert b" 400 " in garbage.recv(4_096)
 

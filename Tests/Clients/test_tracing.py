@@ -4,7 +4,6 @@ import json
 import re
 import socket
 import time
-import urllib.parse
 
 import pytest
 from opentelemetry.proto.trace.v1 import trace_pb2
@@ -225,11 +224,10 @@ MALFORMED = [
 
 
 def test_a_malformed_parent_begins_a_new_trace(gateway, collector, replicas):
-    where = urllib.parse.urlsplit(gateway.url)
     body = json.dumps(support.chat_body()).encode()
     for parents in MALFORMED:
         lines = "".join(f"traceparent: {parent}\r\n" for parent in parents)
-        with socket.create_connection((where.hostname, where.port), support.PATIENCE) as client:
+        with support.connect(gateway.url) as client:
             client.sendall((f"POST /v1/chat/completions HTTP/1.1\r\nhost: a\r\n{lines}"
                             f"tracestate: a=1\r\nconnection: close\r\n"
                             f"content-length: {len(body)}\r\n\r\n").encode() + body)

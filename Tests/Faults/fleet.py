@@ -135,13 +135,17 @@ class Fleet:
             self.file = self.tmp_path / "sluice.yaml"
             self.file.write_text(json.dumps(configuration))  # JSON is YAML
             self.gateway = support.Gateway("--config", str(self.file), wrap=wrap)
-            if wait:
-                support.until(self.is_ready, what="readiness")
-            self.descriptors_before = self.descriptors()
-            self.watch = Watch(self.gateway)
+            self.settle(wait)
         except BaseException:
             self.kill()
             raise
+
+    def settle(self, wait=True):
+        """From now on scrapes are watched, and so many descriptors are what it has at rest."""
+        if wait:
+            support.until(self.is_ready, what="readiness")
+        self.descriptors_before = self.descriptors()
+        self.watch = Watch(self.gateway)
 
     def die(self):
         """SIGKILL of the gateway; `come_back` starts it again."""
@@ -155,20 +159,16 @@ class Fleet:
             ("--listen", self.gateway.url), ("--admin", self.gateway.admin)))
         self.gateway = support.Gateway(
             "--config", str(self.file), *(part for pair in ports for part in pair))
-        support.until(self.is_ready, what="readiness")
-        self.descriptors_before = self.descriptors()
-        self.watch = Watch(self.gateway)
+        self.settle()
 
     def start_another(self):
         """A gateway on the port of this one, which becomes the fleet's; returns the one so far."""
-        former, watch = self.gateway, self.watch
+        former = self.gateway
         self.gateway = support.Gateway("--config", str(self.file), "--listen",
                                        former.url.removeprefix("http://"))
-        watch.stop()
-        support.until(self.is_ready, what="readiness")
-        self.descriptors_before = self.descriptors()
+        self.watch.stop()
         self.check_scrapes()
-        self.watch = Watch(self.gateway)
+        self.settle()
         return former
 
     @property

@@ -38,9 +38,8 @@ class Leaver:
     """A client that sends a request, and knows when it did and when it left."""
 
     def __init__(self, url, identity):
-        host, port = url.removeprefix("http://").split(":")
         self.id = identity
-        self.socket = socket.create_connection((host, int(port)), support.PATIENCE)
+        self.socket = support.connect(url)
         head, body = Load(url, prefix=identity).request(stream=True, tokens=20)[1].split(
             b"\r\n\r\n", 1)
         head = head.replace(f"{identity}1".encode(), identity.encode())

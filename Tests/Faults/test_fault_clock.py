@@ -4,7 +4,6 @@ import datetime
 import mmap
 import pathlib
 import shutil
-import socket
 import struct
 import subprocess
 import time
@@ -43,9 +42,8 @@ class HalfAHead:
     """A client that sends half a head and waits for what comes of it."""
 
     def __init__(self, url):
-        host, port = url.removeprefix("http://").split(":")
         self.began = time.monotonic()
-        self.socket = socket.create_connection((host, int(port)), support.PATIENCE)
+        self.socket = support.connect(url)
         self.socket.sendall(b"POST /v1/chat/completions HTTP/1.1\r\nHost: a\r\n")
 
     def seconds(self):

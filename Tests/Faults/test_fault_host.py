@@ -6,7 +6,6 @@ import json
 import os
 import pathlib
 import resource
-import socket
 import time
 
 import pytest
@@ -43,27 +42,32 @@ def test_row_27_killed_and_started_again(fleet, figures):
     fleet.check_and_stop()
 
 
-def test_row_29_thousands_at_rest(fleet, figures):
-    """Connections without a request: <= 10 KiB each; p99 of others + <= 10 %."""
+@contextlib.contextmanager
+def connections(count):
+    """A list for so many connections: descriptors enough, and all that are in it closed at the end."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    count = min(8_000, hard - 500)
-    fleet = fleet(first_token_ms=200)
-    host, port = fleet.url.removeprefix("http://").split(":")
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, max(soft, count + 500)), hard))
-    idle = []
+    held = []
     try:
-        with Load(fleet.url, streams=0, shorts=100) as load:
-            rest(4)
-            before, began = fleet.resident(), time.monotonic()
-            for _ in range(count):
-                idle.append(socket.create_connection((host, int(port)), support.PATIENCE))
-            support.until(lambda: fleet.descriptors() >= count, what="all of them accepted")
-            grown, opened = fleet.resident() - before, time.monotonic()
-            rest(4)
+        yield held
     finally:
-        for one in idle:
+        for one in held:
             one.close()
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_row_29_thousands_at_rest(fleet, figures):
+    """Connections without a request: <= 10 KiB each; p99 of others + <= 10 %."""
+    count = min(8_000, resource.getrlimit(resource.RLIMIT_NOFILE)[1] - 500)
+    fleet = fleet(first_token_ms=200)
+    with connections(count) as idle, Load(fleet.url, streams=0, shorts=100) as load:
+        rest(4)
+        before, began = fleet.resident(), time.monotonic()
+        for _ in range(count):
+            idle.append(support.connect(fleet.url))
+        support.until(lambda: fleet.descriptors() >= count, what="all of them accepted")
+        grown, opened = fleet.resident() - before, time.monotonic()
+        rest(4)
     heard = load.undisturbed(until="head_at")
     usual = Report(c for c in heard if c.ended < began)
     beside = Report(c for c in heard if c.began >= opened)
@@ -111,31 +115,28 @@ def test_row_19_memory_cap_with_big_uploads(capped, fleet, figures):
     """More body bytes than memory: 503 long before the cap, never killed, and served afterwards."""
     cap, wrap, kills = capped
     fleet = fleet(wrap=wrap)
-    host, port = fleet.url.removeprefix("http://").split(":")
     size, clients = 1 << 20, 400
     head = (f"POST /v1/chat/completions HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
             f"Content-Length: {size}\r\n\r\n").encode()
     # All but the end, so that what was accepted is held.
     held = head + json.dumps(support.chat_body())[:-2].encode() + b" " * (size - 1_000)
-    uploads, refused, most = [], 0, 0
-    for _ in range(clients):
-        one = socket.create_connection((host, int(port)), support.PATIENCE)
-        uploads.append(one)
-        with contextlib.suppress(ConnectionError):  # refused while it sends
-            one.sendall(held)
-        most = max(most, fleet.resident())
-    support.until(lambda: total(fleet.metrics(), "sluice_requests_total") > 0, what="a refusal")
-    reasons = collections.Counter()
-    for one in uploads:
-        one.settimeout(0.02)
-        with contextlib.suppress(OSError):
-            answer = one.recv(4096)
-            if answer.startswith(b"HTTP/1.1 503") and b"gateway_memory" in answer:
-                refused += 1
-            reasons[answer[:12]] += 1
-        most = max(most, fleet.resident())
-    for one in uploads:
-        one.close()
+    refused, most, reasons = 0, 0, collections.Counter()
+    with connections(clients) as uploads:
+        for _ in range(clients):
+            uploads.append(support.connect(fleet.url))
+            with contextlib.suppress(ConnectionError):  # refused while it sends
+                uploads[-1].sendall(held)
+            most = max(most, fleet.resident())
+        support.until(lambda: total(fleet.metrics(), "sluice_requests_total") > 0,
+                      what="a refusal")
+        for one in uploads:
+            one.settimeout(0.02)
+            with contextlib.suppress(OSError):
+                answer = one.recv(4096)
+                if answer.startswith(b"HTTP/1.1 503") and b"gateway_memory" in answer:
+                    refused += 1
+                reasons[answer[:12]] += 1
+            most = max(most, fleet.resident())
     figures.note("uploads of 1 MiB", clients)
     figures.note("refused", refused)
     figures.hold("RSS", most / cap, 0.9, " of the cap")
@@ -148,26 +149,18 @@ def test_row_19_memory_cap_with_big_uploads(capped, fleet, figures):
 
 def uploaded(fleet, clients, fields, body):
     """(how often each status was told, the gateway's resident bytes at most)"""
-    host, port = fleet.url.removeprefix("http://").split(":")
     sent = (f"POST /v1/chat/completions HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
             f"{fields}\r\n\r\n").encode() + body
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, max(soft, clients + 500)), hard))
-    uploads, told, most = [], collections.Counter(), 0
-    try:
+    told, most = collections.Counter(), 0
+    with connections(clients) as uploads:
         for _ in range(clients):
-            one = socket.create_connection((host, int(port)), support.PATIENCE)
-            uploads.append(one)
+            uploads.append(support.connect(fleet.url))
             with contextlib.suppress(ConnectionError):  # it may be told off while it sends
-                one.sendall(sent)
+                uploads[-1].sendall(sent)
             most = max(most, fleet.resident())
         for one in uploads:
             with contextlib.suppress(OSError):
                 told[one.recv(4096)[9:12].decode()] += 1
-    finally:
-        for one in uploads:
-            one.close()
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     return told, max(most, fleet.resident())
 
 

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import threading
 import time
 
@@ -17,14 +16,12 @@ def test_row_18_out_of_descriptors(fleet, figures):
     """Accepting pauses: CPU <= 20 % of a core, lost in flight 0, recovers <= 1 s."""
     limit = 512
     fleet = fleet(wrap=["prlimit", f"--nofile={limit}:{limit}"])
-    host, port = fleet.url.removeprefix("http://").split(":")
     idle = []
     with Load(fleet.url, shorts=0) as load:
         load.wait_for_streams()
         room = limit - fleet.descriptors()
         for _ in range(room + 200):
-            one = socket.create_connection((host, int(port)), support.PATIENCE)
-            idle.append(one)
+            idle.append(support.connect(fleet.url))
         # An eighth stays for replicas, probes and scrapes.
         support.until(lambda: fleet.descriptors() > limit * 7 // 8 - 8, what="no descriptor left")
         # The streams go on; what they cost by themselves is measured first of all below.
@@ -59,9 +56,8 @@ def test_row_18_out_of_descriptors(fleet, figures):
 
 def write_log_lines(url, count, batch=100):
     """Requests that the gateway answers by itself, one after another on one connection."""
-    host, port = url.removeprefix("http://").split(":")
     one = b"GET /v1/models HTTP/1.1\r\nHost: a\r\n\r\n"
-    with socket.create_connection((host, int(port)), support.PATIENCE) as connection:
+    with support.connect(url) as connection:
         for _ in range(count // batch):
             connection.sendall(one * batch)
             heads, tail = 0, b""

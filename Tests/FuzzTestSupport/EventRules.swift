@@ -39,28 +39,26 @@ func eventsProblem(_ input: [UInt8], readings: [[Int]]) -> String? {
 
 /// Each event in one piece, by a reader that learns nothing.
 private func eventsInFull(_ input: [UInt8], _ route: Route) -> EventsRead {
-    var classifier = EventClassifier(route: route)
-    var events = EventsRead()
-    var start = 0
-    for end in eventEnds(input) {
-        classifier.feed(input.span.extracting(start..<end))
-        events.kinds.append(classifier.endOfEvent())
-        events.usages.append(classifier.usage)
-        start = end
+    eventsInPieces(input, route) { classifier, event in
+        classifier.feed(event)
+        return classifier.endOfEvent()
     }
-    return events
 }
 
 /// Each event in one piece; those that are another but for its text are not read.
 private func eventsByLikeness(_ input: [UInt8], _ route: Route) -> EventsRead {
+    eventsInPieces(input, route) { classifier, event in classifier.take(event) }
+}
+
+private func eventsInPieces(
+    _ input: [UInt8], _ route: Route, read: (inout EventClassifier, Span<UInt8>) -> EventKind
+) -> EventsRead {
     var classifier = EventClassifier(route: route)
     var events = EventsRead()
-    var start = 0
-    for end in eventEnds(input) {
-        let event = Array(input[start..<end])
-        events.kinds.append(classifier.take(event.span))
+    // What follows the last event is none.
+    for event in pieces(input, eventEnds(input)).dropLast() {
+        events.kinds.append(read(&classifier, event.span))
         events.usages.append(classifier.usage)
-        start = end
     }
     return events
 }

@@ -61,13 +61,3 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
         }
     }
 }
-
-/// The input in pieces that end at `cuts`, each an array of its own: a look beyond one is a look beyond
-/// its memory.
-func pieces(_ input: [UInt8], _ cuts: [Int]) -> [[UInt8]] {
-    var start = 0
-    return (cuts + [input.count]).map { end in
-        defer { start = end }
-        return Array(input[start..<end])
-    }
-}

@@ -1,3 +1,4 @@
+import HTTPTestSupport
 import SluiceBytes
 import SluiceTelemetry
 import SluiceVLLM

@@ -17,6 +17,16 @@ package enum Cuts {
     }
 }
 
+/// The input in pieces that end at `cuts`, each an array of its own: a look beyond one is a look beyond
+/// its memory.
+package func pieces(_ input: [UInt8], _ cuts: [Int]) -> [[UInt8]] {
+    var start = 0
+    return (cuts + [input.count]).map { end in
+        defer { start = end }
+        return Array(input[start..<end])
+    }
+}
+
 package func lines(_ fields: borrowing FieldTable, _ bytes: Span<UInt8>) -> [Line] {
     (0..<fields.count).map { index in
         let line = fields[index]
@@ -94,14 +104,12 @@ package func response(
     return .needMore
 }
 
-/// Decodes a body from reads that end at `cuts`; each read is an array of its own, so
-/// that a look beyond it is one beyond its memory.
+/// Decodes a body from reads that end at `cuts`.
 package func body(_ input: [UInt8], _ framing: BodyFraming, cuts: [Int] = []) -> BodyFacts {
     var decoder = BodyDecoder(framing: framing)
     var facts = BodyFacts()
     var start = 0
-    for end in cuts + [input.count] {
-        let piece = Array(input[start..<end])
+    for piece in pieces(input, cuts) {
         let bytes = piece.span
         var offset = 0
         reading: while true {
@@ -125,7 +133,7 @@ package func body(_ input: [UInt8], _ framing: BodyFraming, cuts: [Int] = []) ->
             facts.end = .leftBehind(at: start + offset)
             return facts
         }
-        start = end
+        start += bytes.count
     }
     facts.mayEndHere = decoder.endsWithConnection
     return facts
@@ -136,15 +144,14 @@ package func eventEnds(_ input: [UInt8], cuts: [Int] = []) -> [Int] {
     var scanner = EventStreamScanner()
     var ends: [Int] = []
     var start = 0
-    for end in cuts + [input.count] {
-        let piece = Array(input[start..<end])
+    for piece in pieces(input, cuts) {
         let bytes = piece.span
         var offset = 0
         while case .event(let at) = scanner.next(bytes, in: offset..<bytes.count) {
             ends.append(start + at)
             offset = at
         }
-        start = end
+        start += bytes.count
     }
     return ends
 }
