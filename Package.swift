@@ -57,7 +57,7 @@ let package = Package(
         module("SluiceTime"),
         .target(name: "CSluiceScan", cSettings: strictC),
         module("SluiceBytes", ["CSluiceScan"]),
-        module("SluiceHTTP", ["SluiceBytes"]),
+        module("SluiceHTTP", ["SluiceBytes", "SluiceTime"]),
         module("SluiceTelemetry", ["SluiceBytes", "SluiceTime"]),
         module("SluiceVLLM", ["SluiceBytes", "SluiceTelemetry"]),
         module("SluiceTraffic", ["SluiceBytes", "SluiceTime"]),

@@ -160,9 +160,7 @@ package final class Responder {
         body: [UInt8] = []
     ) {
         send { out in
-            out.append("HTTP/1.1 ")
-            out.appendDecimal(status)
-            out.append(" \r\n")
+            AnswerStart.append(status, unixSeconds: MonotonicClock.realtimeSeconds(), to: &out)
             if let contentType { out.append(text: "content-type: \(contentType)\r\n") }
             for (name, value) in fields { out.append(text: "\(name): \(value)\r\n") }
             out.append("content-length: ")

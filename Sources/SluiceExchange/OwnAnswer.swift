@@ -1,4 +1,5 @@
 import SluiceBytes
+import SluiceHTTP
 import SluiceTelemetry
 
 /// A page that the gateway answers by itself.
@@ -14,18 +15,19 @@ package struct OwnAnswer: Sendable {
     }
 
     /// Appends the whole answer.
+    ///
+    /// - Parameter unixSeconds: the wall clock.
     package func append(
-        requestID: Span<UInt8>, isHead: Bool, persistence: Persistence, to output: inout ByteBuffer
+        requestID: Span<UInt8>, isHead: Bool, persistence: Persistence, unixSeconds: Int,
+        to output: inout ByteBuffer
     ) {
-        output.append("HTTP/1.1 ")
-        output.appendDecimal(status)
-        output.append(" ")
-        output.append(StatusReason.phrase(status))
+        AnswerStart.append(status, unixSeconds: unixSeconds, to: &output)
         if !body.isEmpty {
-            output.append("\r\ncontent-type: ")
+            output.append("content-type: ")
             output.append(contentType)
+            output.append("\r\n")
         }
-        output.append("\r\ncontent-length: ")
+        output.append("content-length: ")
         output.appendDecimal(body.count)
         output.append("\r\nx-request-id: ")
         output.append(requestID)

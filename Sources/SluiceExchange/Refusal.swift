@@ -1,4 +1,5 @@
 import SluiceBytes
+import SluiceHTTP
 import SluiceTelemetry
 import SluiceTime
 
@@ -62,9 +63,10 @@ package struct Refusal: Sendable, Equatable {
     ///   - isHead: the request was HEAD: no body.
     ///   - persistence: of the client's connection.
     ///   - explanation: for a client that asked for one.
+    ///   - unixSeconds: the wall clock.
     package func append(
         requestID: Span<UInt8>, isHead: Bool, persistence: Persistence,
-        explanation: Explanation? = nil, to output: inout ByteBuffer
+        explanation: Explanation? = nil, unixSeconds: Int, to output: inout ByteBuffer
     ) {
         var body = ByteBuffer(minimumCapacity: 256)
         body.append("{\"error\":{\"message\":\"")
@@ -83,11 +85,8 @@ package struct Refusal: Sendable, Equatable {
         body.append(reason.label)
         body.append("\"}}")
 
-        output.append("HTTP/1.1 ")
-        output.appendDecimal(status)
-        output.append(" ")
-        output.append(StatusReason.phrase(status))
-        output.append("\r\ncontent-type: application/json\r\ncontent-length: ")
+        AnswerStart.append(status, unixSeconds: unixSeconds, to: &output)
+        output.append("content-type: application/json\r\ncontent-length: ")
         output.appendDecimal(body.count)
         output.append("\r\nx-sluice-reason: ")
         output.append(reason.label)

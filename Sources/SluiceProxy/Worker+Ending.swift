@@ -29,6 +29,7 @@ extension Worker {
             isHead: exchanges[e].record.method == .head,
             persistence: persistence(e, d),
             explanation: exchanges[e].isExplained ? explanation(e) : nil,
+            unixSeconds: MonotonicClock.realtimeSeconds(),
             to: &downstreams[d].output)
         answerWith(e, d, status: refusal.status, refusal.outcome, refusal.reason)
     }
@@ -66,7 +67,8 @@ extension Worker {
         answer.append(
             requestID: id.bytes,
             isHead: exchanges[e].record.method == .head,
-            persistence: persistence(e, d), to: &downstreams[d].output)
+            persistence: persistence(e, d), unixSeconds: MonotonicClock.realtimeSeconds(),
+            to: &downstreams[d].output)
         answerWith(e, d, status: answer.status, .ok, .none)
     }
 

@@ -11,6 +11,9 @@ package enum MonotonicClock {
     /// Nanoseconds since 1970, for logs only: it may jump.
     package static func realtimeNanoseconds() -> Int64 { sluice_realtime_nanoseconds() }
 
+    /// Whole seconds since 1970.
+    package static func realtimeSeconds() -> Int { Int(realtimeNanoseconds() / 1_000_000_000) }
+
     /// CPU time this process has used. Source: getrusage(2).
     package static func cpuTime() -> (user: Nanoseconds, system: Nanoseconds) {
         var user: UInt64 = 0

@@ -242,31 +242,21 @@ package struct AccessLogFormatter: Sendable {
         line.append("\",\"request_id\":\"")
     }
 
-    /// Source: Howard Hinnant, "chrono-compatible low-level date algorithms", civil_from_days.
     private static func secondText(_ second: UInt64) -> InlineText<20> {
-        let shifted = second / 86_400 &+ 719_468
-        let time = second % 86_400
-        let era = shifted / 146_097
-        let dayOfEra = shifted % 146_097
-        let yearOfEra =
-            (dayOfEra &- dayOfEra / 1_460 &+ dayOfEra / 36_524 &- dayOfEra / 146_096) / 365
-        let dayOfYear = dayOfEra &- (365 &* yearOfEra &+ yearOfEra / 4 &- yearOfEra / 100)
-        let shiftedMonth = (5 &* dayOfYear &+ 2) / 153
-        let month = shiftedMonth < 10 ? shiftedMonth &+ 3 : shiftedMonth &- 9
-        let year = yearOfEra &+ era &* 400 &+ (month <= 2 ? 1 : 0)
+        let time = CivilTime(unixSeconds: Int(clamping: second))
         var text = InlineText<20>()
-        func append(_ number: UInt64, _ end: UInt8) {
+        func append(_ number: Int, _ end: UInt8) {
             text.append(UInt8(truncatingIfNeeded: number / 10 % 10) | 0x30)
             text.append(UInt8(truncatingIfNeeded: number % 10) | 0x30)
             if end != 0 { text.append(end) }
         }
-        append(year / 100, 0)
-        append(year, 0x2D)
-        append(month, 0x2D)
-        append(dayOfYear &- (153 &* shiftedMonth &+ 2) / 5 &+ 1, 0x54)
-        append(time / 3_600, 0x3A)
-        append(time / 60 % 60, 0x3A)
-        append(time % 60, 0x2E)
+        append(time.year / 100, 0)
+        append(time.year, 0x2D)
+        append(time.month, 0x2D)
+        append(time.day, 0x54)
+        append(time.hour, 0x3A)
+        append(time.minute, 0x3A)
+        append(time.second, 0x2E)
         return text
     }
 

@@ -1,6 +1,7 @@
 import SluiceBytes
 import SluiceEndpoint
 import SluiceHTTP
+import SluiceReactor
 import SluiceTime
 
 extension SimulatorServer {
@@ -21,7 +22,8 @@ extension SimulatorServer {
             case .models:
                 later(replica.faults.modelsDelay, responder) { server in
                     server.answer(arrival, responder) {
-                        server.replica.appendModels(unixSeconds: Self.unixSeconds(), to: &$0)
+                        server.replica.appendModels(
+                            unixSeconds: MonotonicClock.realtimeSeconds(), to: &$0)
                     }
                 }
             case .health: health(arrival, responder)

@@ -108,8 +108,6 @@ package final class SimulatorServer {
 
     /// Seconds since 1970.
     static func wallSeconds() -> Double { Double(MonotonicClock.realtimeNanoseconds()) * 1e-9 }
-    /// Whole seconds since 1970.
-    static func unixSeconds() -> Int { Int(MonotonicClock.realtimeNanoseconds() / 1_000_000_000) }
 
     // MARK: Generations
 
@@ -122,7 +120,8 @@ package final class SimulatorServer {
             request.body.span, contentType: request[field: "content-type"], route: route)
         let requestID = request[field: "x-request-id"]
         let (ids, reply) = try replica.submit(
-            parsed, requestID: requestID, now: loop.now, unixSeconds: Self.unixSeconds())
+            parsed, requestID: requestID, now: loop.now,
+            unixSeconds: MonotonicClock.realtimeSeconds())
         let isStream = parsed.isStream && route != .embeddings
         let exchange = Exchange(
             responder, ids: ids, reply: reply, isStream: isStream,
@@ -137,7 +136,7 @@ package final class SimulatorServer {
             // As Starlette: the head goes out as soon as the request has been taken.
             var head = SimulatedHead(status: 200, body: .eventStream)
             head.requestID = exchange.echo
-            responder.send { head.append(unixSeconds: Self.unixSeconds(), to: &$0) }
+            responder.send { head.append(unixSeconds: MonotonicClock.realtimeSeconds(), to: &$0) }
         }
         step()
     }
@@ -267,7 +266,7 @@ package final class SimulatorServer {
         var head = head
         if !responder.keepsAlive { head.closes = true }
         var whole = ByteBuffer(minimumCapacity: 512 + body.count)
-        head.append(unixSeconds: Self.unixSeconds(), to: &whole)
+        head.append(unixSeconds: MonotonicClock.realtimeSeconds(), to: &whole)
         if !responder.isHead { whole.append(body.bytes) }
         record(arrival, status: head.status, bodyBytes: body.count)
         responder.send { $0.append(whole.bytes) }

@@ -13,7 +13,8 @@ import Testing
     private func answer(_ refusal: Refusal, isHead: Bool = false) -> String {
         var output = ByteBuffer(minimumCapacity: 1_024)
         refusal.append(
-            requestID: Array("id-1".utf8).span, isHead: isHead, persistence: .implied, to: &output)
+            requestID: Array("id-1".utf8).span, isHead: isHead, persistence: .implied,
+            unixSeconds: 951_782_400, to: &output)
         return String(decoding: output.array(), as: UTF8.self)
     }
 
@@ -29,6 +30,7 @@ import Testing
         #expect(
             answer(Refusal(shed)) == """
                 HTTP/1.1 429 Too Many Requests\r
+                date: Tue, 29 Feb 2000 00:00:00 GMT\r
                 content-type: application/json\r
                 content-length: 143\r
                 x-sluice-reason: overload\r

@@ -1,4 +1,5 @@
 import SluiceBytes
+import SluiceHTTP
 
 /// A response head as uvicorn writes it: lower-case names, `date` and `server` first.
 package struct SimulatedHead {
@@ -37,7 +38,7 @@ package struct SimulatedHead {
         buffer.append(0x20)
         buffer.append(Self.reason(status))
         buffer.append("\r\ndate: ")
-        Self.appendDate(unixSeconds, to: &buffer)
+        AnswerStart.appendDate(unixSeconds, to: &buffer)
         buffer.append("\r\nserver: uvicorn\r\n")
         if let allow { buffer.append(text: "allow: \(allow)\r\n") }
         if let loadMetrics { buffer.append(text: "endpoint-load-metrics: \(loadMetrics)\r\n") }
@@ -92,47 +93,5 @@ package struct SimulatedHead {
         case 503: "Service Unavailable"
         default: "Unknown"
         }
-    }
-
-    private static let weekdays: [StaticString] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"]
-    private static let months: [StaticString] = [
-        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
-    ]
-
-    /// Appends an IMF-fixdate (RFC 9110 §5.6.7), from 1970 on.
-    ///
-    /// Source of the arithmetic: Hinnant, "chrono-compatible low-level date algorithms".
-    static func appendDate(_ unixSeconds: Int, to buffer: inout ByteBuffer) {
-        let seconds = min(max(0, unixSeconds), 253_402_300_799)
-        let days = seconds / 86_400
-        let second = seconds % 86_400
-        let shifted = days + 719_468
-        let era = shifted / 146_097
-        let dayOfEra = shifted % 146_097
-        let yearOfEra =
-            (dayOfEra - dayOfEra / 1_460 + dayOfEra / 36_524 - dayOfEra / 146_096) / 365
-        let dayOfYear = dayOfEra - (365 * yearOfEra + yearOfEra / 4 - yearOfEra / 100)
-        let shiftedMonth = (5 * dayOfYear + 2) / 153
-        let month = shiftedMonth < 10 ? shiftedMonth + 3 : shiftedMonth - 9
-        let year = yearOfEra + era * 400 + (month <= 2 ? 1 : 0)
-        buffer.append(weekdays[days % 7])
-        buffer.append(", ")
-        appendTwoDigits(dayOfYear - (153 * shiftedMonth + 2) / 5 + 1, to: &buffer)
-        buffer.append(0x20)
-        buffer.append(months[month - 1])
-        buffer.append(0x20)
-        buffer.appendDecimal(year)
-        buffer.append(0x20)
-        appendTwoDigits(second / 3_600, to: &buffer)
-        buffer.append(0x3A)
-        appendTwoDigits(second / 60 % 60, to: &buffer)
-        buffer.append(0x3A)
-        appendTwoDigits(second % 60, to: &buffer)
-        buffer.append(" GMT")
-    }
-
-    private static func appendTwoDigits(_ number: Int, to buffer: inout ByteBuffer) {
-        if number < 10 { buffer.append(0x30) }
-        buffer.appendDecimal(number)
     }
 }

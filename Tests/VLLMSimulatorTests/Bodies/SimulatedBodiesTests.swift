@@ -73,17 +73,6 @@ import Testing
         }
     }
 
-    @Test(arguments: [
-        (0, "Thu, 01 Jan 1970 00:00:00 GMT"), (951_782_399, "Mon, 28 Feb 2000 23:59:59 GMT"),
-        (951_782_400, "Tue, 29 Feb 2000 00:00:00 GMT"),
-        (1_795_227_578, "Sat, 21 Nov 2026 02:19:38 GMT"), (-5, "Thu, 01 Jan 1970 00:00:00 GMT"),
-    ])
-    func `dates are those of HTTP`(seconds: Int, text: String) {
-        var buffer = ByteBuffer()
-        SimulatedHead.appendDate(seconds, to: &buffer)
-        #expect(buffer.text() == text)
-    }
-
     @Test(arguments: [500, 32_768, 32_769, 300_000])
     func `an oversized head has the size asked for`(bytes: Int) {
         var buffer = ByteBuffer()

@@ -1,4 +1,5 @@
 import SluiceEndpoint
+import SluiceHTTP
 import SluiceReactor
 import SluiceTelemetry
 import SluiceTime
@@ -122,9 +123,10 @@ final class DashboardFeed {
             responder.onDisconnect = { [unowned self] in watchers[key] = nil }
         }
         responder.send {
+            AnswerStart.append(200, unixSeconds: MonotonicClock.realtimeSeconds(), to: &$0)
             $0.append(
-                text: "HTTP/1.1 200 \r\ncontent-type: text/event-stream\r\n"
-                    + "cache-control: no-store\r\nconnection: close\r\n\r\n")
+                "content-type: text/event-stream\r\ncache-control: no-store\r\nconnection: close\r\n\r\n"
+            )
         }
         guard !responder.isHead else { return responder.finish(closes: true) }
         guard watchers[key] != nil else { return }
