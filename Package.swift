@@ -195,7 +195,10 @@ let package = Package(
             ["SluiceConfig", "SluiceExchange", "SluiceHTTP", "SluiceInsight", "SluiceTime"]),
         tests(
             "SluiceBenchTests",
-            ["SluiceBench", "SluiceEndpoint", "SluiceReactor", "SluiceTime", "VLLMSimulator"]),
+            [
+                "SluiceBench", "SluiceBytes", "SluiceEndpoint", "SluiceReactor", "SluiceTime",
+                "VLLMSimulator",
+            ]),
         tests(
             "SluiceProxyTests",
             [
@@ -207,7 +210,7 @@ let package = Package(
         tests(
             "SluiceTracingTests",
             ["SluiceBytes", "SluiceTelemetry", "SluiceTime", "SluiceTracing"]),
-        tests("SluiceTrafficTests", ["SluiceTraffic", "SluiceTime"]),
+        tests("SluiceTrafficTests", ["SluiceBytes", "SluiceTime", "SluiceTraffic"]),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -1,3 +1,4 @@
+import SluiceBytes
 import SluiceTime
 
 /// Spans of which percentiles are wanted: all of them up to a bound, a fair sample beyond.
@@ -8,7 +9,7 @@ package struct LatencySamples: Sendable {
     /// Spans kept at most (1.6 MB); up to so many, percentiles are exact.
     package let keptMax: Int
     private var kept: [Int64] = []
-    private var random: LoadRandom
+    private var random: SplitMix64
     /// Spans seen.
     package private(set) var count = 0
     /// The largest span seen; zero where there is none.
@@ -17,7 +18,7 @@ package struct LatencySamples: Sendable {
 
     package init(keptMax: Int = 200_000, seed: UInt64 = 1) {
         self.keptMax = Swift.max(1, keptMax)
-        random = LoadRandom(seed: seed)
+        random = SplitMix64(seed: seed)
     }
 
     /// Whether every span seen is still here.

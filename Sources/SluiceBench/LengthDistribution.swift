@@ -1,3 +1,4 @@
+import SluiceBytes
 import Glibc
 
 /// How long prompts or answers are, in tokens.
@@ -44,7 +45,7 @@ package enum LengthDistribution: Equatable, Sendable, CustomStringConvertible {
     }
 
     /// Draws one length, 1 … ``tokensMax``.
-    package func sample(_ random: inout LoadRandom) -> Int {
+    package func sample(_ random: inout SplitMix64) -> Int {
         switch self {
         case .fixed(let count): return count
         case .uniform(let range): return Int.random(in: range, using: &random)

@@ -22,7 +22,7 @@ package final class LoadGenerator {
     private let client: HTTPClient
     private let target: LoadTarget
     private let writer: PromptWriter
-    private var random: LoadRandom
+    private var random: SplitMix64
     private var live: [ObjectIdentifier: LoadExchange] = [:]
     private var begunAt = Instant.unset
     private var nextArrival = Instant.unset
@@ -47,7 +47,7 @@ package final class LoadGenerator {
         self.loop = loop
         client = HTTPClient(on: loop, idleMax: plan.inFlightMax)
         writer = PromptWriter(plan: plan)
-        random = LoadRandom(seed: plan.seed)
+        random = SplitMix64(seed: plan.seed)
     }
 
     /// Begins; the caller turns the loop until ``isOver``.
@@ -152,7 +152,7 @@ package final class LoadGenerator {
 
     private func send(arrival: Instant, slot: Int) {
         let (body, outputTokens) = writer.next(&random)
-        let leaves = plan.streams && random.unit() < plan.abortRatio
+        let leaves = plan.streams && random.nextUnit() < plan.abortRatio
         let abortsAfter =
             leaves ? Int.random(in: 1...max(1, outputTokens / 2), using: &random) : nil
         let exchange = LoadExchange(

@@ -30,7 +30,7 @@ package struct PromptWriter: Sendable {
     /// Draws the next body.
     ///
     /// - Returns: the body and how many tokens its answer may have.
-    package func next(_ random: inout LoadRandom) -> (body: [UInt8], outputTokens: Int) {
+    package func next(_ random: inout SplitMix64) -> (body: [UInt8], outputTokens: Int) {
         let words = min(plan.promptTokens.sample(&random), Self.wordsMax)
         let output = plan.outputTokens.sample(&random)
         var body: [UInt8] = []

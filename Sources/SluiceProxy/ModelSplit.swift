@@ -1,3 +1,4 @@
+import SluiceBytes
 import SluiceTraffic
 
 /// How the requests for one model are shared among the pools that serve it.
@@ -31,8 +32,8 @@ struct ModelSplit: Sendable, Equatable {
     ///
     /// - Parameter isReady: whether a pool has a replica that serves.
     func pool(of key: UInt64, isReady: (Int) -> Bool) -> Int {
-        var mixer = SplitMix64(state: key)
-        let place = Double(mixer.next() >> 11) * 0x1p-53
+        var mixer = SplitMix64(seed: key)
+        let place = mixer.nextUnit()
         let first = Self.pick(place, weights)
         if isReady(pools[first]) { return pools[first] }
         var ready = pools.indices.map { $0 != first && isReady(pools[$0]) ? weights[$0] : 0 }
@@ -41,7 +42,7 @@ struct ModelSplit: Sendable, Equatable {
         }
         guard ready.contains(where: { $0 > 0 }) else { return pools[first] }
         // Another place than the first: else all of them would lie in that pool's part.
-        return pools[Self.pick(Double(mixer.next() >> 11) * 0x1p-53, ready)]
+        return pools[Self.pick(mixer.nextUnit(), ready)]
     }
 
     /// The index in whose part of the sum `place` (0 ..< 1) lies; the first where all are 0.

@@ -1,3 +1,4 @@
+import SluiceBytes
 import SluiceTime
 import SluiceTraffic
 
@@ -37,7 +38,7 @@ package enum Decisions {
             now: now
         ).ids.compactMap { $0 }
         for id in ids { _ = pool.observe(id, .probe(.healthy), now: now) }
-        var generator = SeededGenerator(seed: 1)
+        var generator = SplitMix64(seed: 1)
         var held: [Held] = []
         var arrived = 0
         func arrive() -> Held? {

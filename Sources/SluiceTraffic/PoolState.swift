@@ -1,3 +1,4 @@
+import SluiceBytes
 import SluiceTime
 
 // A value: everything here is reached through ReplicaPool's lock, or by one test. `now` and dice
@@ -159,7 +160,7 @@ struct PoolState: Sendable {
         queue = WaitQueue(policy)
         estimates = PoolEstimates(classes: policy.classes.count)
         served = [Double](repeating: 0, count: policy.classes.count)
-        random = SplitMix64(state: seed)
+        random = SplitMix64(seed: seed)
     }
 
     /// The slot an id stands for, or nil when its tenancy is over.

@@ -42,7 +42,7 @@ package struct SimulatedReplica {
     package private(set) var faults = FaultPlan()
 
     private var engine: EngineModel
-    private var generator: SeededGenerator
+    private var generator: SplitMix64
     private var frozenPage: [UInt8]?
 
     /// A fresh replica.
@@ -54,7 +54,7 @@ package struct SimulatedReplica {
         metrics = SimulatedMetrics(
             model: configuration.models.first ?? "sim", parameters: configuration.engine,
             startSeconds: startSeconds)
-        generator = SeededGenerator(seed: configuration.seed)
+        generator = SplitMix64(seed: configuration.seed)
     }
 
     // MARK: Requests

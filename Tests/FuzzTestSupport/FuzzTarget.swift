@@ -32,7 +32,7 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
     /// What does not hold of `input`; nil where all does.
     package func problem(_ input: [UInt8]) -> String? {
         // Of the bytes, so that an input is read in the same way each time.
-        var random = SeededGenerator(seed: FNV1a(input.span).value)
+        var random = SplitMix64(seed: FNV1a(input.span).value)
         var readings = [someCuts(input.count, &random), someCuts(input.count, &random)]
         if input.count <= 512 { readings.append(Array(1..<max(1, input.count))) }
         switch self {

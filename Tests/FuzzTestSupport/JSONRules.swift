@@ -21,7 +21,7 @@ private struct BodyRead: Equatable {
 /// Our reader takes what the grammar takes; a peek sees one thing at every cut, in full or by a body's
 /// like; an edited body says what it said and what was added.
 func requestBodyProblem(
-    _ input: [UInt8], readings: [[Int]], _ random: inout SeededGenerator
+    _ input: [UInt8], readings: [[Int]], _ random: inout SplitMix64
 ) -> String? {
     let isJSON = JSONGrammar.accepts(input)
     for cuts in [[]] + readings where isRead(input, cuts) != isJSON {

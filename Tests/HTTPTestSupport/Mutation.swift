@@ -1,3 +1,5 @@
+import SluiceBytes
+
 /// What HTTP messages are made and broken with.
 package let httpPieces: [[UInt8]] = [
     "\r\n", "\n", "\r", "\0", " ", "\t", ":", ";", ",", "\"", "\\", "0", "9", "f", "\u{7F}",
@@ -9,7 +11,7 @@ package let httpPieces: [[UInt8]] = [
 
 /// One to three small wounds.
 package func mutate(
-    _ seed: [UInt8], with pieces: [[UInt8]] = httpPieces, _ random: inout SeededGenerator
+    _ seed: [UInt8], with pieces: [[UInt8]] = httpPieces, _ random: inout SplitMix64
 ) -> [UInt8] {
     var bytes = seed
     for _ in 0..<Int.random(in: 1...3, using: &random) {
@@ -35,21 +37,8 @@ package func mutate(
 }
 
 /// Up to three cuts in order.
-package func someCuts(_ count: Int, _ random: inout SeededGenerator) -> [Int] {
+package func someCuts(_ count: Int, _ random: inout SplitMix64) -> [Int] {
     guard count > 1 else { return [] }
     return (0..<Int.random(in: 1...3, using: &random))
         .map { _ in Int.random(in: 1..<count, using: &random) }.sorted()
-}
-
-/// SplitMix64: the same sequence on every machine.
-package struct SeededGenerator: RandomNumberGenerator, Sendable {
-    private var state: UInt64
-    package init(seed: UInt64) { state = seed }
-    package mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
-    }
 }

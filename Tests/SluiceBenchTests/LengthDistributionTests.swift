@@ -1,3 +1,4 @@
+import SluiceBytes
 import Testing
 
 @testable import SluiceBench
@@ -28,7 +29,7 @@ import Testing
     }
 
     @Test func `samples stay inside and the median is the one asked for`() {
-        var random = LoadRandom(seed: 7)
+        var random = SplitMix64(seed: 7)
         let uniform = (0..<2_000).map { _ in LengthDistribution.uniform(3...9).sample(&random) }
         #expect(Set(uniform) == Set(3...9))
         let lognormal = (0..<20_001).map { _ in
@@ -40,7 +41,7 @@ import Testing
     }
 
     @Test func `the same seed draws the same lengths`() {
-        var (one, two) = (LoadRandom(seed: 3), LoadRandom(seed: 3))
+        var (one, two) = (SplitMix64(seed: 3), SplitMix64(seed: 3))
         let lengths = LengthDistribution.lognormal(median: 90, sigma: 0.7)
         #expect((0..<50).allSatisfy { _ in lengths.sample(&one) == lengths.sample(&two) })
     }

@@ -1,3 +1,4 @@
+import SluiceBytes
 import HTTPTestSupport
 import SluiceHTTP
 import Testing
@@ -30,7 +31,7 @@ private let chunks: [[UInt8]] = [
     ) {
         var accepted = 0
         for index in 0..<2_500 {
-            var random = SeededGenerator(seed: UInt64(part * 2_500 + index))
+            var random = SplitMix64(seed: UInt64(part * 2_500 + index))
             let input = mutate(seeds[index % seeds.count], &random)
             let cuts = someCuts(input.count, &random)
             if let problem = requestProblem(input, readings: [cuts]) {
@@ -44,7 +45,7 @@ private let chunks: [[UInt8]] = [
     @Test func `a response head has one verdict, and says the same when it is passed on`() {
         var accepted = 0
         for index in 0..<6_000 {
-            var random = SeededGenerator(seed: UInt64(100_000 + index))
+            var random = SplitMix64(seed: UInt64(100_000 + index))
             let input = mutate(answers[index % answers.count], &random)
             let method = Method.allCases[index % 7]
             let cuts = someCuts(input.count, &random)
@@ -58,7 +59,7 @@ private let chunks: [[UInt8]] = [
 
     @Test func `a body has one end and one content`() {
         for index in 0..<10_000 {
-            var random = SeededGenerator(seed: UInt64(200_000 + index))
+            var random = SplitMix64(seed: UInt64(200_000 + index))
             let input = mutate(chunks[index % chunks.count], &random)
             let framing: BodyFraming = index % 10 == 0 ? .length(index % 40) : .chunked
             let cuts = someCuts(input.count, &random)

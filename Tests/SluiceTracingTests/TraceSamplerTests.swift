@@ -1,21 +1,10 @@
+import SluiceBytes
 import SluiceTracing
 import Testing
 
-/// Numbers in a row: the tests have no randomness.
-struct CountingGenerator: RandomNumberGenerator {
-    var state: UInt64 = 0
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
-    }
-}
-
 @Suite struct TraceSamplerTests {
     private func share(_ ratio: Double) -> Double {
-        var random = CountingGenerator()
+        var random = SplitMix64(seed: 0)
         let sampler = TraceSampler(ratio: ratio)
         let taken = (0..<20_000).count { _ in sampler.takes(TraceID(random: &random)) }
         return Double(taken) / 20_000
@@ -42,7 +31,7 @@ struct CountingGenerator: RandomNumberGenerator {
         #expect(sampler.takes(most))
         // Who takes fewer takes none that others leave.
         let few = TraceSampler(ratio: 0.1)
-        var random = CountingGenerator()
+        var random = SplitMix64(seed: 0)
         for _ in 0..<1_000 {
             let trace = TraceID(random: &random)
             if few.takes(trace) { #expect(sampler.takes(trace)) }

@@ -1,3 +1,4 @@
+import SluiceBytes
 import SluiceTime
 import Testing
 
@@ -10,7 +11,7 @@ import Testing
         limits.replicaInflightMax = 8
         limits.queueLengthMax = 64
         let harness = PoolHarness(replicas: 5, workers: 4, limits: limits)
-        var random = SplitMix64(state: seed)
+        var random = SplitMix64(seed: seed)
         var held: [Held] = []
         var tickets: [QueueTicket] = []
         var names = 5

@@ -1,3 +1,4 @@
+import SluiceBytes
 import SluiceTime
 import Testing
 
@@ -118,7 +119,7 @@ import Testing
         var now = Instant(nanoseconds: 1_000_000_000_000)
         _ = state.update(
             (0..<2).map { ReplicaDescriptor(name: "r\($0)", key: "r\($0)") }, now: now)
-        var random = SplitMix64(state: 11)
+        var random = SplitMix64(seed: 11)
         var flights: [Int32] = []
         var refused: [ShedReason: Int] = [:]
         for step in 0..<6_000 {

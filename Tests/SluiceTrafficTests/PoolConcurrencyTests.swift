@@ -1,3 +1,4 @@
+import SluiceBytes
 import SluiceTime
 import Testing
 
@@ -35,7 +36,7 @@ import Testing
     }
 
     private static func work(_ pool: ReplicaPool, worker: Int, start: Instant) {
-        var random = SplitMix64(state: UInt64(worker))
+        var random = SplitMix64(seed: UInt64(worker))
         var held: [Held] = []
         for step in 0..<5_000 {
             let now = start + .microseconds(Int64(step))

@@ -1,3 +1,4 @@
+import SluiceBytes
 import SluiceTime
 
 @testable import SluiceTraffic
@@ -6,7 +7,7 @@ import SluiceTime
 final class PoolHarness {
     let pool: ReplicaPool
     var now = Instant(nanoseconds: 1_000_000_000_000)
-    var random = SplitMix64(state: 42)
+    var random = SplitMix64(seed: 42)
     var ids: [ReplicaID] = []
     private var nextToken: UInt64 = 1
 

@@ -1,3 +1,4 @@
+import SluiceBytes
 import SluiceTime
 
 // Owner: the one thread that calls `run`. Time is the heap's; nothing here asks a clock, and no
@@ -48,8 +49,8 @@ package final class Fleet {
     var records: [RequestRecord] = []
     private var clocks: [ArrivalClock]
     private var sources: [RequestSource]
-    private var gatewayChoice: SeededGenerator
-    var clientChoice: SeededGenerator
+    private var gatewayChoice: SplitMix64
+    var clientChoice: SplitMix64
     /// Requests neither refused nor ended, of all gateways.
     var open = 0
     private var decisions: [PolicyDecision] = []
@@ -70,7 +71,7 @@ package final class Fleet {
         let seed = configuration.seed
         // Each use of chance has its own generator: two policies meet the same requests.
         func part(_ number: UInt64) -> UInt64 {
-            SeededGenerator.mixed(seed &* 0x1_0000 &+ number)
+            SplitMix64.mixed(seed &* 0x1_0000 &+ number)
         }
         clocks = configuration.streams.enumerated().map {
             ArrivalClock($1.arrivals, seed: part(UInt64(100 + $0)))
@@ -78,8 +79,8 @@ package final class Fleet {
         sources = configuration.streams.enumerated().map {
             RequestSource($1, seed: part(UInt64(1_000 + $0)))
         }
-        gatewayChoice = SeededGenerator(seed: part(1))
-        clientChoice = SeededGenerator(seed: part(2))
+        gatewayChoice = SplitMix64(seed: part(1))
+        clientChoice = SplitMix64(seed: part(2))
     }
 
     /// Runs until every request that counts has ended.
@@ -134,7 +135,7 @@ package final class Fleet {
             gateways: configuration.gatewayShares.count, objectives: configuration.objectives,
             tenantWeights: configuration.tenantWeights, admission: configuration.admission,
             looksAhead: configuration.looksAhead,
-            seed: SeededGenerator.mixed(configuration.seed &+ UInt64(number) &* 77), start: now)
+            seed: SplitMix64.mixed(configuration.seed &+ UInt64(number) &* 77), start: now)
         gateways.append(
             Gateway(
                 policy: makePolicy(context),

@@ -1,3 +1,4 @@
+import SluiceBytes
 import SluiceTime
 import SluiceTraffic
 
@@ -25,7 +26,7 @@ package final class SluicePolicy: GatewayPolicy {
     private let pool: ReplicaPool
     private let ids: [ReplicaID]
     private let cacheTokens: Double?
-    private var generator: SeededGenerator
+    private var generator: SplitMix64
     private var slots: [Int: Slot] = [:]
     private var tickets: [Int: (ticket: QueueTicket, streams: Bool)] = [:]
 
@@ -34,7 +35,7 @@ package final class SluicePolicy: GatewayPolicy {
             name: "simulated", workers: 1, limits: context.admission?.limits ?? AdmissionLimits(),
             policy: context.admission?.policy ?? Self.policy(context), seed: context.seed)
         cacheTokens = context.cacheTokens.map(Double.init)
-        generator = SeededGenerator(seed: context.seed)
+        generator = SplitMix64(seed: context.seed)
         let replicas = (0..<context.replicas).map {
             ReplicaDescriptor(name: "r\($0)", key: "http://r\($0)")
         }

@@ -1,3 +1,4 @@
+import SluiceBytes
 import SluiceTime
 
 /// Everything at once, for an hour.
@@ -51,7 +52,7 @@ extension Scenarios {
 
     /// Replicas go and come back, turn slow and recover; gateways restart.
     private static func faults(seed: UInt64) -> [Fault] {
-        var generator = SeededGenerator(seed: seed &+ 0xC4A05)
+        var generator = SplitMix64(seed: seed &+ 0xC4A05)
         var faults: [Fault] = []
         var at = 10.0
         var isUp = Array(repeating: true, count: Study.replicas)

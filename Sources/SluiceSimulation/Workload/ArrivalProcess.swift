@@ -1,3 +1,4 @@
+import SluiceBytes
 import Foundation
 import SluiceTime
 
@@ -46,7 +47,7 @@ package enum ArrivalProcess: Equatable, Sendable {
 /// Draws the arrivals of a process one by one; the same seed gives the same ones.
 struct ArrivalClock {
     private let process: ArrivalProcess
-    private var generator: SeededGenerator
+    private var generator: SplitMix64
     /// The last arrival, in seconds since the start of the run.
     private var last = 0.0
     /// Where a recording has got to.
@@ -57,7 +58,7 @@ struct ArrivalClock {
 
     init(_ process: ArrivalProcess, seed: UInt64) {
         self.process = process
-        generator = SeededGenerator(seed: seed)
+        generator = SplitMix64(seed: seed)
         if case .bursts(_, let law) = process {
             // Moods in the long run: no run begins always in a burst or never.
             let (burst, calm) = (law.burstMean.seconds, law.calmMean.seconds)

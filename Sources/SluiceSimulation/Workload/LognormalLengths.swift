@@ -1,3 +1,4 @@
+import SluiceBytes
 import Foundation
 
 /// How long prompts or answers are, in tokens: a lognormal cut at both ends.
@@ -16,7 +17,7 @@ package struct LognormalLengths: Equatable, Sendable {
     }
 
     /// Draws one length, from 1 to `tokensMax`.
-    package func sample(_ generator: inout SeededGenerator) -> Int {
+    package func sample(_ generator: inout SplitMix64) -> Int {
         // Box–Muller; 1 − u is never 0, so the logarithm is finite.
         let radius = (-2 * log(1 - generator.nextUnit())).squareRoot()
         let normal = radius * cos(2 * Double.pi * generator.nextUnit())

@@ -1,3 +1,4 @@
+import SluiceBytes
 import SluiceTime
 
 /// What a client does with a refusal.
@@ -99,14 +100,14 @@ struct DrawnRequest {
 /// n-th whatever the load.
 struct RequestSource {
     private let stream: RequestStream
-    private var generator: SeededGenerator
+    private var generator: SplitMix64
     private var groups: [PrefixLink] = []
     /// Where a recording has got to.
     private var position = 0
 
     init(_ stream: RequestStream, seed: UInt64) {
         self.stream = stream
-        generator = SeededGenerator(seed: seed)
+        generator = SplitMix64(seed: seed)
         guard let prefixes = stream.prefixes else { return }
         for _ in 0..<max(1, prefixes.count) {
             let key = generator.next()

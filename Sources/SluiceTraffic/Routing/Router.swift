@@ -1,3 +1,5 @@
+import SluiceBytes
+
 /// Picks among open replicas.
 ///
 /// Two rules: the least fused load, where requests go at once; the least predicted time to the first
@@ -46,7 +48,7 @@ enum Router {
         _ lanes: [RouteLane], _ request: RouteRequest, _ rule: Rule, cached: CachedPrefix,
         fits: [AdapterFit] = [], costs: inout [Double], dice: UInt64
     ) -> Pick? {
-        var random = SplitMix64(state: dice)
+        var random = SplitMix64(seed: dice)
         var best = 0.0
         var bestLoad = 0.0
         var pick: Pick?
@@ -185,7 +187,7 @@ enum Router {
     }
 
     private static func rank(_ lane: RouteLane, _ key: UInt64) -> UInt64 {
-        var mixer = SplitMix64(state: key ^ lane.nameHash)
+        var mixer = SplitMix64(seed: key ^ lane.nameHash)
         return mixer.next()
     }
 

@@ -75,7 +75,7 @@ extension SimulatedReply {
 
     /// A unit vector that depends on its place only.
     private static func embedding(of index: Int, dimensions: Int) -> [Float] {
-        var generator = SeededGenerator(seed: UInt64(truncatingIfNeeded: index))
+        var generator = SplitMix64(seed: UInt64(truncatingIfNeeded: index))
         let numbers = (0..<dimensions).map { _ in Float(generator.nextUnit()) - 0.5 }
         let length = numbers.reduce(0) { $0 + $1 * $1 }.squareRoot()
         return numbers.map { length > 0 ? $0 / length : 0 }

@@ -15,7 +15,7 @@ package enum SimulatedBodies {
     ///   - generator: makes the ids of the permissions.
     package static func appendModels(
         _ models: [String], modelLengthMax: Int, created: Int,
-        generator: inout SeededGenerator, to buffer: inout ByteBuffer
+        generator: inout SplitMix64, to buffer: inout ByteBuffer
     ) {
         buffer.append(#"{"object":"list","data":["#)
         for (index, model) in models.enumerated() {
@@ -89,7 +89,7 @@ package enum SimulatedBodies {
 
     /// Sixteen hexadecimal digits, as `random_uuid` cut short by vLLM.
     package static func appendRandomID(
-        _ generator: inout SeededGenerator, to buffer: inout ByteBuffer
+        _ generator: inout SplitMix64, to buffer: inout ByteBuffer
     ) {
         let bits = generator.next()
         for shift in stride(from: UInt64(60), through: 0, by: -4) {
@@ -99,7 +99,7 @@ package enum SimulatedBodies {
     }
 
     /// A fresh request id, where the client named none.
-    package static func randomID(_ generator: inout SeededGenerator) -> String {
+    package static func randomID(_ generator: inout SplitMix64) -> String {
         var buffer = ByteBuffer()
         appendRandomID(&generator, to: &buffer)
         return buffer.text()

@@ -20,12 +20,12 @@ package struct TextSource: Equatable, Sendable {
 
     /// The text of another choice of the same request.
     func choice(_ index: Int) -> TextSource {
-        index == 0 ? self : TextSource(seed: SeededGenerator.mixed(seed &+ UInt64(index)))
+        index == 0 ? self : TextSource(seed: SplitMix64.mixed(seed &+ UInt64(index)))
     }
 
     /// Appends token `index` (from 0), JSON-escaped: a word, after the first one with a space.
     func appendToken(_ index: Int, to buffer: inout ByteBuffer) {
-        let bits = SeededGenerator.mixed(seed &+ UInt64(truncatingIfNeeded: index) &* 0x9E37_79B9)
+        let bits = SplitMix64.mixed(seed &+ UInt64(truncatingIfNeeded: index) &* 0x9E37_79B9)
         if index > 0 { buffer.append(0x20) }
         buffer.append(Self.words[Int(truncatingIfNeeded: bits & 63)])
     }

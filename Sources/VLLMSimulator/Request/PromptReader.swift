@@ -70,7 +70,7 @@ struct PromptReader {
             for byte in text.utf8 { hash.add(byte) }
             bytes += text.utf8.count
         } else if let token = value as? Int {
-            hash.value = SeededGenerator.mixed(hash.value ^ UInt64(bitPattern: Int64(token)))
+            hash.value = SplitMix64.mixed(hash.value ^ UInt64(bitPattern: Int64(token)))
             otherTokens += 1
         }
     }

@@ -83,7 +83,7 @@ package struct SimulatedRequest: Equatable, Sendable {
     ///
     /// - Parameter generator: draws the length where the client gave none.
     package func engineRequest(
-        lengths: LognormalLengths, modelLengthMax: Int, generator: inout SeededGenerator
+        lengths: LognormalLengths, modelLengthMax: Int, generator: inout SplitMix64
     ) -> EngineRequest {
         let room = max(1, modelLengthMax - promptTokens)
         var output = 0

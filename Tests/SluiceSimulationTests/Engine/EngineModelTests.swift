@@ -1,3 +1,4 @@
+import SluiceBytes
 import SluiceTime
 import Testing
 
@@ -188,7 +189,7 @@ import Testing
             var parameters = EngineParameters()
             parameters.cacheTokensMax = 2_000
             var engine = EngineModel(parameters: parameters)
-            var generator = SeededGenerator(seed: 3)
+            var generator = SplitMix64(seed: 3)
             for _ in 0..<100 {
                 let prompt = Int(generator.next() % 500) + 1
                 let output = Int(generator.next() % 200) + 1
@@ -279,7 +280,7 @@ import Testing
     /// Four replicas with all slots full finish 36.8 requests a second.
     @Test func `with all slots full the study's capacity comes out`() {
         var engine = EngineModel()
-        var generator = SeededGenerator(seed: 2)
+        var generator = SplitMix64(seed: 2)
         func submit(_ now: Instant) {
             _ = engine.submit(
                 EngineRequest(

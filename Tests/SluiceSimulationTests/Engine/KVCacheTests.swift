@@ -1,3 +1,4 @@
+import SluiceBytes
 import SluiceTime
 import Testing
 
@@ -99,7 +100,7 @@ import Testing
 
     @Test func `whatever comes, held and left stay within the cache`() {
         var cache = Self.cache(5_000, block: 16)
-        var generator = SeededGenerator(seed: 3)
+        var generator = SplitMix64(seed: 3)
         var running: [EngineSequence] = []
         for _ in 0..<20_000 {
             let draw = generator.next()

@@ -1,3 +1,4 @@
+import SluiceBytes
 import SluiceTime
 import Testing
 
@@ -7,7 +8,7 @@ import Testing
 @Suite struct EventHeapTests {
     @Test func `events come by time, and those of one instant in the order they were put in`() {
         var heap = EventHeap()
-        var generator = SeededGenerator(seed: 5)
+        var generator = SplitMix64(seed: 5)
         for number in 0..<1_000 {
             let at = Instant(nanoseconds: Int64(generator.next() % 50))
             heap.insert(.fault(number), at: at)

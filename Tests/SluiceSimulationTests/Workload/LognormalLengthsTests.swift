@@ -1,3 +1,4 @@
+import SluiceBytes
 import Testing
 
 @testable import SluiceSimulation
@@ -5,7 +6,7 @@ import Testing
 /// Lengths of prompts and answers.
 @Suite struct LognormalLengthsTests {
     @Test func `drawn lengths are lognormal with median 150, and bounded`() {
-        var generator = SeededGenerator(seed: 9)
+        var generator = SplitMix64(seed: 9)
         let lengths = Study.outputs
         let samples = (0..<4_001).map { _ in lengths.sample(&generator) }.sorted()
         #expect((140...160).contains(samples[2_000]))
@@ -16,7 +17,7 @@ import Testing
     }
 
     @Test func `prompts have the mean of the law, and a tenth exceed its ninetieth percentile`() {
-        var generator = SeededGenerator(seed: 4)
+        var generator = SplitMix64(seed: 4)
         let samples = (0..<40_000).map { _ in Study.prompts.sample(&generator) }
         let mean = Double(samples.reduce(0, +)) / Double(samples.count)
         // 600·e^½ = 989, less what the cut at 8,000 takes away.
@@ -26,7 +27,7 @@ import Testing
     }
 
     @Test func `without spread every length is the median`() {
-        var generator = SeededGenerator(seed: 1)
+        var generator = SplitMix64(seed: 1)
         let fixed = LognormalLengths(median: 750, sigma: 0, tokensMax: 750)
         #expect((0..<10).allSatisfy { _ in fixed.sample(&generator) == 750 })
     }

@@ -1,9 +1,10 @@
+import SluiceBytes
 import SluiceTime
 import SluiceTracing
 import Testing
 
 @Suite struct ExportBackoffTests {
-    private var random = CountingGenerator()
+    private var random = SplitMix64(seed: 0)
 
     @Test func `the wait doubles up to its bound, half of it left to chance`() {
         var backoff = ExportBackoff()

@@ -1,3 +1,4 @@
+import SluiceBytes
 import Testing
 
 @testable import SluiceTraffic
@@ -6,7 +7,7 @@ import Testing
 struct DelayTailTests {
     /// Every `rare`-th takes three tenths of its objective, the others up to a twenty-fifth.
     private func tail(rare: UInt64) -> DelayTail {
-        var random = SplitMix64(state: 7)
+        var random = SplitMix64(seed: 7)
         var tail = DelayTail()
         for _ in 0..<20_000 {
             let usual = Double(random.next() >> 54) / 1_024 * 0.04

@@ -1,3 +1,4 @@
+import SluiceBytes
 import SluiceTime
 import Testing
 
@@ -8,7 +9,7 @@ import Testing
     private final class Accounts {
         let quotas = TenantQuotas()
         var now = Instant(nanoseconds: 1_000_000_000_000)
-        var random = SplitMix64(state: 1)
+        var random = SplitMix64(seed: 1)
 
         init(_ all: TenantQuota...) { quotas.adopt(all) }
 

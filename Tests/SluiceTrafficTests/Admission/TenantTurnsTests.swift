@@ -1,3 +1,4 @@
+import SluiceBytes
 import Testing
 
 @testable import SluiceTraffic
@@ -84,7 +85,7 @@ struct TenantTurnsTests {
         var even = TenantTurns(weights: [Double](repeating: 1, count: 12))
         // The last never waits: its weight only keeps the levels from being used.
         var walked = TenantTurns(weights: [Double](repeating: 1, count: 11) + [2])
-        var random = SplitMix64(state: 3)
+        var random = SplitMix64(seed: 3)
         var backlog = [Int](repeating: 0, count: 11)
         for _ in 0..<20_000 {
             let tenant = Int(random.next(upperBound: UInt64(11)))

@@ -1,3 +1,4 @@
+import SluiceBytes
 import SluiceTime
 import Testing
 
@@ -32,7 +33,7 @@ import Testing
     }
 
     @Test func `a success of one that is ready is taken in at once, and as any other`() {
-        var random = SplitMix64(state: 7)
+        var random = SplitMix64(seed: 7)
         for joins in [false, true] {
             var (short, long) = (Patient(joins: joins), Patient(joins: joins))
             var atOnce = 0

@@ -1,3 +1,4 @@
+import SluiceBytes
 import SluiceTime
 import Testing
 
@@ -46,7 +47,7 @@ import Testing
     @Test func `ties fall evenly over all equals`() {
         let lanes = lanes([2, 2, 7, 2])
         var counts = [0, 0, 0, 0]
-        var random = SplitMix64(state: 5)
+        var random = SplitMix64(seed: 5)
         for _ in 0..<9_000 {
             if let pick = pick(lanes, RouteRequest(), dice: random.next()) {
                 counts[pick.slot] += 1

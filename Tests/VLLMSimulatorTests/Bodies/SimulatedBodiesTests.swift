@@ -22,7 +22,7 @@ import Testing
     }
 
     @Test func `models, version and load have the captures' bodies`() throws {
-        var generator = SeededGenerator(seed: 1)
+        var generator = SplitMix64(seed: 1)
         var buffer = ByteBuffer()
         SimulatedBodies.appendModels(
             ["tiny"], modelLengthMax: 2_048, created: 1, generator: &generator, to: &buffer)
@@ -39,7 +39,7 @@ import Testing
     }
 
     @Test func `adapters name the base model as their parent`() {
-        var generator = SeededGenerator(seed: 1)
+        var generator = SplitMix64(seed: 1)
         var buffer = ByteBuffer()
         SimulatedBodies.appendModels(
             ["base", "adapter"], modelLengthMax: 10, created: 1, generator: &generator, to: &buffer)

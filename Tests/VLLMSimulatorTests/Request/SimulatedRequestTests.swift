@@ -183,7 +183,7 @@ import Testing
     func `a bound is met exactly, ignore_eos fills the model, and otherwise a length is drawn`()
         throws
     {
-        var generator = SeededGenerator(seed: 1)
+        var generator = SplitMix64(seed: 1)
         func engineRequest(_ options: String) throws -> EngineRequest {
             try Self.parse("{\(Self.message)\(options)}").engineRequest(
                 lengths: Study.outputs, modelLengthMax: 2_048, generator: &generator)

@@ -1,3 +1,4 @@
+import SluiceBytes
 import SluiceTime
 
 /// The baselines that send every request on at once; the queue is the engine's.
@@ -15,7 +16,7 @@ package final class ImmediatePolicy: GatewayPolicy {
     }
 
     private let choice: Choice
-    private var generator: SeededGenerator
+    private var generator: SplitMix64
     private var isUp: [Bool]
     private var own: [Int]
     private var ownAtScrape: [Int]
@@ -25,7 +26,7 @@ package final class ImmediatePolicy: GatewayPolicy {
 
     package init(_ choice: Choice, _ context: PolicyContext) {
         self.choice = choice
-        generator = SeededGenerator(seed: context.seed)
+        generator = SplitMix64(seed: context.seed)
         isUp = Array(repeating: true, count: context.replicas)
         own = Array(repeating: 0, count: context.replicas)
         ownAtScrape = own
@@ -62,7 +63,7 @@ package final class ImmediatePolicy: GatewayPolicy {
     }
 
     private static func weight(_ key: UInt64, _ replica: Int) -> UInt64 {
-        SeededGenerator.mixed(key ^ SeededGenerator.mixed(UInt64(replica) &+ 1))
+        SplitMix64.mixed(key ^ SplitMix64.mixed(UInt64(replica) &+ 1))
     }
 
     private func nextInTurn() -> Int? {
