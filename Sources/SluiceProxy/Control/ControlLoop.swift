@@ -251,7 +251,7 @@ final class ControlLoop {
         func seconds(_ span: Nanoseconds) -> Int64 {
             (span.wholeMillisecondsRoundedUp + 999) / 1_000
         }
-        return "draining: \(requests) requests under way, \(connections) connections; "
+        return "draining; requests under way: \(requests), connections: \(connections); "
             + "listeners close in \(seconds(timeouts.drainDelay)) s, what is left "
             + "\(seconds(timeouts.drainMax)) s later is cut; a second signal ends at once"
     }
@@ -268,7 +268,7 @@ final class ControlLoop {
         let endedNow = Int(clamping: Int64(ended - began.ended)) - cutNow
         let tenths = (loop.now - began.at).count / 100_000_000
         shared.logger.notice(
-            "drained in \(tenths / 10).\(tenths % 10) s: \(endedNow) requests ended, \(cutNow) were cut"
+            "drained in \(tenths / 10).\(tenths % 10) s; requests ended: \(endedNow), cut: \(cutNow)"
         )
     }
 
@@ -276,7 +276,7 @@ final class ControlLoop {
         for mailbox in shared.mailboxes { mailbox.post(.closeListener) }
         drainTimer = loop.after(shared.settings.timeouts.drainMax) { [unowned self] in
             let left = shared.connections.load(ordering: .relaxed)
-            shared.logger.notice("drain limit reached: cutting \(left) connections")
+            shared.logger.notice("drain limit reached; connections cut: \(left)")
             stopWorkers(within: Self.cutMax)
         }
     }
