@@ -22,13 +22,13 @@ extension GatewayTests {
         }
 
         @Test func `the oldest request without content ages until content comes`() throws {
-            let gate = Gate()
+            let (content, end) = (Gate(), Gate())
             let upstream = try ScriptedUpstream { peer in
                 guard peer.nextRequest() != nil else { return }
                 peer.send(streamHead)
-                peer.rest(.milliseconds(400))
+                peer.wait(for: content)
                 peer.send(chunk(token("a")))
-                peer.wait(for: gate)
+                peer.wait(for: end)
                 peer.send(chunk(done) + "0\r\n\r\n")
                 peer.waitForEnd()
             }
@@ -39,11 +39,11 @@ extension GatewayTests {
                 #expect(eventually { Self.oldest(gateway) > 0.1 })
                 let second = try gateway.connect()
                 second.send(streamingChat)
-                // The elder one counts; its content leaves the younger, then nobody.
                 #expect(eventually { Self.oldest(gateway) > 0.3 })
+                content.open()
                 #expect(eventually { Self.oldest(gateway) == 0 })
                 #expect(gateway.metrics()?.sum("sluice_requests_in_flight") ?? 0 > 0)
-                gate.open()
+                end.open()
                 #expect(first.readAnswer()?.isWhole == true)
                 #expect(second.readAnswer()?.isWhole == true)
                 #expect(Self.oldest(gateway) == 0)

@@ -94,6 +94,12 @@ final class RawConnection: @unchecked Sendable {
         return false
     }
 
+    /// Whether something comes within `within`, which stays unread: bytes, or the peer's end.
+    func holdsUnread(within: Nanoseconds) -> Bool {
+        if transport?.isQuiet() == true { _ = poller.wait(timeout: within) }
+        return transport?.isQuiet() != true
+    }
+
     /// Reads until `isEnough` of what has not been taken; false when that does not come.
     @discardableResult func read(
         within: Nanoseconds = patience, until isEnough: ([UInt8]) -> Bool

@@ -264,6 +264,11 @@ final class UpstreamPeer: @unchecked Sendable {
         if connection.ending != nil { ended() }
     }
 
+    /// Waits until something has come that nobody has read.
+    func waitForUnread() {
+        while !isStopping, !connection.holdsUnread(within: .milliseconds(10)) {}
+    }
+
     private func ended() { upstream.set { $0.endings.append(MonotonicClock.now()) } }
 
     /// Waits until the test opens the gate, or ends.
