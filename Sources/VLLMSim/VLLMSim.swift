@@ -17,38 +17,57 @@ import VLLMSimulator
 
             EXAMPLES
               vllm-sim --listen 127.0.0.1:8101
-              vllm-sim --listen 127.0.0.1:8101 --model tiny --model tiny-lora --api-key secret
+              vllm-sim --model tiny --model tiny-lora --api-key secret
               vllm-sim --fixed-ttft-ms 200 --fixed-gap-ms 50
-              curl -X POST 127.0.0.1:8101/sim/faults -d '{"hang_after_events": 5, "requests": 1}'
+              curl -d '{"hang_after_events": 5}' 127.0.0.1:8101/sim/faults
             """)
 
-    @Option(help: "Address and port; port 0 lets the kernel choose.")
+    @Option(
+        help: ArgumentHelp(
+            "Address and port; port 0 lets the kernel choose.", valueName: "ip:port"))
     var listen = "127.0.0.1:8000"
-    @Option(help: "Served model; further ones are its LoRA adapters. May be repeated.")
+    @Option(
+        help: ArgumentHelp(
+            "Served model; further ones are its LoRA adapters. May be repeated. (default: sim)",
+            valueName: "name"))
     var model: [String] = []
-    @Option(parsing: .unconditional, help: "Where all randomness starts.")
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("Where all randomness starts.", valueName: "number"))
     var seed: UInt64 = 1
-    @Option(parsing: .unconditional, help: "How often faster than life the engine runs.")
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("How often faster than life the engine runs.", valueName: "factor"))
     var speed = 1.0
-    @Option(parsing: .unconditional, help: "Sequences that run at once, as vLLM's --max-num-seqs.")
-    var maxNumSeqs: Int?
-    @Option(parsing: .unconditional, help: "Tokens that fit into the KV cache.")
-    var kvTokens: Int?
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp(
+            "Sequences that run at once, as vLLM's --max-num-seqs.", valueName: "count"))
+    var maxNumSeqs = SimulatedReplica.Configuration().engine.sequencesMax
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("Tokens that fit into the KV cache.", valueName: "count"))
+    var kvTokens = SimulatedReplica.Configuration().engine.cacheTokensMax
     @Flag(help: "Prompts that begin alike are computed once, as vLLM's flag of this name does.")
     var enablePrefixCaching = false
-    @Option(help: "Bearer token that /v1 asks for.")
+    @Option(
+        help: ArgumentHelp("Bearer token that /v1 asks for. (default: none)", valueName: "token"))
     var apiKey: String?
     @Option(
         name: .customLong("fixed-ttft-ms"), parsing: .unconditional,
-        help: "Time to the first token of every stream, instead of the engine's model.")
+        help: ArgumentHelp(
+            "Time to the first token of every stream, instead of the engine's model.",
+            valueName: "ms"))
     var fixedFirstTokenMilliseconds: Double?
     @Option(
         name: .customLong("fixed-gap-ms"), parsing: .unconditional,
-        help: "Time between tokens of every stream, instead of the engine's model.")
+        help: ArgumentHelp(
+            "Time between tokens of every stream, instead of the engine's model.",
+            valueName: "ms"))
     var fixedGapMilliseconds: Double?
     @Option(
         name: .customLong("keep-alive-s"), parsing: .unconditional,
-        help: "Close idle connections after so many seconds.")
+        help: ArgumentHelp("Close idle connections after so many seconds.", valueName: "s"))
     var keepAliveSeconds = 5.0
     @Flag(help: "Answers carry the request's X-Request-Id.")
     var enableRequestIdHeaders = false
@@ -64,10 +83,10 @@ import VLLMSimulator
         if let value = fixedGapMilliseconds {
             try Self.check("--fixed-gap-ms", value, 0.001...3_600_000)
         }
-        if let maxNumSeqs, !(1...1_000_000).contains(maxNumSeqs) {
+        if !(1...1_000_000).contains(maxNumSeqs) {
             throw ValidationError("--max-num-seqs must be from 1 to 1000000, not \(maxNumSeqs).")
         }
-        if let kvTokens, !(2...1_000_000_000).contains(kvTokens) {
+        if !(2...1_000_000_000).contains(kvTokens) {
             throw ValidationError("--kv-tokens must be from 2 to 1000000000, not \(kvTokens).")
         }
         if SocketAddress(listen) == nil {
@@ -121,9 +140,9 @@ import VLLMSimulator
         configuration.echoesRequestID = enableRequestIdHeaders
         configuration.tracksLoad = enableServerLoadTracking
         configuration.engine.speed = speed
-        if let maxNumSeqs { configuration.engine.sequencesMax = maxNumSeqs }
+        configuration.engine.sequencesMax = maxNumSeqs
         configuration.engine.keepsPrefixes = enablePrefixCaching
-        if let kvTokens { configuration.engine.cacheTokensMax = kvTokens }
+        configuration.engine.cacheTokensMax = kvTokens
         if fixedFirstTokenMilliseconds != nil || fixedGapMilliseconds != nil {
             configuration.engine.pace = .fixed(
                 timeToFirstToken: .seconds(clamping: (fixedFirstTokenMilliseconds ?? 0) * 1e-3),

@@ -9,6 +9,7 @@ struct DemoCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "demo",
         abstract: "Simulated replicas, the gateway and gentle traffic; needs nothing.",
+        usage: "sluice demo [<options>]",
         discussion: """
             Prints the addresses to try with curl and a live table; on a terminal, keys kill and \
             revive replicas and change the load. Ctrl-C stops everything.

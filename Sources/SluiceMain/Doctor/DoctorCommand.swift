@@ -12,6 +12,7 @@ struct DoctorCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "doctor",
         abstract: "Ask vLLM servers for version, models, signals, keep-alive and authentication.",
+        usage: "sluice doctor (--config <file> | --replica <url> ...) [<options>]",
         discussion: """
             Asks every replica of the flags or the file what the gateway will want from it, and \
             says what to do about what is missing. Nothing is sent to a model. Leaves with 1 if \

@@ -7,8 +7,7 @@ import SluiceTime
 /// The admin listener of a running gateway, as commands ask it.
 struct AdminClient: ParsableArguments {
     @Option(
-        help: ArgumentHelp(
-            "Admin listener of the gateway. (default: http://127.0.0.1:9801)", valueName: "url"))
+        help: ArgumentHelp("Admin listener of the gateway.", valueName: "url"))
     var admin = "http://127.0.0.1:9801"
 
     /// Where to ask; leaves with 64 where the URL is none.
