@@ -29,6 +29,9 @@ struct WaitNode: Sendable {
     var since = Instant.unset
     /// When its wait ends.
     var deadline = Instant.never
+    /// Its place in the line: before those that are due later. Its deadline, or earlier for a long
+    /// prompt.
+    var due = Instant.never
     /// Whether the deadline is the caller's own rather than ours.
     var deadlineIsCallers = false
     /// The wait that was predicted, before its correction by experience, seconds; negative: none.

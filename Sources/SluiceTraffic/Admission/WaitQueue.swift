@@ -2,7 +2,7 @@ import SluiceTime
 
 /// The bounded queue of one pool and each worker's box of messages, as lists over one table.
 ///
-/// A line per class and tenant; first come, first served within a line. A node passes from its line
+/// A line per class and tenant, the earliest due first within a line. A node passes from its line
 /// to its worker's box without being copied, so that cancelling is O(1) wherever it is. Nothing is
 /// allocated once the table has reached its high mark.
 struct WaitQueue: Sendable {
@@ -131,7 +131,7 @@ struct WaitQueue: Sendable {
         if node.isRetry {
             linkRetry(index, to: line(of: node))
         } else {
-            linkByDeadline(index, to: line(of: node))
+            linkByDue(index, to: line(of: node))
         }
         let classIndex = Int(node.request.classIndex)
         if turns[classIndex].backlog == 0 { beginnings[classIndex] = now }
@@ -251,13 +251,13 @@ struct WaitQueue: Sendable {
         lists[list].count += 1
     }
 
-    /// Puts a node before those at the end of its line whose time is up later: a long prompt has less
-    /// time to wait than the short ones before it.
-    private mutating func linkByDeadline(_ index: Int32, to list: Int) {
+    /// Puts a node before those at the end of its line that are due later: a long prompt has less time
+    /// to wait than the short ones before it.
+    private mutating func linkByDue(_ index: Int32, to list: Int) {
         var after = lists[list].last
         var steps = 0
         while after >= 0, steps < Self.passedMax, !nodes[Int(after)].isRetry,
-            nodes[Int(after)].deadline > nodes[Int(index)].deadline
+            nodes[Int(after)].due > nodes[Int(index)].due
         {
             after = nodes[Int(after)].previous
             steps += 1

@@ -250,6 +250,27 @@ import Testing
         next.first?.1.release(now: harness.now)
     }
 
+    @Test(arguments: [(8_000, true), (800, false)])
+    func `a long prompt goes before a short one whose time is up a little earlier`(
+        tokens: Int, isFirst: Bool
+    ) {
+        let harness = pool(classes: [Self.two])
+        let held = harness.dispatch()
+        let short = waits(harness.arrive(Arrival(promptTokens: 10)))
+        // The time that it takes, by the first guess, and a little more.
+        harness.advance(.seconds(clamping: Double(tokens) * PoolState.promptTimeLeast + 0.05))
+        let long = waits(harness.arrive(Arrival(promptTokens: tokens)))
+        held?.release(now: harness.now)
+        var order: [UInt64?] = []
+        for _ in 0..<2 {
+            for (token, one) in harness.grants().granted {
+                order.append(token)
+                one.release(now: harness.now)
+            }
+        }
+        #expect(order == (isFirst ? [long, short] : [short, long]))
+    }
+
     // MARK: Who is not refused for a prediction
 
     @Test func `one per two replicas may wait whatever is predicted`() {
