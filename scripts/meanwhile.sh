@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs one command, and another with the time that it leaves over: at the lowest priority, its
-# output kept until the first has ended. Fails where either fails; leaves nothing running.
+# output kept until the first has ended well. Fails where either fails; leaves nothing running.
 #
 # The kernel shares time between sessions first (sched(7), autogroup), and Swift's builds set the
 # priority of what they start back to usual: so the whole session gets it.
@@ -28,7 +28,7 @@ setsid nice -n 19 bash -c '
 other=$!
 status=0
 bash -c "$1" || status=$?
-if [ "$status" -ne 0 ]; then cat "$log"; exit "$status"; fi
+if [ "$status" -ne 0 ]; then exit "$status"; fi # and what failed is the last that is printed
 wait "$other" || status=$?
 other=
 cat "$log"

@@ -21,7 +21,7 @@ final class RawConnection: @unchecked Sendable {
     private let poller: Poller
     private let descriptor: Int32
     private static let token = Token(kind: .client, slot: 0, generation: 1)
-    static let patience = Nanoseconds.seconds(5)
+    static let patience = Nanoseconds.seconds(10)
 
     init(_ transport: consuming Transport) throws {
         descriptor = transport.descriptor
