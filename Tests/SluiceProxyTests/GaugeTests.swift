@@ -68,9 +68,10 @@ extension GatewayTests {
 
         @Test func `connections to a replica are active while they serve and idle after it`() throws
         {
+            let gate = Gate()
             let upstream = try ScriptedUpstream { peer in
                 while peer.nextRequest() != nil {
-                    peer.rest(.milliseconds(200))
+                    peer.wait(for: gate)
                     peer.answer("{}")
                 }
             }
@@ -84,6 +85,7 @@ extension GatewayTests {
                 #expect(eventually { connections(gateway, "active") == 1 })
                 #expect(connections(gateway, "idle") == 0)
                 #expect(gateway.metrics()?.sum("sluice_connections", "\"upstream\"") == 1)
+                gate.open()
                 #expect(client.readAnswer()?.status == 200)
                 #expect(eventually { connections(gateway, "idle") == 1 })
                 #expect(connections(gateway, "active") == 0)

@@ -7,12 +7,12 @@ import Testing
 
 extension GatewayTests {
     @Suite(.serialized) struct LifeCycleTests {
-        /// Streams an event whenever the test says so.
-        private func streaming() throws -> ScriptedUpstream {
+        /// Streams an event, and the end when the test says so.
+        private func streaming(_ end: Gate) throws -> ScriptedUpstream {
             try ScriptedUpstream { peer in
                 guard peer.nextRequest() != nil else { return }
                 peer.send(streamHead + chunk(token("a")))
-                peer.rest(.milliseconds(500))
+                peer.wait(for: end)
                 peer.send(chunk(done) + "0\r\n\r\n")
                 peer.waitForEnd()
             }
@@ -21,9 +21,10 @@ extension GatewayTests {
         @Test func `draining fails readiness, serves on for the delay, ends streams, and leaves`()
             throws
         {
-            let upstream = try streaming()
+            let end = Gate()
+            let upstream = try streaming(end)
             try GatewayUnderTest.run(
-                [upstream], change: { $0.timeouts.drainDelay = .milliseconds(300) }
+                [upstream], change: { $0.timeouts.drainDelay = .seconds(1) }
             ) { gateway in
                 #expect(gateway.page("/readyz")?.status == 200)
                 let early = try gateway.connect()
@@ -44,7 +45,9 @@ extension GatewayTests {
                     })
                 let late = try gateway.connect()
                 late.send(streamingChat)
+                #expect(late.read(until: token("a")))
 
+                end.open()
                 let answer = early.readAnswer()
                 #expect(answer?.isWhole == true)
                 #expect(answer?.text == token("a") + done)
@@ -62,10 +65,12 @@ extension GatewayTests {
         @Test func `a connection that was promised to stay is served once more, told to close`()
             throws
         {
+            let drains = Gate()
             let upstream = try ScriptedUpstream { peer in
                 while peer.nextRequest() != nil {
                     peer.send(streamHead + chunk(token("a")))
-                    peer.rest(.milliseconds(200))
+                    peer.wait(for: drains)
+                    peer.rest(.milliseconds(100))
                     peer.send(chunk(done) + "0\r\n\r\n")
                 }
             }
@@ -81,6 +86,7 @@ extension GatewayTests {
                 gateway.drain()
                 #expect(eventually { gateway.page("/readyz")?.status == 503 })
                 for client in [idle, new] { client.send(streamingChat) }
+                drains.open()
                 let first = streaming.readAnswer()
                 #expect(first?.isWhole == true)
                 #expect(first?["connection"] == nil)
@@ -137,10 +143,11 @@ extension GatewayTests {
         }
 
         @Test func `the signal after a drain that was asked for goes on with it`() throws {
+            let end = Gate()
             let upstream = try ScriptedUpstream { peer in
                 peer.nextRequest()
                 peer.send(streamHead + chunk(token("a")))
-                peer.rest(.milliseconds(300))
+                peer.wait(for: end)
                 peer.send(chunk(done) + "0\r\n\r\n")
             }
             try GatewayUnderTest.run([upstream]) { gateway in
@@ -154,6 +161,7 @@ extension GatewayTests {
                 #expect(operatorClient.readAnswer()?.status == 202)
                 gateway.signal(SIGTERM)
                 gateway.signal(SIGHUP)
+                end.open()
                 #expect(client.readAnswer()?.isWhole == true)
                 #expect(eventually { gateway.hasEnded })
                 #expect(gateway.cutShortBy == nil)
@@ -173,7 +181,8 @@ extension GatewayTests {
             }
             let before = open()
             for _ in 0..<4 {
-                let upstream = try streaming()
+                let end = Gate()
+                let upstream = try streaming(end)
                 try GatewayUnderTest.run([upstream], change: { $0.workers = 2 }) { gateway in
                     let clients = try (0..<8).map { _ in try gateway.connect() }
                     for client in clients { client.send(streamingChat) }
@@ -182,6 +191,7 @@ extension GatewayTests {
                         #expect(hasEvent)
                         client.close()
                     }
+                    end.open()
                 }
             }
             // Other tests of the process hold some too; each of theirs is gone sooner or later.

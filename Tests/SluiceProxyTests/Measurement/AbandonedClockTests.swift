@@ -77,13 +77,15 @@ extension GatewayTests {
         }
 
         @Test func `who leaves the queue has waited, and no replica is told`() throws {
+            let isLost = Gate()
             let upstream = try ScriptedUpstream { peer in
                 guard peer.nextRequest() != nil else { return }
-                peer.rest(.milliseconds(400))
+                peer.wait(for: isLost)
                 peer.answer("{}")
                 peer.waitForEnd()
             }
             var client: TimedClient?
+            var (queued, lost) = (Instant.unset, Instant.unset)
             let measured = try Measured.run(
                 [upstream], outcome: "client_gone",
                 change: { $0.pools[0].replicaInflightMax = 1 }
@@ -93,14 +95,16 @@ extension GatewayTests {
                 #expect(eventually { upstream.requests.count == 1 })
                 client = try TimedClient(gateway, streamingChat)
                 #expect(gateway.queues(1))
+                queued = MonotonicClock.now()
                 pause(.milliseconds(100))
                 client?.leave()
                 #expect(gateway.hasLost(1, "queued"))
+                lost = MonotonicClock.now()
+                isLost.open()
                 #expect(first.readAnswer()?.status == 200)
             }
             let gone = try #require(client)
-            let wait = (gone.left - gone.asked).seconds
-            let range = (wait - 0.025)...(wait + 0.025)
+            let range = between(gone.asked...queued, gone.left...lost)
             measured.agree(
                 "sluice_first_token_wait_seconds", "result=\"abandoned\"", field: "queue_ms", range)
             measured.agree(
