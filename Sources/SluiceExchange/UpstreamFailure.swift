@@ -70,6 +70,8 @@ package enum UpstreamFailure: Sendable, Equatable {
             }
         var refusal = Refusal(status, reason, message)
         if status == 504 { refusal.shouldRetry = false }
+        // A client that is told nothing comes back in half a second, to an engine as full as now.
+        if self == .engineRefused { refusal.retryAfter = .seconds(1) }
         return refusal
     }
 

@@ -86,6 +86,8 @@ extension Exchange {
     mutating func answered(status: Int, at now: Instant) {
         record.answered = now
         record.upstreamStatus = UInt16(status)
+        // Of the answer alone: our `100 Continue` is none of it.
+        record.bytesOut = 0
         isHeadParsed = true
     }
 

@@ -174,18 +174,21 @@ struct Exchange: ~Copyable {
         return connection.send(request, bodyStart: bodyStart, bodySent: &bodySent, pool)
     }
 
+    /// Whether the request may be sent twice.
+    private var repeatKind: RepeatKind {
+        switch method {
+        case .get, .head: record.route == .responsesByID ? .never : .reading
+        case .post:
+            record.route.isRepeatable || record.route == .responses && !isStored
+                ? .inference : .never
+        case .put, .delete, .patch, .options, .connect, .trace, .other: .never
+        }
+    }
+
     /// The facts that the retry rule wants.
     func retryCase(_ failure: AttemptFailure, bytesAcknowledged: Int?) -> RetryCase {
-        let kind: RepeatKind =
-            switch method {
-            case .get, .head: record.route == .responsesByID ? .never : .reading
-            case .post:
-                record.route.isRepeatable || record.route == .responses && !isStored
-                    ? .inference : .never
-            case .put, .delete, .patch, .options, .connect, .trace, .other: .never
-            }
-        return RetryCase(
-            kind: kind, failure: failure, bytesAcked: bytesAcknowledged,
+        RetryCase(
+            kind: repeatKind, failure: failure, bytesAcked: bytesAcknowledged,
             attempts: attempts - Int(arrival.recalls), repeats: repeats, deaths: deaths,
             hasAnswered: isAnswerBegun)
     }
@@ -206,7 +209,7 @@ struct Exchange: ~Copyable {
     }
 
     /// Whether a 503 of the engine's own queue limit may go elsewhere: nothing has been written.
-    var mayRetryRefusal: Bool { !isAnswerBegun && record.route.isRepeatable }
+    var mayRetryRefusal: Bool { !isAnswerBegun && repeatKind == .inference }
 
     /// Forgets an attempt's answer.
     mutating func resetAnswer(_ readers: inout ExchangeReaders) {

@@ -146,7 +146,10 @@ final class GatewayShared: Sendable {
     func connectionClosed() { connections.wrappingSubtract(1, ordering: .relaxed) }
 
     /// Says something on the control plane's log, at most a few times a second.
-    func note(_ text: String) { control.post(.note(text)) }
+    func note(_ note: Note) { control.post(.note(note)) }
+
+    /// Says what is wrong, as ``note(_:)-(Note)``.
+    func note(_ text: String) { note(.warning(text)) }
 
     /// Asks the control thread whether the replica has died.
     func corroborate(_ replica: ReplicaID, pool: Int) {
@@ -174,7 +177,7 @@ final class GatewayShared: Sendable {
 /// What workers ask of the control thread.
 enum ControlMessage: Sendable {
     case probeNow(pool: Int, replica: ReplicaID)
-    case note(String)
+    case note(Note)
     case workerStopped(Int)
     /// As if the process had got it.
     case signal(Int32)

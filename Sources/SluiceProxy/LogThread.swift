@@ -23,7 +23,7 @@ struct LogFile: Sendable {
     /// Set when the file is to be opened anew: it has been moved away.
     let reopens: SharedFlag
     /// Says something to the operator.
-    let note: @Sendable (String) -> Void
+    let note: @Sendable (Note) -> Void
 }
 
 /// The one thread that writes the lines of a log; it may block, and nobody waits for it.
@@ -73,10 +73,11 @@ final class LogThread {
         guard case .file = log.target else { return nil }
         do throws(SystemError) {
             let file = try LogDestination(log)
-            log.note("the \(log.name) is open anew")
+            log.note(.news("the \(log.name) is open anew"))
             return file
         } catch {
-            log.note("the \(log.name) cannot be opened anew, the old file goes on: \(error)")
+            log.note(
+                .warning("the \(log.name) cannot be opened anew, the old file goes on: \(error)"))
             return nil
         }
     }
@@ -148,8 +149,9 @@ private final class LogDestination: Sendable {
         bytesLeft.store(0, ordering: .relaxed)
         for outbox in log.outboxes { outbox.isClosed = true }
         log.note(
-            "the \(log.name) has ended at its bound of \((log.bytesMax ?? 0) >> 20) MiB; move the file away and send SIGUSR1 to begin another"
-        )
+            .warning(
+                "the \(log.name) has ended at its bound of \((log.bytesMax ?? 0) >> 20) MiB; move the file away and send SIGUSR1 to begin another"
+            ))
     }
 
     /// - Parameter rest: bytes that wait behind these.
@@ -174,13 +176,14 @@ private final class LogDestination: Sendable {
     private func fails() {
         let error = SystemError(call: "write")
         if isFailing.exchange(true, ordering: .relaxed) { return }
-        log.note("the \(log.name) cannot be written, lines are lost and counted: \(error)")
+        log.note(
+            .warning("the \(log.name) cannot be written, lines are lost and counted: \(error)"))
     }
 
     private func works() {
         guard isFailing.load(ordering: .relaxed) else { return }
         isFailing.store(false, ordering: .relaxed)
-        log.note("the \(log.name) is written again")
+        log.note(.news("the \(log.name) is written again"))
     }
 }
 

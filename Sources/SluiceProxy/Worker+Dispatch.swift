@@ -147,7 +147,13 @@ extension Worker {
     ) -> Bool {
         upstream.stage = .active
         guard exchange.send(on: &upstream, pool) else { return false }
-        if upstream.isBlocked || exchange.isRequestSent {
+        if exchange.isAnswerBegun {
+            // The answer's own deadlines hold; nothing is sent a second time.
+            if !upstream.isBlocked {
+                exchange.isRequestSent = true
+                releaseRequest(of: &exchange)
+            }
+        } else if upstream.isBlocked || exchange.isRequestSent {
             exchange.upstreamDeadline = now + settings.timeouts.writeStall
         } else {
             exchange.sent(at: now, until: now + settings.timeouts.firstContent)
@@ -169,6 +175,8 @@ extension Worker {
             cut(e, failure.outcomeAfterAnswerBegan, failure.reason)
             return
         }
+        // Whatever is decided, and however late: the client gets no head of this attempt.
+        exchanges[e].holdDeadline = .never
         let traffic = shared.pools[exchanges[e].traffic]
         var facts = exchanges[e].retryCase(
             failure.attempt, bytesAcknowledged: bytesAcknowledged)
@@ -190,6 +198,10 @@ extension Worker {
                 return
             }
             exchanges[e].repeats += 1
+            // An engine that is full is not ill: where there is no other, it waits for a slot of this.
+            if failure == .engineRefused, !traffic.hasOther(than: exchanges[e].excluded) {
+                exchanges[e].excluded.remove(exchanges[e].lastReplica)
+            }
             again(e, failure.reason, excluding: exchanges[e].excluded)
         case .awaitCorroboration(let wait):
             exchanges[e].awaitingCorroboration = failure
@@ -226,8 +238,8 @@ extension Worker {
     func again(_ e: UInt32, _ reason: Reason, excluding: ReplicaIDs) {
         exchanges[e].record.retries &+= 1
         exchanges[e].traceRetry(reason, now: now)
-        // The failed attempt's head, still held: the client gets one head, that of the answer.
-        if exchanges[e].isHeadHeld { downstreams[exchanges[e].downstream].output.removeAll() }
+        // The failed attempt's head, still here: the client gets one head, that of the answer.
+        downstreams[exchanges[e].downstream].output.removeAll()
         exchanges[e].resetAnswer(&readers[e])
         shard.retried(pool: Int16(exchanges[e].traffic), reason, .ok)
         shard.returned(&exchanges[e].record)

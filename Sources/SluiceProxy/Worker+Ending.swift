@@ -81,7 +81,7 @@ extension Worker {
         _ e: UInt32, _ d: UInt32, status: Int, _ outcome: Outcome, _ reason: Reason
     ) {
         exchanges[e].record.status = UInt16(status)
-        exchanges[e].record.bytesOut = UInt64(downstreams[d].output.count)
+        exchanges[e].record.bytesOut = 0
         exchanges[e].record.reason = reason
         exchanges[e].ownOutcome = outcome
         exchanges[e].isAnswerBegun = true
@@ -99,10 +99,19 @@ extension Worker {
     func cut(_ e: UInt32, _ outcome: Outcome, _ reason: Reason) {
         let d = exchanges[e].downstream
         // What is framed already may still be read; only the proper end is withheld.
-        if !downstreams[d].isBlocked { _ = downstreams[d].flush(pool, now: now) }
+        if !downstreams[d].isBlocked { _ = write(d) }
+        endUnfinished(e, outcome, reason)
+    }
+
+    /// Closes the client's connection without the end of its answer, and ends the exchange.
+    ///
+    /// In this order: an exchange that ends lets its connection end well, which is what makes an answer
+    /// without a length whole.
+    func endUnfinished(_ e: UInt32, _ outcome: Outcome, _ reason: Reason) {
+        let d = exchanges[e].downstream
         if exchanges[e].answerFraming == .untilClose { downstreams[d].transport.resetOnClose() }
-        end(e, outcome, reason)
         close(downstream: d)
+        end(e, outcome, reason)
     }
 
     /// The client has gone while its exchange is open: the replica must stop at once.

@@ -224,7 +224,10 @@ extension Worker {
         if !exchanges[e].isAnswerBegun {
             if !exchanges[e].isEventStream { endsToWait(e) }
             exchanges[e].isAnswerBegun = true
-            releaseRequest(of: &exchanges[e])
+            // Who answers before it has read the request may still read on.
+            if exchanges[e].isRequestSent || exchanges[e].isUpstreamDone {
+                releaseRequest(of: &exchanges[e])
+            }
         }
         sendSoon(e, d)
     }
@@ -235,9 +238,7 @@ extension Worker {
             pauseIfFull(e, d)
             return
         }
-        let before = downstreams[d].output.count
         guard flush(d) else { return }
-        exchanges[e].record.bytesOut &+= UInt64(before - downstreams[d].output.count)
         if downstreams[d].isBlocked { arm(d, at: now + settings.timeouts.writeStall) }
         written(e)
     }

@@ -339,7 +339,7 @@ final class Worker {
         isStopping = true
         for slot in downstreams.slotsInUse() {
             let exchange = downstreams[slot].exchange
-            if exchange != noSlot { end(exchange, .drained, .drainLimit) }
+            if exchange != noSlot { endUnfinished(exchange, .drained, .drainLimit) }
             close(downstream: slot)
         }
         for key in idle.keys { dropIdle(of: key) }

@@ -27,12 +27,15 @@ package struct ListenerSocket: ~Copyable {
     /// The bound address, with the port the kernel chose where it was asked to.
     package private(set) var address: SocketAddress
 
+    /// Connections that wait to be accepted, at most. Source: listen(2).
+    package static let backlogMax = 4_096
+
     /// Binds and listens.
     ///
     /// - Parameter sharesPort: SO_REUSEPORT, so that each worker has a listener of its own.
     /// - Throws: ``SystemError``: the address is in use, not ours, or needs privileges.
     package static func open(
-        _ address: SocketAddress, sharesPort: Bool, backlog: Int32 = 4_096,
+        _ address: SocketAddress, sharesPort: Bool, backlog: Int32 = Int32(backlogMax),
         accepted: AcceptedOptions = AcceptedOptions()
     ) throws(SystemError) -> ListenerSocket {
         var socket = try bound(to: address, sharesPort: sharesPort)

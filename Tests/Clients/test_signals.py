@@ -1,6 +1,10 @@
-"""Signals that log rotation sends: the file is opened anew, and nothing ends."""
+"""Signals: log rotation's opens the file anew and ends nothing; the end's loses no connection."""
 
+import contextlib
+import json
 import signal
+import socket
+import urllib.parse
 
 import pytest
 
@@ -48,3 +52,28 @@ def test_a_signal_without_a_meaning_ends_nothing(fleet, programs):
     gateway.process.send_signal(signal.SIGUSR2)
     support.until(lambda: "SIGUSR2" in gateway.output(), what="the notice")
     assert support.post(gateway.url + "/v1/chat/completions", support.chat_body()).status == 200
+
+
+def test_connections_that_the_kernel_has_taken_are_served_before_the_end(fleet, programs):
+    gateway = support.gateway_for(*fleet.replicas)
+    programs.append(gateway)
+    body = json.dumps(support.chat_body()).encode()
+    request = b"".join([
+        b"POST /v1/chat/completions HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\n",
+        b"content-length: %d\r\n\r\n" % len(body), body])
+    address = urllib.parse.urlsplit(gateway.url)
+    with contextlib.ExitStack() as clients:
+        # Many more than a turn of the loop accepts come while the gateway does not run.
+        gateway.process.send_signal(signal.SIGSTOP)
+        try:
+            connections = [
+                clients.enter_context(socket.create_connection((address.hostname, address.port), timeout=20))
+                for _ in range(400)]
+            for connection in connections:
+                connection.sendall(request)
+            gateway.process.send_signal(signal.SIGTERM)
+        finally:
+            gateway.process.send_signal(signal.SIGCONT)
+        answers = [connection.recv(65536)[:13] for connection in connections]
+    assert answers == [b"HTTP/1.1 200 "] * 400
+    assert gateway.process.wait(timeout=20) == 0

@@ -87,6 +87,8 @@ extension GatewayTests {
                 let good = [
                     "x-request-timeout-ms: 999999999", "x-request-timeout-ms:  30000.5 ",
                     "x-stainless-read-timeout: NOT_GIVEN", "x-stainless-read-timeout: 0",
+                    "x-stainless-read-timeout: 600.00000000000001",
+                    "x-stainless-read-timeout: 1.5.0",
                     "x-envoy-expected-rq-timeout-ms: soon",
                 ]
                 for field in good {

@@ -111,6 +111,24 @@ extension GatewayTests {
             }
         }
 
+        @Test(arguments: [
+            "x-request-timeout-ms: 150", "x-stainless-read-timeout: 0.15",
+            "x-stainless-read-timeout: 0.1500000000000000055",
+        ])
+        func `a caller's own limit is kept, to the millisecond`(field: String) throws {
+            let upstream = try silent()
+            try GatewayUnderTest.run([upstream]) { gateway in
+                let client = try gateway.connect()
+                client.send(chat(fields: "\(field)\r\n"))
+                let taken = time {
+                    let answer = client.readAnswer()
+                    #expect(answer?.status == 504)
+                    #expect(answer?["x-sluice-reason"] == "deadline")
+                }
+                #expect(isInTime(taken))
+            }
+        }
+
         @Test func `comments do not put off the limit on the first content`() throws {
             let upstream = try ScriptedUpstream { peer in
                 guard peer.nextRequest() != nil else { return }

@@ -27,7 +27,7 @@ import Testing
         let file = LogFile(
             name: "test", target: .file(path), head: "# head\n", bytesMax: bytesMax,
             outboxes: [outbox], reopens: SharedFlag(),
-            note: { text in notes.all.withLock { $0.append(text) } })
+            note: { note in notes.all.withLock { $0.append(note.text) } })
         let thread = try LogThread(file)
         let batch = LogBatch(outbox)
         for number in 0..<count where batch.isWanted {

@@ -239,6 +239,15 @@ extension [UInt8] {
     }
 
     func holds(_ text: String) -> Bool { firstOffset(of: text) != nil }
+
+    func count(of text: String) -> Int {
+        var (count, start) = (0, 0)
+        while let found = firstOffset(of: text, from: start) {
+            count += 1
+            start = found + text.utf8.count
+        }
+        return count
+    }
 }
 
 extension StringProtocol {

@@ -139,6 +139,92 @@ extension GatewayTests {
             }
         }
 
+        @Test func `the only replica's engine that was full is asked again, once`() throws {
+            let refusals = Guarded(1)
+            let only = try ScriptedUpstream { peer in
+                while peer.nextRequest() != nil {
+                    let isFull = refusals.withLock { left in
+                        left -= 1
+                        return left >= 0
+                    }
+                    if isFull { peer.answer("full", status: 503) } else { peer.answer("served") }
+                }
+            }
+            let unstored = #"{"model":"tiny","input":"hi","store":false}"#
+            try GatewayUnderTest.run([only]) { gateway in
+                for request in [
+                    chat(), chat(unstored).replacing("chat/completions", with: "responses"),
+                ] {
+                    refusals.withLock { $0 = 1 }
+                    let answer = try gateway.ask(request)
+                    #expect(answer.status == 200)
+                    #expect(answer.text == "served")
+                }
+                #expect(only.requests.count == 4)
+
+                refusals.withLock { $0 = 5 }
+                let refused = try gateway.ask(chat())
+                #expect(refused.status == 503)
+                #expect(refused["x-sluice-reason"] == "upstream_status")
+                #expect(refused["retry-after"] == "1")
+                #expect(only.requests.count == 6)
+                #expect(gateway.metrics()?.sum("sluice_shed_total") == 0)
+            }
+        }
+
+        /// The held head's time passes while the replica's death is waited for.
+        @Test func `a head that was held for a lost answer is not sent before the refusal`() throws
+        {
+            let upstream = try ScriptedUpstream { peer in
+                guard peer.nextRequest() != nil else { return }
+                if peer.requestCount == 1 { return peer.answer("first") }
+                peer.send(streamHead)
+                pause(.milliseconds(20))
+                peer.connection.reset()
+            }
+            try GatewayUnderTest.run(
+                [upstream], change: { $0.timeouts.headHoldMax = .milliseconds(100) }
+            ) { gateway in
+                #expect(try gateway.ask(chat()).text == "first")
+                upstream.set { $0.ignoresProbes = true }
+                let client = try gateway.connect()
+                client.send(streamingChat)
+                #expect(client.readAnswer()?.status == 502)
+                #expect(client.all.count(of: "HTTP/1.1 ") == 1)
+                #expect(gateway.sees("upstream_failed"))
+                upstream.set { $0.ignoresProbes = false }
+            }
+        }
+
+        @Test func `a head that is not held is not sent for an answer that came to nothing`() throws
+        {
+            let me = Guarded<ScriptedUpstream?>(nil)
+            let dying = try ScriptedUpstream { peer in
+                guard peer.nextRequest() != nil else { return }
+                me.withLock { $0 }?.goDown()
+                peer.send(streamHead + "0\r\n\r\n")
+                peer.waitForEnd()
+            }
+            me.withLock { $0 = dying }
+            defer { me.withLock { $0 = nil } }
+            let other = try ScriptedUpstream { peer in
+                while peer.nextRequest() != nil {
+                    peer.send(streamHead + chunk(token("b")) + chunk(done) + "0\r\n\r\n")
+                }
+            }
+            try GatewayUnderTest.run(
+                [dying, other], change: { $0.timeouts.headHoldMax = .zero }
+            ) { gateway in
+                for _ in 0..<50 where dying.requests.isEmpty {
+                    let client = try gateway.connect()
+                    client.send(streamingChat)
+                    #expect(client.readAnswer()?.text == token("b") + done)
+                    #expect(client.all.count(of: "HTTP/1.1 ") == 1)
+                }
+                #expect(dying.requests.count == 1)
+            }
+        }
+
         @Test func `an idle connection that the replica closes as a request comes loses nothing`()
             throws
         {

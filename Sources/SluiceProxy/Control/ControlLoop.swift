@@ -173,7 +173,7 @@ final class ControlLoop {
         for message in shared.control.take() {
             switch message {
             case .probeNow(let pool, let replica): registry.probeNow(pool: pool, replica)
-            case .note(let text): note(text)
+            case .note(let said): note(said)
             case .workerStopped(let index): stopped.insert(index)
             case .signal(let signal): take(signal: signal)
             }
@@ -181,12 +181,12 @@ final class ControlLoop {
     }
 
     /// Says the same thing once in a while only.
-    private func note(_ text: String) {
+    private func note(_ note: Note) {
         let now = loop.now
-        if let last = notes[text], now - last < Self.noteInterval { return }
+        if let last = notes[note.text], now - last < Self.noteInterval { return }
         if notes.count > 256 { notes = [:] }
-        notes[text] = now
-        shared.logger.warning("\(text)")
+        notes[note.text] = now
+        shared.logger.log(level: note.level, "\(note.text)")
     }
 
     // MARK: Life cycle

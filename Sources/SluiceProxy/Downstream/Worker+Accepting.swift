@@ -85,7 +85,7 @@ extension Worker {
         isDraining = true
         guard listener != nil else { return }
         // Connections that the kernel has completed are still ours: closing now would reset them.
-        acceptConnections(atMost: Self.connectionsAcceptedPerTurn)
+        acceptConnections(atMost: ListenerSocket.backlogMax)
         listener = nil
         isListenerClosed = true
         timers.value.cancel(&acceptTimer)

@@ -94,7 +94,7 @@ extension Worker {
     /// Sends what is queued; false when the connection is gone.
     @discardableResult func flush(_ d: UInt32) -> Bool {
         guard downstreams[d].stage != .closed else { return false }
-        guard downstreams[d].flush(pool, now: now) else {
+        guard write(d) else {
             downstreams[d].isPeerClosed = true
             if downstreams[d].exchange != noSlot {
                 clientLeft(d, isReset: true)
@@ -104,6 +104,17 @@ extension Worker {
             return false
         }
         return true
+    }
+
+    /// Writes what is queued, counted for the exchange; false when the connection is broken.
+    @inline(__always) func write(_ d: UInt32) -> Bool {
+        let before = downstreams[d].output.count
+        let isOpen = downstreams[d].flush(pool, now: now)
+        let e = downstreams[d].exchange
+        if e != noSlot {
+            exchanges[e].record.bytesOut &+= UInt64(before - downstreams[d].output.count)
+        }
+        return isOpen
     }
 
     /// The socket takes bytes again.

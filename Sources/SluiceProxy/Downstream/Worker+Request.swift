@@ -276,33 +276,44 @@ extension DownstreamConnection {
     /// - Returns: nil where `x-request-timeout-ms` is no number, or out of range.
     mutating func callerLimit(_ head: inout RequestHead, trusts: Bool) -> Nanoseconds? {
         var limit = Nanoseconds.zero
-        func take(_ line: FieldLine?, _ unit: Nanoseconds) -> Bool {
-            guard let line, let number = wholeNumber(line.value), number > 0 else { return false }
-            let stated = unit * number
+        func take(_ line: FieldLine?, decimals: Int) -> Bool {
+            guard let line, let number = number(line.value, decimals: decimals), number > 0 else {
+                return false
+            }
+            let stated = Nanoseconds.milliseconds(number)
             if limit == .zero || stated < limit { limit = stated }
             return true
         }
-        if let line = head.first(.xRequestTimeoutMs), !take(line, .milliseconds(1)) { return nil }
-        _ = take(head.first(.xStainlessReadTimeout), .seconds(1))
-        if trusts { _ = take(head.first(.xEnvoyExpectedTimeoutMs), .milliseconds(1)) }
+        if let line = head.first(.xRequestTimeoutMs), !take(line, decimals: 0) { return nil }
+        _ = take(head.first(.xStainlessReadTimeout), decimals: 3)
+        if trusts { _ = take(head.first(.xEnvoyExpectedTimeoutMs), decimals: 0) }
         return limit
     }
 
-    /// A decimal number without its fraction, by which a caller's limit is the longer; nil for anything
-    /// else, and beyond nine bytes.
-    private mutating func wholeNumber(_ value: Range<Int>) -> Int64? {
-        guard !value.isEmpty, value.count <= 9 else { return nil }
+    /// A decimal number as a whole one of its last decimal that counts: `0.25` of three is 250. What
+    /// of its fraction is beyond does not; nil for anything else, and beyond nine digits before it.
+    private mutating func number(_ value: Range<Int>, decimals: Int) -> Int64? {
+        guard !value.isEmpty, value.count <= 32 else { return nil }
         var number: Int64 = 0
-        var isFraction = false
+        var whole = 0
+        var fraction: Int?
         for index in value {
-            let digit = input[index] &- 0x30
-            if input[index] == 0x2E, !isFraction, index > value.lowerBound {
-                isFraction = true
+            if input[index] == 0x2E, fraction == nil, whole > 0 {
+                fraction = 0
                 continue
             }
+            let digit = input[index] &- 0x30
             guard digit < 10 else { return nil }
-            if !isFraction { number = number &* 10 &+ Int64(digit) }
+            if let places = fraction {
+                if places == decimals { continue }
+                fraction = places + 1
+            } else {
+                whole += 1
+                if whole > 9 { return nil }
+            }
+            number = number &* 10 &+ Int64(digit)
         }
+        for _ in (fraction ?? 0)..<decimals { number = number &* 10 }
         return number
     }
 

@@ -23,7 +23,7 @@ final class TraceExporter {
     init(
         _ queue: TraceQueue, to target: TraceTarget, batchWait: Nanoseconds = batchWait,
         lookup: @escaping NameLookup, names: @escaping @Sendable () -> NameTables,
-        note: @escaping @Sendable (String) -> Void
+        note: @escaping @Sendable (Note) -> Void
     ) throws(SystemError) {
         let start = ExportStart(
             try ExportLoop(
@@ -72,7 +72,7 @@ private final class ExportLoop {
     private let batchWait: Nanoseconds
     private let lookup: NameLookup
     private let names: @Sendable () -> NameTables
-    private let note: @Sendable (String) -> Void
+    private let note: @Sendable (Note) -> Void
     private let isStopping: SharedFlag
     private let loop: EndpointLoop
     private let client: HTTPClient
@@ -90,7 +90,7 @@ private final class ExportLoop {
     init(
         _ queue: TraceQueue, to target: TraceTarget, batchWait: Nanoseconds,
         lookup: @escaping NameLookup, names: @escaping @Sendable () -> NameTables,
-        note: @escaping @Sendable (String) -> Void, isStopping: SharedFlag
+        note: @escaping @Sendable (Note) -> Void, isStopping: SharedFlag
     ) throws(SystemError) {
         self.queue = queue
         self.target = target
@@ -223,7 +223,7 @@ private final class ExportLoop {
         backoff.delivered()
         if isFailing {
             isFailing = false
-            note("traces reach \(target.url.origin) again")
+            note(.news("traces reach \(target.url.origin) again"))
         }
     }
 
@@ -243,7 +243,8 @@ private final class ExportLoop {
         if isFailing { return }
         isFailing = true
         note(
-            "traces cannot be delivered to \(target.url.origin)\(target.path), spans are dropped and counted: \(reason)"
-        )
+            .warning(
+                "traces cannot be delivered to \(target.url.origin)\(target.path), spans are dropped and counted: \(reason)"
+            ))
     }
 }

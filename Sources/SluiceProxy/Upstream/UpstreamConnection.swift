@@ -138,7 +138,8 @@ struct UpstreamConnection: ~Copyable {
         _ request: borrowing ByteBuffer, bodyStart: Int, bodySent: inout Int, _ pool: BufferPool
     ) -> Bool {
         let headCount = output.count
-        let offset = bodyStart + bodySent
+        // Of a request that has been released nothing is left.
+        let offset = min(bodyStart + bodySent, request.count)
         if headCount == 0 && offset == request.count { return true }
         guard case .wrote(let count) = transport.write(output, request, from: offset) else {
             return false

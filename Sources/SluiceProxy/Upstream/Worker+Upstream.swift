@@ -35,7 +35,7 @@ extension Worker {
             guard event.isWritable || event.isClosing || upstreams[u].isHandshaking else { return }
             connected(u)
         case .active:
-            if event.isWritable && upstreams[u].isBlocked { sendRequest(u) }
+            if event.isWritable && upstreams[u].isBlocked { sendOn(u) }
             pump(u)
         case .idle:
             guard event.isReadable || event.isClosing else { return }
@@ -50,6 +50,13 @@ extension Worker {
         case .closed:
             return
         }
+    }
+
+    /// The socket takes more of the request. What has come of an answer is read first: a replica that
+    /// refuses a body unread closes after it, and no write says why.
+    private func sendOn(_ u: UInt32) {
+        pump(u)
+        if upstreams[u].stage == .active && upstreams[u].isBlocked { sendRequest(u) }
     }
 
     private func connected(_ u: UInt32) {

@@ -35,7 +35,7 @@ extension GatewayTests {
                 exporter = try TraceExporter(
                     queue, to: target, batchWait: .milliseconds(20), lookup: lookup,
                     names: { NameTables() },
-                    note: { [notes] text in notes.all.withLock { $0.append(text) } })
+                    note: { [notes] note in notes.all.withLock { $0.append(note.text) } })
             }
 
             /// Hands over traces of three spans each.
