@@ -96,8 +96,13 @@ let package = Package(
                 "SluiceVLLM", logging,
             ],
             resources: [.embedInCode("Control/Dashboard/Assets")]),
-        module(
-            "SluiceSimulation", ["SluiceBytes", "SluiceTelemetry", "SluiceTime", "SluiceTraffic"]),
+        // Optimised in the tests' builds too, with all its checks: they simulate hours.
+        .target(
+            name: "SluiceSimulation",
+            dependencies: ["SluiceBytes", "SluiceTelemetry", "SluiceTime", "SluiceTraffic"],
+            swiftSettings: strict + [
+                .unsafeFlags(["-O", "-assert-config", "Debug"], .when(configuration: .debug))
+            ]),
         module(
             "VLLMSimulator",
             [
