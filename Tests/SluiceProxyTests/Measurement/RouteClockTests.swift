@@ -114,8 +114,8 @@ extension GatewayTests {
             }
             let ended = try #require(client)
             let sent: Window = ended.asked...answer.seen.arrived
-            let first: Window = (try answer.sent("w0"))...(try ended.got(stream.content[0]))
-            let last: Window = (try answer.sent("w2"))...(try ended.got(stream.content[2]))
+            let first = try measured.delivery(of: "w0", from: answer, to: ended)
+            let last = try measured.delivery(of: "w2", from: answer, to: ended)
             measured.agree(
                 "sluice_time_to_first_token_seconds", field: "ttft_ms", between(sent, first))
             measured.agree(

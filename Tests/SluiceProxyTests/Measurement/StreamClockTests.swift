@@ -44,8 +44,7 @@ extension GatewayTests {
             let seen = answer.seen
             // t1, t2 and t3 lie between the client's first byte and the replica's whole request.
             let sent: Window = client.asked...seen.arrived
-            let content = try answer.sent("w0")
-            let delivered: Window = content...(try client.got(token("w0")))
+            let delivered = try measured.delivery(of: "w0", from: answer, to: client)
             measured.agree(
                 "sluice_time_to_first_token_seconds", field: "ttft_ms", between(sent, delivered))
             measured.agree(
@@ -76,7 +75,7 @@ extension GatewayTests {
                 between(sent, seen.sent[0]...(seen.sent[0] + .milliseconds(20))))
             measured.agree(
                 "sluice_request_duration_seconds", "stream=\"true\"", "result=\"served\"",
-                field: "duration_ms", between(sent, seen.sent[12]...client.finished))
+                field: "duration_ms", between(sent, seen.sent[12]...measured.told))
             #expect(measured.observed("sluice_downstream_rtt_seconds") ?? 1 < clockTolerance)
             #expect(measured.page.sum("sluice_response_seconds_count") == 0)
             #expect(measured.page.sum("sluice_downstream_blocked_seconds_count") == 0)
@@ -87,8 +86,8 @@ extension GatewayTests {
         @Test func `gaps lie between content events, and comments make none`() throws {
             let answer = Self.script()
             let (measured, client) = try Self.play(answer)
-            let first: Window = (try answer.sent("w0"))...(try client.got(token("w0")))
-            let last: Window = (try answer.sent("w5"))...(try client.got(token("w5")))
+            let first = try measured.delivery(of: "w0", from: answer, to: client)
+            let last = try measured.delivery(of: "w5", from: answer, to: client)
             let name = "sluice_inter_token_latency_seconds"
             #expect(measured.page.sum(name + "_count") == 5)
             #expect(between(first, last).contains(measured.page.sum(name + "_sum")))
@@ -110,8 +109,8 @@ extension GatewayTests {
             let answer = Self.script(usage: Self.usage)
             let (measured, client) = try Self.play(answer) { $0.pools[0].usage = .inject }
             #expect(!client.connection.all.holds("usage"))
-            let first: Window = (try answer.sent("w0"))...(try client.got(token("w0")))
-            let last: Window = (try answer.sent("w5"))...(try client.got(token("w5")))
+            let first = try measured.delivery(of: "w0", from: answer, to: client)
+            let last = try measured.delivery(of: "w5", from: answer, to: client)
             let span = between(first, last)
             measured.agree(
                 "sluice_time_per_output_token_seconds", "source=\"usage\"", field: nil,
@@ -142,7 +141,7 @@ extension GatewayTests {
             }
             let ended = try #require(client)
             let sent: Window = ended.asked...answer.seen.arrived
-            let finished: Window = answer.seen.sent[3]...ended.finished
+            let finished: Window = answer.seen.sent[3]...measured.told
             measured.agree(
                 "sluice_response_seconds", field: "duration_ms", between(sent, finished))
             measured.agree(
@@ -192,7 +191,7 @@ extension GatewayTests {
                 Date().timeIntervalSince1970 - (MonotonicClock.now() - ended.asked).seconds
             let time = measured.loggedTime?.timeIntervalSince1970 ?? 0
             #expect((asked - 0.006...asked + 0.1).contains(time))
-            let delivered: Window = (try answer.sent("w0"))...(try ended.got(token("w0")))
+            let delivered = try measured.delivery(of: "w0", from: answer, to: ended)
             measured.agree(
                 "sluice_time_to_first_token_seconds", field: "ttft_ms",
                 between(received, delivered))
@@ -221,7 +220,7 @@ extension GatewayTests {
             let ended = try #require(client)
             let bound: Window = ended.asked...refusal.seen.arrived
             let sent: Window = refusal.seen.sent[0]...answer.seen.arrived
-            let delivered: Window = (try answer.sent("w0"))...(try ended.got(token("w0")))
+            let delivered = try measured.delivery(of: "w0", from: answer, to: ended)
             measured.agree(
                 "sluice_ttft_stage_seconds", "stage=\"connect\"", field: "connect_ms",
                 between(bound, sent))

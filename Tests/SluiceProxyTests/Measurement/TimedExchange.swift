@@ -97,14 +97,19 @@ final class TimedClient {
     }
 
     /// When the first occurrence of `text` had come whole.
-    func got(_ text: String) throws -> Instant {
-        let offset = try #require(connection.all.firstOffset(of: text), "\(text) has not come")
-        let end = offset + text.utf8.count
-        return try #require(marks.first { $0.count >= end }?.at)
+    func got(_ text: String) throws -> Instant { marks[try mark(of: text)].at }
+
+    /// When something had come that was not there yet when `text` was; nil where nothing did.
+    func gotNext(after text: String) throws -> Instant? {
+        let next = try mark(of: text) + 1
+        return marks.indices.contains(next) ? marks[next].at : nil
     }
 
-    /// When all of it had come.
-    var finished: Instant { marks.last?.at ?? .unset }
+    private func mark(of text: String) throws -> Int {
+        let offset = try #require(connection.all.firstOffset(of: text), "\(text) has not come")
+        let end = offset + text.utf8.count
+        return try #require(marks.firstIndex { $0.count >= end })
+    }
 }
 
 /// When a clock of the gateway must have been read, as the ends of the exchange saw it.
@@ -122,6 +127,8 @@ func between(_ a: Window, _ b: Window) -> ClosedRange<Double> {
 
 /// What a gateway said of its only exchange, in its three ways.
 struct Measured {
+    /// When its metrics had told of it: whatever the gateway reads its clock for is over by then.
+    let told: Instant
     let page: MetricsText
     let line: [String: Any]
     let trace: ReadTrace
@@ -136,6 +143,14 @@ struct Measured {
         let format = ISO8601DateFormatter()
         format.formatOptions = [.withInternetDateTime, .withFractionalSeconds]
         return (line["time"] as? String).flatMap { format.date(from: $0) }
+    }
+
+    /// When the gateway read its clock for a delivery: it does so once that is written, which may be
+    /// after the client had it, and before the gateway sends what follows or tells of the exchange.
+    func delivery(
+        of text: String, from answer: TimedAnswer, to client: TimedClient
+    ) throws -> Window {
+        (try answer.sent(text))...(try client.gotNext(after: text) ?? told)
     }
 
     /// The one observation of a histogram; nil where there is none, or more.
@@ -201,6 +216,7 @@ struct Measured {
         let path = NSTemporaryDirectory() + "sluice-clocks-\(UUID().uuidString).log"
         defer { try? FileManager.default.removeItem(atPath: path) }
         var page: MetricsText?
+        var told = Instant.unset
         var objectives: [Objective] = []
         let collector = try ScriptedUpstream { peer in
             while peer.nextRequest() != nil { peer.answer("", type: "application/x-protobuf") }
@@ -218,6 +234,7 @@ struct Measured {
         ) { gateway in
             try exchange(gateway)
             #expect(gateway.sees(outcome, count))
+            told = MonotonicClock.now()
             page = gateway.metrics()
         }
         let log = try String(contentsOfFile: path, encoding: .utf8)
@@ -227,7 +244,8 @@ struct Measured {
         let line = try #require(lines.last { $0["outcome"] as? String == outcome })
         let id = try #require(line["trace_id"] as? String)
         let trace = try #require(ReadTrace(id, in: collector.requests.map(\.body)))
-        var measured = Measured(page: try #require(page), line: line, trace: trace)
+        var measured = Measured(
+            told: told, page: try #require(page), line: line, trace: trace)
         measured.checkTrace()
         if lines.count == 1 { measured.judgedBy = JudgedExchange.check(measured, objectives) }
         return measured
