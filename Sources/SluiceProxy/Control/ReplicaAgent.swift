@@ -180,6 +180,13 @@ final class ReplicaAgent {
         tlsProblem = error.description
     }
 
+    /// Where others of the pool came or went: how soon it is asked again depends on them.
+    func renewProbeTime() {
+        guard !isProbing, !isEnded else { return }
+        registry.loop.cancel(&probeTimer)
+        scheduleProbe()
+    }
+
     private func scheduleProbe() {
         guard let next = traffic.nextProbe(of: id, now: registry.loop.now) else { return }
         probeTimer = registry.loop.at(next) { [weak self] in

@@ -174,7 +174,11 @@ final class ReplicaRegistry {
         dropOldNames()
         if let resolver { takeAddresses(resolver.tick(now: loop.now)) }
         for (pool, traffic) in shared.pools.enumerated() {
-            for transition in traffic.takeTransitions() {
+            let changes = traffic.takeTransitions()
+            if !changes.isEmpty {
+                for agent in agents where agent.pool == pool { agent.renewProbeTime() }
+            }
+            for transition in changes {
                 shared.logger.notice(
                     "replica \(transition.name): \(transition.from.label) -> \(transition.to.label) (\(transition.reason.label))"
                 )
