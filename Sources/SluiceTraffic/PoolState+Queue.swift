@@ -259,7 +259,7 @@ extension PoolState {
     /// Slots that come free in a second while all are taken, by what is believed of the replicas;
     /// never zero.
     mutating func slotRate() -> Double {
-        let isTimed = estimates.streamShare >= 0.05
+        let isTimed = estimates.answersAreStreams
         let (tokens, untimed) = (estimates.meanOutputTokens, max(estimates.residence, 1e-3))
         let lanes = lanes.span
         var rate = 0.0
@@ -273,7 +273,7 @@ extension PoolState {
 
     /// Time that a request is expected to be at a replica, seconds; never zero.
     func residence(_ slot: Int) -> Double {
-        let isTimed = lanes[slot].isTimed && estimates.streamShare >= 0.05
+        let isTimed = lanes[slot].isTimed && estimates.answersAreStreams
         let time =
             isTimed ? estimates.meanOutputTokens * lanes[slot].tokenTime : estimates.residence
         return max(time, 1e-3)

@@ -45,7 +45,7 @@ extension PoolState {
             model: Int(flight.model), promptBytes: Int(flight.promptBytes), service: service,
             seconds: seconds, isStream: flight.isStream, now: now)
         // Streams show the time of a step best; without them the whole answer has to do.
-        if !flight.isStream, entries[slot].estimates.steps < 64 || estimates.streamShare < 0.05 {
+        if !flight.isStream, entries[slot].estimates.steps < 64 || !estimates.answersAreStreams {
             entries[slot].estimates.observe(
                 answer: seconds, promptTokens: flight.promptTokens,
                 outputTokens: service.outputTokens, tokensPerEvent: estimates.tokensPerEvent)

@@ -116,7 +116,7 @@ extension PoolState {
             entries[slot].inflightAtScrape = 0
             let slotsBefore = slotsInUse(slot)
             entries[slot].estimates.slots.observe(
-                scrape, inflight: Int(inflight), decodes: estimates.streamShare >= 0.05, now: now)
+                scrape, inflight: Int(inflight), decodes: estimates.answersDecode, now: now)
             refreshForeign(slot, now: now)
             noteScrapedSlots(slot, running: scrape.running, before: slotsBefore, now: now)
             refreshTimes(slot)

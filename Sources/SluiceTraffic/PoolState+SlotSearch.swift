@@ -26,8 +26,8 @@ extension PoolState {
     /// What it is taken to run at once without a try.
     private func knownSlots(_ slot: Int) -> Double {
         let slots = entries[slot].estimates.slots
-        // Where answers are not in tokens, how many run says nothing of slots.
-        guard searchesSlots, slots.full == 0, estimates.streamShare >= 0.05 else {
+        // Answers that are no streams do not show that a try went well: it would take a page each time.
+        guard searchesSlots, slots.full == 0, estimates.answersAreStreams else {
             return slots.count
         }
         return min(search.frontier, slots.count)

@@ -1,8 +1,8 @@
 import SluiceTime
 
-/// T13, T13b: clients that come again, and prompts that begin alike.
+/// T13, T13b, T14: clients that come again, prompts that begin alike, answers that are no streams.
 extension Scenarios {
-    static let clients: [Scenario] = [retries, affinity]
+    static let clients: [Scenario] = [retries, affinity, wholeAnswers]
 
     static let retries = Scenario(
         "T13", "refused clients try three times, 1.5x",
@@ -80,5 +80,32 @@ extension Scenarios {
             all += record.prefix?.tokens ?? 0
         }
         return Double(hit) / Double(max(1, all))
+    }
+
+    /// Nothing shows when an engine begins to answer; answers of one token, as classification by a
+    /// language model has them, are over in a step.
+    static let wholeAnswers = Scenario(
+        "T14", "no streams, 1.5x: answers of the usual length, and of one token",
+        targets: [
+            Target("token goodput of C", .percent, .atLeast(0.97)),
+            Target("both objectives, of admitted", .percent, .atLeast(0.995)),
+            Target("one token: token goodput of C", .percent, .atLeast(0.97)),
+            Target("one token: both objectives, of admitted", .percent, .atLeast(0.995)),
+        ]
+    ) { run in
+        func figures(_ fleet: FleetConfiguration) -> [Double] {
+            var fleet = fleet
+            fleet.streams[0].answers = .whole
+            let capacity = Capacity.measure(fleet, measured: .seconds(600))
+            fleet.streams[0].arrivals = .poisson(perSecond: 1.5 * capacity.requestsPerSecond)
+            let result = run.run(fleet)
+            return [run.goodput(result, of: capacity), result.goodShareOfAdmitted()]
+        }
+        let usual = run.poisson(1)
+        var short = usual
+        short.replicas = [short.replicas[0]]
+        short.streams[0].prompts = LognormalLengths(median: 20, sigma: 0.5, tokensMax: 100)
+        short.streams[0].outputs = LognormalLengths(median: 1, sigma: 0, tokensMax: 1)
+        return figures(usual) + figures(short)
     }
 }

@@ -24,6 +24,14 @@ struct PoolEstimates: Sendable {
     private(set) var residence = 1.0
     /// Part of the requests that are streams.
     private(set) var streamShare = 1.0
+    /// Whether enough answers are streams to tell by them when engines begin to answer, and how many run.
+    var answersAreStreams: Bool { streamShare >= 0.05 }
+    /// Whole answers with no more tokens may be over in a step.
+    private static let tokensOfAStep = 8
+    /// Part of the requests that decode for many steps, by what was seen of them.
+    private var decodeShare = 1.0
+    /// Whether enough do for the number that runs to say how many slots an engine has.
+    var answersDecode: Bool { decodeShare >= 0.05 }
     /// Dispatches made while somebody waited, by class.
     var dispatches: RecentCounts
     /// Completions, of whatever class.
@@ -66,7 +74,10 @@ struct PoolEstimates: Sendable {
         completions &+= 1
         ends.record(0, now: now)
         residence += (completions == 1 ? 1 : 0.02) * (max(seconds, 1e-4) - residence)
-        streamShare += max(0.02, 1 / Double(completions)) * ((isStream ? 1 : 0) - streamShare)
+        let weight = max(0.02, 1 / Double(completions))
+        streamShare += weight * ((isStream ? 1 : 0) - streamShare)
+        let decodes = isStream || service.outputTokens > Self.tokensOfAStep
+        decodeShare += weight * ((decodes ? 1 : 0) - decodeShare)
         lengths[Self.place(model)].observe(promptBytes: promptBytes, service)
         if service.outputTokens > 0 {
             outputCount = min(outputCount + 1, 100)

@@ -178,33 +178,37 @@ struct ReplicaEstimates: Sendable {
     /// - Parameters:
     ///   - delayMax: the delay that a full engine may add, seconds.
     ///   - timePerToken: objective, seconds; nil: not guarded.
+    ///   - growsUnseen: the window grows without first outputs that show what it adds: with whole answers
+    ///     it stood at ``windowStart``, and 1x of what 64 slots can do was refused by a quarter.
     mutating func adjustWindow(
-        inflight: Int, delayMax: Double, timePerToken: Double?, now: Instant
+        inflight: Int, delayMax: Double, timePerToken: Double?, growsUnseen: Bool = false,
+        now: Instant
     ) {
         guard now - windowChanged >= Self.windowInterval else { return }
         windowChanged = now
-        let isPerTokenTight = timePerToken.map { userStepTime >= Self.stepGrowthPart * $0 } ?? false
-        if delayCount >= 2 {
-            let delay = medianDelay()
-            if delay > delayMax {
-                delayedAt = now
-                window = max(
-                    slots.confirmed, window * max(0.7, 1 - 0.1 * (delay - delayMax) / delayMax))
-            } else if Double(inflight) >= 0.9 * window.rounded(.down), now >= holdUntil,
-                !isPerTokenTight
-            {
-                let isNearLimit = delayedAt.isSet && now - delayedAt < Self.nearLimitSpan
-                // A step of two is one request in sixteen; of a small window it is half the engine.
-                let growth = min(Self.growth, max(window / 16, Self.growthNearLimit))
-                window = min(
-                    window + (isNearLimit ? Self.growthNearLimit : growth), Self.windowMax)
-            }
-            delayCount = 0
+        if delayCount >= 2, case let delay = medianDelay(), delay > delayMax {
+            delayedAt = now
+            window = max(
+                slots.confirmed, window * max(0.7, 1 - 0.1 * (delay - delayMax) / delayMax))
+        } else if delayCount >= 2 || growsUnseen {
+            grow(inflight: inflight, timePerToken: timePerToken, now: now)
         }
+        if delayCount >= 2 { delayCount = 0 }
         if let timePerToken, userStepTime > Self.stepCutPart * timePerToken, steps > 0 {
             window = max(1, min(window, Double(inflight + 1)) * 0.93)
             holdUntil = now + .seconds(1)
         }
+    }
+
+    /// Widens the window where it is in use.
+    private mutating func grow(inflight: Int, timePerToken: Double?, now: Instant) {
+        let isPerTokenTight = timePerToken.map { userStepTime >= Self.stepGrowthPart * $0 } ?? false
+        guard Double(inflight) >= 0.9 * window.rounded(.down), now >= holdUntil, !isPerTokenTight
+        else { return }
+        let isNearLimit = delayedAt.isSet && now - delayedAt < Self.nearLimitSpan
+        // A step of two is one request in sixteen; of a small window it is half the engine.
+        let growth = min(Self.growth, max(window / 16, Self.growthNearLimit))
+        window = min(window + (isNearLimit ? Self.growthNearLimit : growth), Self.windowMax)
     }
 
     /// The middle of the samples, by insertion into place: at most 32.

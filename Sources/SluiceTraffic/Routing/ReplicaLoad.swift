@@ -64,11 +64,17 @@ package struct ReplicaLoad: Sendable {
         scrapedAt.isSet ? now - scrapedAt : nil
     }
 
-    /// Requests of other clients of the replica, as far as known.
+    /// Whether what was scraped last is of now.
+    package func isFresh(now: Instant, interval: Nanoseconds) -> Bool {
+        age(now: now).map { $0 <= Self.staleAfter(interval) } ?? false
+    }
+
+    /// Requests of other clients of the replica, as far as known; faded in whole requests, for what a
+    /// window leaves to us is rounded down: a thousandth of one took a whole slot.
     package func others(now: Instant, interval: Nanoseconds) -> Double {
         guard let age = age(now: now) else { return 0 }
         let overdue = age - Self.staleAfter(interval)
-        return overdue > .zero ? median * Self.fade(overdue) : median
+        return overdue > .zero ? (median * Self.fade(overdue)).rounded() : median
     }
 
     /// Requests waiting inside the engine; none when neither scrape nor report is fresh.

@@ -82,7 +82,7 @@ import Testing
         #expect(Scenarios.named("T99") == nil)
         #expect(Set(Scenarios.all.map(\.name)).count == Scenarios.all.count)
         #expect(Scenarios.all.first?.name == "T0")
-        #expect(Scenarios.all.count == 22)
+        #expect(Scenarios.all.count == 23)
     }
 
     /// A short run of the study's fleet at a multiple of its capacity.

@@ -60,6 +60,8 @@ import Testing
         #expect(load.queueDepth(now: stale, interval: interval) == 8)
         #expect(load.others(now: stale + .seconds(5), interval: interval) == 8)
         #expect(load.others(now: stale + .seconds(10), interval: interval) == 4)
+        #expect(load.others(now: stale + .seconds(22), interval: interval) == 1)
+        #expect(load.others(now: stale + .seconds(26), interval: interval) == 0, "not half of one")
         #expect(load.queueDepth(now: stale + Nanoseconds(1), interval: interval) == 0)
         #expect(load.others(now: .never, interval: interval) == 0)
     }
