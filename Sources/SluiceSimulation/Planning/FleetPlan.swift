@@ -41,7 +41,8 @@ package struct FleetPlan: Sendable {
         var fleet = fleet
         // A mix of classes has one kind of length; what is good is what the least strict allows.
         let loosest = fleet.streams.max { lateness($0) < lateness($1) }
-        fleet.streams = loosest.map { [$0] } ?? fleet.streams
+        fleet.streams =
+            loosest.map { [recording == nil ? $0 : wholeRecording(as: $0)] } ?? fleet.streams
         // As long as so many requests take: short ones come in thousands a second.
         fleet.warmUp = .seconds(5)
         let probe = Capacity.measure(fleet, measured: .seconds(5))
@@ -51,6 +52,28 @@ package struct FleetPlan: Sendable {
         let best = Capacity.best(fleet, measured: .seconds(clamping: max(5, seconds / 2)))
         // Two runs of one fleet differ by a percent: not a reason to prefer either.
         return best.workPerSecond > full.workPerSecond * 1.03 ? best : full
+    }
+
+    /// All that was recorded, in the order in which it came, as requests of one kind: what a fleet can do
+    /// with the few long answers of a class is not what it can do with the many short ones beside them.
+    private func wholeRecording(as kind: RequestStream) -> RequestStream {
+        var all: [(offset: Nanoseconds, lengths: RecordedLengths)] = []
+        for stream in fleet.streams {
+            guard case .recorded(let offsets) = stream.arrivals else { continue }
+            for (offset, lengths) in zip(offsets, stream.recorded) {
+                var lengths = lengths
+                // Beside answers that have tokens, one without any is as good as one of a single token.
+                if stream.answers == .embedding { lengths.outputTokens = 1 }
+                all.append((offset, lengths))
+            }
+        }
+        all.sort { $0.offset < $1.offset }
+        var whole = kind
+        whole.recorded = all.map(\.lengths)
+        if let other = fleet.streams.first(where: { $0.answers != .embedding }) {
+            whole.answers = other.answers
+        }
+        return whole
     }
 
     /// Requests by which a capacity is measured: within a percent, in seconds of real time.

@@ -63,6 +63,23 @@ import Testing
         #expect(run.measured == .milliseconds(5_001))
     }
 
+    @Test func `what a fleet can do with a recording is what it can do with all of it`() {
+        var plan = Self.plan()
+        plan.fleet.replicas = [plan.fleet.replicas[0]]
+        // One after the other: an embedding, and an answer of a thousand tokens.
+        for (index, kind) in [AnswerKind.embedding, .stream].enumerated() {
+            plan.fleet.streams[index].arrivals = .recorded(
+                (0..<50).map { .seconds(Int64(2 * $0 + index)) })
+            plan.fleet.streams[index].answers = kind
+            plan.fleet.streams[index].recorded = Array(
+                repeating: RecordedLengths(
+                    promptTokens: 20, outputTokens: 1_000, outputMax: nil), count: 50)
+        }
+        plan.recording = Recording(perSecond: 1, span: .seconds(100))
+        // 64 slots, 20 ms a step: three long ones a second, as many short ones beside them.
+        #expect((4...8).contains(plan.capacity.requestsPerSecond))
+    }
+
     @Test func `the study's fleet has the study's capacity, a slower one less`() {
         let capacity = FleetPlan(
             fleet: FleetConfiguration(streams: [RequestStream(.closed(clients: 0))]), shares: [1]
