@@ -75,10 +75,24 @@ extension GatewayTests {
             }
         }
 
+        @Test func `the dry run goes where requests go`() throws {
+            try run(weights: (1, 0)) { gateway, upstreams in
+                func pool(_ query: String) -> String? {
+                    let text = gateway.page("/route?model=tiny\(query)")?.text ?? ""
+                    return ["pool", "canary"].first { text.contains("\"pool\": \"\($0)\"") }
+                }
+                #expect(pool("") == "pool" && pool("&pool=canary") == "canary")
+                upstreams[0].set { $0.health = 503 }
+                #expect(eventually { pool("") == "canary" })
+            }
+        }
+
         @Test func `without weights the first pool that names a model keeps it`() throws {
             try run(weights: (1, nil)) { gateway, upstreams in
                 for _ in 0..<20 { _ = try gateway.ask(chat()) }
                 #expect(upstreams.map { $0.requests.count } == [20, 0])
+                let elsewhere = try #require(gateway.page("/route?model=tiny&pool=canary"))
+                #expect(elsewhere.status == 404 && elsewhere.text.contains("that is: pool"))
             }
         }
     }

@@ -79,6 +79,27 @@ extension AdminPages {
         return pool
     }
 
+    /// The pool of `?pool=`, which has to be one that serves the model; else the one that a request for
+    /// it would come to.
+    private func pool(
+        _ request: ServerRequest, _ control: ControlLoop, of only: Int, _ split: ModelSplit?
+    ) throws(BadQuestion) -> ReplicaPool {
+        let pools = control.shared.pools
+        guard request.parameter("pool") != nil else {
+            let chosen = split?.pool(of: .random(in: 0 ... .max)) { pools[$0].hasReplica }
+            return pools[chosen ?? only]
+        }
+        let asked = try pool(request, control)
+        let serving = (split?.pools ?? [only]).map { pools[$0] }
+        guard serving.contains(where: { $0 === asked }) else {
+            let names = serving.map(\.name).joined(separator: ", ")
+            throw BadQuestion(
+                status: 404,
+                text: "pool '\(asked.name)' does not serve this model; that is: \(names)")
+        }
+        return asked
+    }
+
     private func number(
         _ name: String, _ request: ServerRequest, max: Int, otherwise: Int
     ) throws(BadQuestion) -> Int {
@@ -108,9 +129,10 @@ extension AdminPages {
         }
         arrival.modelIndex = Int(place?.label ?? ModelTable.other)
         arrival.adapter = place?.adapter ?? 0
-        var traffic: ReplicaPool
-        if let place, request.parameter("pool") == nil {
-            traffic = control.shared.pools[place.pool]
+        let traffic: ReplicaPool
+        if let place {
+            let split = place.split == 0 ? nil : directory.split(place.split)
+            traffic = try pool(request, control, of: place.pool, split)
         } else {
             traffic = try pool(request, control)
         }
@@ -128,7 +150,15 @@ extension AdminPages {
             arrival.classIndex = Int(index)
         }
         if let name = request.parameter("tenant").map({ PercentText.decoded($0[...]) }) {
-            arrival.tenantIndex = control.registry.tenants.index(of: name)
+            let tenants = control.registry.tenants
+            arrival.tenantIndex = tenants.index(of: name)
+            guard tenants.policies[arrival.tenantIndex].name == name else {
+                // Numbers of tenants that are gone have no name.
+                let known = tenants.policies.map(\.name).filter { !$0.isEmpty }
+                    .joined(separator: ", ")
+                throw BadQuestion(
+                    status: 404, text: "no tenant is called '\(name)'; there are: \(known)")
+            }
         }
         return AdmissionPages.route(arrival, traffic, control)
     }

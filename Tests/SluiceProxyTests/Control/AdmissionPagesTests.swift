@@ -133,6 +133,7 @@ extension GatewayTests {
             ("GET /decisions?n=257", 400, "0 to 256"), ("GET /decisions?n=-1", 400, "0 to 256"),
             ("GET /route?model=huge", 404, "there are: tiny"),
             ("GET /route?class=gold", 404, "there are: standard"),
+            ("GET /route?tenant=nobody", 404, "there are: anonymous"),
             ("GET /route?prompt_tokens=many", 400, "whole number"),
             ("POST /admission?mode=on", 400, "enforce, shadow, off"),
             ("POST /admission?pool=x&mode=off", 404, "there are: pool"),
