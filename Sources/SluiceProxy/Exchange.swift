@@ -287,8 +287,10 @@ struct Exchange: ~Copyable {
         var tokens = Int(record.generationTokens)
         let events = isEventStream ? Int(record.contentEvents) : -1
         if tokens < 0 { tokens = events }
+        // A client that did not read has made time of its own.
+        let pace = record.blocked == .zero ? record.timePerOutputToken?.time : nil
         return Service(
             promptTokens: Int(record.promptTokens), cachedTokens: Int(record.cachedTokens),
-            outputTokens: tokens, contentEvents: events)
+            outputTokens: tokens, contentEvents: events, timePerToken: pace ?? .zero)
     }
 }

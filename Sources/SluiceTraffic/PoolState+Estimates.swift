@@ -44,7 +44,7 @@ extension PoolState {
                 entries[slot].estimates.adjustWindow(
                     inflight: Int(lanes[slot].inflight),
                     delayMax: max(0.1 * objective, 4 * entries[slot].estimates.stepTime),
-                    timePerToken: policy.tightestTimePerToken,
+                    timePerToken: policy.tightestTimePerToken.map { $0 * paceTail.part },
                     growsUnseen: growsUnseen(slot, now: now), now: now)
             }
             refreshTimes(slot)

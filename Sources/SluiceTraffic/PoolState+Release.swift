@@ -44,6 +44,11 @@ extension PoolState {
         estimates.observe(
             model: Int(flight.model), promptBytes: Int(flight.promptBytes), service: service,
             seconds: seconds, isStream: flight.isStream, now: now)
+        if service.timePerToken > .zero, entries[slot].estimates.steps > 0 {
+            paceTail.observe(
+                service.timePerToken.seconds, tokens: service.outputTokens,
+                usual: entries[slot].estimates.userStepTime / estimates.tokensPerEvent)
+        }
         // Streams show the time of a step best; without them the whole answer has to do.
         if !flight.isStream, entries[slot].estimates.steps < 64 || !estimates.answersAreStreams {
             entries[slot].estimates.observe(

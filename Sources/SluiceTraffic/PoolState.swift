@@ -93,6 +93,8 @@ struct PoolState: Sendable {
     var engineDelaySpread = 0.0
     /// What they add to one request in fifty.
     var delayTail = DelayTail()
+    /// How much slower than its engine short answers are.
+    var paceTail = PaceTail()
     /// The middle of the replicas' step times, seconds; as of the last tick.
     var stepTime = 0.025
     /// What the least urgent class may have at replicas that other gateways use too.

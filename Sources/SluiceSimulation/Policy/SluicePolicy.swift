@@ -12,6 +12,8 @@ package final class SluicePolicy: GatewayPolicy {
         let sent: Instant
         /// Whether events come before the end.
         let streams: Bool
+        /// When its first output came; unset before, and where it is no stream.
+        var began = Instant.unset
 
         init(_ permit: consuming Permit, sent: Instant, streams: Bool) {
             self.permit = consume permit
@@ -142,6 +144,7 @@ package final class SluicePolicy: GatewayPolicy {
         _ token: Int, replica: Int, now: Instant, into decisions: inout [PolicyDecision]
     ) {
         guard let slot = slots[token] else { return }
+        slot.began = now
         _ = slot.permit?.outputBegan(sent: slot.sent, now: now)
         takeGrants(now, &decisions)
     }
@@ -177,6 +180,9 @@ package final class SluicePolicy: GatewayPolicy {
         if case .finished(let generated, let cached) = end {
             service.outputTokens = generated
             service.cachedTokens = cached
+            if slot.began.isSet, generated > 1 {
+                service.timePerToken = (now - slot.began) / Int64(generated - 1)
+            }
         }
         _ = permit.release(how, service, now: now)
         takeGrants(now, &decisions)
