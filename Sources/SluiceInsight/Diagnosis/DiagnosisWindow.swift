@@ -46,6 +46,16 @@ package struct DiagnosisWindow: Sendable {
     /// The same of the last three seconds: means over the whole window lag behind a step.
     var utilizationNow: Double? { Self.utilization(gauges.suffix(3)) }
 
+    /// Refused between two looks at each of which less of the capacity than this part was in use: not
+    /// those of a burst that is over.
+    func shed(below part: Double) -> Double {
+        let idle = gauges.map { $0.inFlight < part * $0.capacity }
+        return gauges.indices.dropFirst().reduce(0) { sum, index in
+            guard idle[index - 1], idle[index] else { return sum }
+            return sum + max(0, gauges[index].shed - gauges[index - 1].shed)
+        }
+    }
+
     private static func utilization(_ gauges: ArraySlice<PoolFigures>) -> Double? {
         let capacity = gauges.reduce(0) { $0 + $1.capacity }
         return capacity > 0 ? gauges.reduce(0) { $0 + $1.inFlight } / capacity : nil

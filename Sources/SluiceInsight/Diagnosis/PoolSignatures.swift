@@ -253,7 +253,7 @@ struct PoolSignatures {
 
     /// Line 12: refusals with a fifth of the capacity unused.
     private func shedWhileIdle() -> Finding? {
-        let sheds = window.growth(\.shed)
+        let sheds = window.shed(below: 0.8)
         guard sheds >= 3, let utilization = window.utilization, utilization < 0.8,
             let now = window.utilizationNow, now < 0.8,
             !replicas.contains(where: { $0.cause == .kvBound })

@@ -131,6 +131,20 @@ import Testing
         #expect(script.causes == ["shed_while_idle llama"])
     }
 
+    @Test func `refusals of a burst are none of the pause after it`() {
+        var script = FigureScript.healthy()
+        script.play(20)
+        for _ in 0..<3 {
+            // Four seconds full, six with next to nothing: 0.4 of the capacity on average.
+            script.sheds = 5
+            script.play(4) { $0.pool.inFlight = $0.pool.capacity }
+            #expect(!script.causes.contains("shed_while_idle llama"))
+            script.sheds = 0
+            script.play(6) { $0.pool.inFlight = 1 }
+            #expect(!script.causes.contains("shed_while_idle llama"))
+        }
+    }
+
     @Test func `accounts that do not obey Little's law`() {
         var script = FigureScript.healthy()
         // Four a second, a second each, are four; eight are under way.
