@@ -29,9 +29,9 @@ extension PoolState {
                 break
             }
             let starved = starved(besides: urgent)
-            if let starved, serve(starved, now, &result.wakes) {
+            if let starved, serve(starved, isDue: true, now, &result.wakes) {
                 moved += 1
-            } else if serve(urgent, now, &result.wakes) {
+            } else if serve(urgent, isDue: false, now, &result.wakes) {
                 moved += 1
             } else {
                 break
@@ -56,11 +56,14 @@ extension PoolState {
 
     /// Moves one request of a class on, to a replica or out of the queue.
     ///
+    /// - Parameter isDue: the class has had less than its share.
     /// - Returns: false when none of those looked at fits anywhere.
-    private mutating func serve(_ classIndex: Int, _ now: Instant, _ wakes: inout WakeSet) -> Bool {
+    private mutating func serve(
+        _ classIndex: Int, isDue: Bool, _ now: Instant, _ wakes: inout WakeSet
+    ) -> Bool {
         guard let tenant = queue.turns[classIndex].next() else { return false }
         var left = Self.lookAheadMax
-        switch serve(classIndex, tenant, now, &wakes, &left) {
+        switch serve(classIndex, tenant, isDue: isDue, now, &wakes, &left) {
         case .moved: return true
         case .blocked: return false
         case .none: break
@@ -69,7 +72,7 @@ extension PoolState {
         for index in 0..<queue.turns[classIndex].count where left > 0 {
             let other = queue.turns[classIndex].tenant(index)
             guard other != tenant else { continue }
-            switch serve(classIndex, other, now, &wakes, &left) {
+            switch serve(classIndex, other, isDue: isDue, now, &wakes, &left) {
             case .moved: return true
             case .blocked: return false
             case .none: break
@@ -81,13 +84,12 @@ extension PoolState {
     private enum Served { case moved, none, blocked }
 
     private mutating func serve(
-        _ classIndex: Int, _ tenant: Int, _ now: Instant, _ wakes: inout WakeSet,
+        _ classIndex: Int, _ tenant: Int, isDue: Bool, _ now: Instant, _ wakes: inout WakeSet,
         _ left: inout Int
     ) -> Served {
         let head = queue.first(classIndex, tenant)
         if policy.looksAhead, let index = homebound(head, now: now),
-            let reservation = reserve(
-                queue.nodes[Int(index)].request, isRetry: false, now: now, dice: random.next())
+            let reservation = reserve(queue.nodes[Int(index)], isDue: isDue, now: now)
         {
             leave(index, queue.nodes[Int(index)], reservation, now, &wakes)
             return .moved
@@ -99,9 +101,7 @@ extension PoolState {
                 expire(cursor, node, now, &wakes)
                 return .moved
             }
-            if let reservation = reserve(
-                node.request, isRetry: node.isRetry, now: now, dice: random.next())
-            {
+            if let reservation = reserve(node, isDue: isDue, now: now) {
                 leave(cursor, node, reservation, now, &wakes)
                 return .moved
             }
@@ -114,6 +114,14 @@ extension PoolState {
             cursor = node.next
         }
         return .none
+    }
+
+    private mutating func reserve(_ node: WaitNode, isDue: Bool, now: Instant) -> Reservation? {
+        var request = node.request
+        // The rest of the window is kept for who is more urgent, not from what the class has to get: with
+        // more urgent requests in every slot it would get nothing.
+        if isDue { request.maxShare = 1 }
+        return reserve(request, isRetry: node.isRetry, now: now, dice: random.next())
     }
 
     /// One of the next in line whose home has room, where that of the head has not: it finds its
@@ -169,9 +177,17 @@ extension PoolState {
     }
 
     /// Counts service by class.
-    mutating func serve(tokens: Double, _ classIndex: Int) {
-        served[classIndex] += tokens
-        guard served.reduce(0, +) > 2e6 else { return }
+    mutating func serve(tokens: Double, _ classIndex: Int) { served[classIndex] += tokens }
+
+    /// What classes were served counts half after this time: a class that had all of a quiet night must
+    /// not do without its share for the day (one of 5 % beside an overload of others, 16 slots: none of
+    /// it in 50 s when only tokens counted).
+    private static let servedHalfLife = Nanoseconds.seconds(10)
+
+    /// Lets the service of long ago count for less.
+    mutating func ageServed(now: Instant) {
+        guard now - servedAged >= Self.servedHalfLife else { return }
+        servedAged = now
         for index in served.indices { served[index] /= 2 }
     }
 

@@ -241,6 +241,7 @@ extension PoolState {
         }
         if isOutOfDate { refresh(now: now) }
         refreshEstimates(now: now, progress: progress)
+        ageServed(now: now)
         if isShadow { _ = advanceShadow(now: now) }
         let expired = expireWaits(now: now)
         var result = pump(now: now)

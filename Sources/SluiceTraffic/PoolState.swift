@@ -83,6 +83,8 @@ struct PoolState: Sendable {
     var estimates: PoolEstimates
     /// Tokens served by class; halved together, so that only what is recent counts.
     var served: [Double]
+    /// When they were halved last.
+    var servedAged = Instant.unset
     /// The middle of the replicas' times per prompt token, seconds; as of the last tick.
     var promptTime = 1e-4
     /// First outputs that it was learned from, of all replicas; see ``isHopeless(_:_:)``.
